@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Builds a log line on the caller's stack and writes it at once. Owns where lines go, the level and the
+// clock hook; never allocates, never takes a lock, never lets a value out unescaped.
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int log_fd = STDERR_FILENO;
+static uint64_t (*log_clock)(void) = NULL;
+static _Atomic int log_level = DG_LOG_INFO;
+
+static const char TRUNCATED[] = " truncated=yes";
+static const char HEX_DIGITS[] = "0123456789abcdef";
+
+// What a line may hold before its end: the mark and the newline always have room.
+#define ROOM_BYTES (sizeof(((struct dg_log_line *)0)->text) - (sizeof TRUNCATED - 1) - 1)
+
+void dg_log_set_fd(int fd)
+{
+    log_fd = fd;
+}
+
+void dg_log_set_clock(uint64_t (*wall_ns)(void))
+{
+    log_clock = wall_ns;
+}
+
+void dg_log_set_level(enum dg_log_level level)
+{
+    atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
+}
+
+bool dg_log_enabled(enum dg_log_level level)
+{
+    return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
+static bool stays(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
+}
+
+// Escapes as many whole bytes as fit into capacity, without a NUL; says in ret_taken how many those were.
+static size_t escape(char *text, size_t capacity, const uint8_t *bytes, size_t size_bytes, size_t *ret_taken)
+{
+    size_t used = 0;
+    size_t i = 0;
+    for (; i < size_bytes; i++) {
+        if (stays(bytes[i])) {
+            if (used + 1 > capacity) {
+                break;
+            }
+            text[used++] = (char)bytes[i];
+        } else {
+            if (used + 4 > capacity) {
+                break;
+            }
+            text[used++] = '\\';
+            text[used++] = 'x';
+            text[used++] = HEX_DIGITS[bytes[i] >> 4];
+            text[used++] = HEX_DIGITS[bytes[i] & 0xf];
+        }
+    }
+    *ret_taken = i;
+    return used;
+}
+
+size_t dg_escape(char *text, size_t capacity, const void *value, size_t size_bytes)
+{
+    if (capacity == 0) {
+        return 0;
+    }
+    size_t taken;
+    size_t used = escape(text, capacity - 1, value, size_bytes, &taken);
+    text[used] = '\0';
+    return used;
+}
+
+static size_t room_left(const struct dg_log_line *line)
+{
+    return ROOM_BYTES - line->size;
+}
+
+// All of it or nothing.
+static bool append(struct dg_log_line *line, const char *text, size_t size)
+{
+    if (size > room_left(line)) {
+        line->full = true;
+        return false;
+    }
+    memcpy(line->text + line->size, text, size);
+    line->size += size;
+    return true;
+}
+
+// Starts " key=", when that and the shortest value ("") have room.
+static bool append_key(struct dg_log_line *line, const char *key)
+{
+    if (!line->enabled || line->full) {
+        return false;
+    }
+    size_t key_size = strlen(key);
+    size_t separator = line->size > 0 ? 1 : 0;
+    if (separator + key_size + 1 + 2 > room_left(line)) {
+        line->full = true;
+        return false;
+    }
+    return append(line, " ", separator) && append(line, key, key_size) && append(line, "=", 1);
+}
+
+static bool needs_quotes(const uint8_t *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++) {
+        if (bytes[i] == ' ' || !stays(bytes[i])) {
+            return true;
+        }
+    }
+    return size_bytes == 0;
+}
+
+static void append_value(struct dg_log_line *line, const uint8_t *bytes, size_t size_bytes)
+{
+    bool quoted = needs_quotes(bytes, size_bytes);
+    size_t quotes = quoted ? 2 : 0;
+    if (quoted) {
+        line->text[line->size++] = '"';
+    }
+    size_t taken;
+    size_t capacity = room_left(line) - quotes / 2;
+    line->size += escape(line->text + line->size, capacity, bytes, size_bytes, &taken);
+    if (quoted) {
+        line->text[line->size++] = '"';
+    }
+    line->full = taken < size_bytes;
+}
+
+void dg_log_bytes(struct dg_log_line *line, const char *key, const void *value, size_t size_bytes)
+{
+    if (append_key(line, key)) {
+        append_value(line, value, size_bytes);
+    }
+}
+
+void dg_log_text(struct dg_log_line *line, const char *key, const char *value)
+{
+    dg_log_bytes(line, key, value, value != NULL ? strlen(value) : 0);
+}
+
+void dg_log_hex(struct dg_log_line *line, const char *key, const void *value, size_t size_bytes)
+{
+    if (!append_key(line, key)) {
+        return;
+    }
+    if (size_bytes == 0) {
+        (void)append(line, "\"\"", 2);
+        return;
+    }
+    const uint8_t *bytes = value;
+    for (size_t i = 0; i < size_bytes; i++) {
+        char digits[2] = {HEX_DIGITS[bytes[i] >> 4], HEX_DIGITS[bytes[i] & 0xf]};
+        if (!append(line, digits, sizeof digits)) {
+            return;
+        }
+    }
+}
+
+void dg_log_format(struct dg_log_line *line, const char *key, const char *format, ...)
+{
+    if (!line->enabled || line->full) {
+        return;
+    }
+    char text[sizeof line->text];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size < 0) {
+        text[0] = '\0';
+    }
+    // A text cut here is longer than a line, so that the line gets its mark below.
+    dg_log_text(line, key, text);
+}
+
+void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value)
+{
+    dg_log_format(line, key, "%" PRIu64, value);
+}
+
+static void append_time(struct dg_log_line *line, uint64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / DG_SECOND);
+    struct tm utc;
+    char text[40];
+    if (gmtime_r(&seconds, &utc) == NULL) {
+        return;
+    }
+    size_t size = strftime(text, sizeof text, "time=%Y-%m-%dT%H:%M:%S", &utc);
+    int fraction = snprintf(text + size, sizeof text - size, ".%06uZ", (unsigned)(wall_ns % DG_SECOND / 1000));
+    if (size > 0 && fraction > 0) {
+        (void)append(line, text, size + (size_t)fraction);
+    }
+}
+
+void dg_log_begin(struct dg_log_line *line, enum dg_log_level level, const char *event)
+{
+    static const char *const NAMES[] = {"error", "warning", "info", "debug"};
+    // Not the whole struct: a kilobyte of zeros for each line that is switched off would be waste.
+    line->size = 0;
+    line->full = false;
+    line->enabled = dg_log_enabled(level);
+    if (!line->enabled) {
+        return;
+    }
+    if (log_clock != NULL) {
+        append_time(line, log_clock());
+    }
+    dg_log_text(line, "level", NAMES[level]);
+    dg_log_text(line, "event", event);
+}
+
+void dg_log_end(struct dg_log_line *line)
+{
+    if (!line->enabled) {
+        return;
+    }
+    line->enabled = false;
+    if (line->full) {
+        memcpy(line->text + line->size, TRUNCATED, sizeof TRUNCATED - 1);
+        line->size += sizeof TRUNCATED - 1;
+    }
+    line->text[line->size++] = '\n';
+    int saved = errno;
+    // A line is shorter than PIPE_BUF: a pipe takes it whole or not at all, so that lines of different
+    // threads never mix. What a full disk or a gone reader loses is lost; logging must not stop a server.
+    while (write(log_fd, line->text, line->size) < 0 && errno == EINTR) {
+    }
+    errno = saved;
+}
