@@ -20,26 +20,26 @@
 
 // Integers of any type; prints both as unsigned long long.
 #define CHECK_EQ(actual, expected)                                                              \
-	((void)dg_check_eq((unsigned long long)(actual), (unsigned long long)(expected), __FILE__, \
-			   __LINE__, #actual))
+    ((void)dg_check_eq((unsigned long long)(actual), (unsigned long long)(expected), __FILE__, \
+               __LINE__, #actual))
 
 // Prints both in hex. Only for tests: it compares in variable time.
 #define CHECK_MEM(actual, expected, size) \
-	((void)dg_check_mem((actual), (expected), (size), __FILE__, __LINE__, #actual))
+    ((void)dg_check_mem((actual), (expected), (size), __FILE__, __LINE__, #actual))
 
 #define CHECK_STR(actual, expected) \
-	((void)dg_check_str((actual), (expected), __FILE__, __LINE__, #actual))
+    ((void)dg_check_str((actual), (expected), __FILE__, __LINE__, #actual))
 
 // Records a failure and leaves the test function, which must return void.
 #define REQUIRE(cond)                                              \
-	do {                                                       \
-		if (!dg_check((cond), __FILE__, __LINE__, #cond)) \
-			return;                                    \
-	} while (0)
+    do {                                                       \
+        if (!dg_check((cond), __FILE__, __LINE__, #cond)) \
+            return;                                    \
+    } while (0)
 
 struct dg_test_case {
-	const char *name;
-	void (*run)(void);
+    const char *name;
+    void (*run)(void);
 };
 
 #define DG_CASE(fn) { #fn, fn }
@@ -56,12 +56,12 @@ uint64_t dg_test_seed(void);
 // What the macros call. Each returns whether the check passed.
 bool dg_check(bool cond, const char *file, int line, const char *text);
 bool dg_check_msg(bool cond, const char *file, int line, const char *text, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+    __attribute__((format(printf, 5, 6)));
 bool dg_check_eq(unsigned long long actual, unsigned long long expected, const char *file, int line,
-		 const char *text);
+         const char *text);
 bool dg_check_mem(const void *actual, const void *expected, size_t size, const char *file, int line,
-		  const char *text);
+          const char *text);
 bool dg_check_str(const char *actual, const char *expected, const char *file, int line,
-		  const char *text);
+          const char *text);
 
 #endif

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The commands of the tree; each is a script in scripts/ or a CMake target. It
+# knows no source file and no flag.
+#
+#   make            build/dtlsgate and build/release/libdtlsgate.a
+#   make run        throwaway credentials, a server on 127.0.0.1:5684, how to talk to it
+#   make test       everything, optimized and under the sanitizers: "N passed, N failed"
+#   make install    to PREFIX (/usr/local) under DESTDIR
+#   make bench, make lint, make clean
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: all release asan clang run test lint bench install clean
+
+all: release
+
+release asan clang:
+	@scripts/build $@ $(if $(filter release,$@),product,all)
+
+run:
+	@scripts/run
+
+test:
+	@scripts/test
+
+lint:
+	@scripts/lint
+
+bench:
+	@scripts/setup build
+	@DTLSGATE_WERROR=1 scripts/build release all
+	@if [ -x bench/run ]; then bench/run; else echo "bench/run does not exist yet" >&2; exit 1; fi
+
+install:
+	@PREFIX="$(PREFIX)" scripts/build release product
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+# wolfSSL stays in the user's cache (~/.cache/dtlsgate).
+clean:
+	rm -rf build
