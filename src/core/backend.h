@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a worker asks of a backend, and how a backend's answers come back. One backend object a worker,
+// used by that worker's thread only.
+#ifndef DG_CORE_BACKEND_H
+#define DG_CORE_BACKEND_H
+
+#include "base/time_value.h"
+#include "core/association_ref.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Given to the backend when it is made.
+struct dg_backend_sink {
+    void *context;
+    // An answer of the service for the association; dropped and counted where it has ended.
+    void (*answer)(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
+    // The association's local port towards the service changed (0: none): kept in its slot.
+    void (*port_changed)(void *context, struct dg_ref ref, uint16_t port);
+};
+
+struct dg_backend_ops {
+    // Plaintext of an association. data is the caller's and may be changed after the return.
+    void (*deliver)(void *backend, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
+    // The association has ended: free what belongs to it.
+    void (*closed)(void *backend, dg_time now, struct dg_ref ref);
+    // A descriptor that is readable when `ready` should be called, -1: none.
+    int (*descriptor)(void *backend);
+    void (*ready)(void *backend, dg_time now);
+    dg_time (*deadline)(void *backend); // DG_NEVER: none
+    void (*advance)(void *backend, dg_time now);
+    void (*free)(void *backend);
+};
+
+struct dg_backend {
+    const struct dg_backend_ops *ops;
+    void *self;
+};
+
+#endif

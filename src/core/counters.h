@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one list of counters, from which the enum, the names and docs/counters.md are made. Each thread
+// writes its own set; readers sum. Counters are all that unauthenticated input may change.
+#ifndef DG_CORE_COUNTERS_H
+#define DG_CORE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+// X(enum suffix, exported name, what it counts)
+#define DG_COUNTER_LIST(X)                                                                                        \
+    /* datagrams and plaintext */                                                                                 \
+    X(DATAGRAMS_RECEIVED, "datagrams_received", "datagrams read from listening sockets")                          \
+    X(DATAGRAMS_SENT, "datagrams_sent", "datagrams written to listening sockets")                                 \
+    X(RECORDS_OPENED, "records_opened", "protected records that opened")                                          \
+    X(RECORDS_SEALED, "records_sealed", "records protected and queued for sending")                               \
+    X(PLAINTEXT_DELIVERED, "plaintext_delivered", "application data records handed to a backend")                 \
+    X(PLAINTEXT_ANSWERED, "plaintext_answered", "datagrams of a backend sent to a client")                        \
+    X(MISROUTED, "misrouted", "datagrams that reached another thread than the filter was to choose")              \
+    X(FORWARDED, "forwarded", "datagrams passed to another thread by message")                                    \
+    /* associations */                                                                                            \
+    X(ASSOCIATIONS_OPENED, "associations_opened", "associations taken over from the handshake")                   \
+    X(ASSOCIATIONS_CLOSED, "associations_closed", "associations ended, for whatever reason")                      \
+    X(CLOSED_BY_PEER, "closed_by_peer", "ended by the peer's close_notify")                                       \
+    X(CLOSED_BY_ALERT, "closed_by_alert", "ended by the peer's fatal alert")                                      \
+    X(CLOSED_IDLE, "closed_idle", "ended after the idle time")                                                    \
+    X(CLOSED_EXPIRED, "closed_expired", "ended at the certificate's notAfter or at the maximal age")              \
+    X(CLOSED_REPLACED, "closed_replaced", "ended because a new handshake proved the same address")                \
+    X(CLOSED_UNAUTHORISED, "closed_unauthorised", "ended because the credential was removed")                     \
+    X(CLOSED_LIMIT, "closed_limit", "ended at a key's usage limit")                                               \
+    X(CLOSED_ERROR, "closed_error", "ended by an authentic record that breaks the protocol")                      \
+    X(CLOSED_SHUTDOWN, "closed_shutdown", "ended because the server stops")                                       \
+    X(KEY_UPDATES_SENT, "key_updates_sent", "KeyUpdate messages begun by us")                                     \
+    X(KEY_UPDATES_RECEIVED, "key_updates_received", "KeyUpdate messages of peers carried out")                    \
+    X(FLIGHTS_REPEATED, "flights_repeated", "final flights or acknowledgements sent again after the take-over")   \
+    X(RETRANSMISSIONS, "retransmissions", "post-handshake messages sent again")                                   \
+    /* drops: records */                                                                                          \
+    X(DROP_EMPTY, "drop_empty", "datagrams without a byte")                                                       \
+    X(DROP_UNKNOWN_TYPE, "drop_unknown_type", "first byte is of no record type (RFC 9147 4.1)")                   \
+    X(DROP_RECORD_MALFORMED, "drop_record_malformed", "header or length that does not fit its datagram")          \
+    X(DROP_RECORD_TOO_LONG, "drop_record_too_long", "record above the RFC's limit")                               \
+    X(DROP_NO_ASSOCIATION, "drop_no_association", "protected record for which there is no association")           \
+    X(DROP_CID_MISMATCH, "drop_cid_mismatch", "record with a missing, foreign or unexpected connection ID")       \
+    X(DROP_EPOCH_UNKNOWN, "drop_epoch_unknown", "record of an epoch whose keys are not there")                    \
+    X(DROP_FORGED, "drop_forged", "record whose tag does not verify")                                             \
+    X(DROP_REPLAY, "drop_replay", "record number seen before or too old")                                         \
+    X(DROP_PLAINTEXT_RECORD, "drop_plaintext_record", "unprotected record for an established association")        \
+    X(DROP_INNER_TYPE, "drop_inner_type", "opened record without a valid inner content type")                     \
+    X(DROP_NOT_NEGOTIATED, "drop_not_negotiated", "record of a type that was not negotiated")                     \
+    X(DROP_AFTER_CLOSE, "drop_after_close", "record numbered after the peer's close_notify")                      \
+    X(DROP_HANDSHAKE_GAP, "drop_handshake_gap", "post-handshake message ahead of its turn")                       \
+    X(DROP_HANDSHAKE_REPEATED, "drop_handshake_repeated", "post-handshake message that was handled before")       \
+    X(DROP_FLIGHT_LIMITED, "drop_flight_limited", "repeated final flight that came too soon after an answer")     \
+    X(DROP_OLD_PATH, "drop_old_path", "record of a handshake under way from another address")                     \
+    X(DROP_SEND_FULL, "drop_send_full", "outgoing datagrams for which the send queue had no room")                \
+    X(DROP_SEND_ERROR, "drop_send_error", "outgoing datagrams that the kernel refused")                           \
+    X(DROP_TOO_LARGE, "drop_too_large", "plaintext above what one datagram to this peer holds")                   \
+    X(DROP_STALE_REFERENCE, "drop_stale_reference", "plaintext for an association that has ended")                \
+    X(DROP_UNAUTHORISED, "drop_unauthorised", "plaintext of an association that is no longer allowed")            \
+    /* failures of established associations */                                                                    \
+    X(FAIL_UNEXPECTED_MESSAGE, "fail_unexpected_message", "authentic message that has no place here")             \
+    X(FAIL_DECODE, "fail_decode", "authentic message whose body does not parse")                                  \
+    X(FAIL_ILLEGAL_PARAMETER, "fail_illegal_parameter", "authentic message with a forbidden value")               \
+    X(FAIL_OPEN_LIMIT, "fail_open_limit", "more forged records than the AEAD withstands")                         \
+    X(FAIL_SEAL_LIMIT, "fail_seal_limit", "more records than the AEAD protects under one key")                    \
+    /* front: drops before a handshake exists */                                                                  \
+    X(DROP_SOURCE_IMPOSSIBLE, "drop_source_impossible", "source address that cannot be a peer")                   \
+    X(DROP_HELLO_MALFORMED, "drop_hello_malformed", "ClientHello whose vectors do not fit")                       \
+    X(DROP_HELLO_VERSION, "drop_hello_version", "ClientHello that offers neither DTLS 1.2 nor 1.3")               \
+    X(DROP_HELLO_CID_LENGTH, "drop_hello_cid_length", "ClientHello with a connection ID above the limit")         \
+    X(DROP_NOT_HELLO, "drop_not_hello", "handshake record of a stranger that is no ClientHello")                  \
+    X(DROP_ANSWER_LIMITED, "drop_answer_limited", "hello left unanswered: the prefix used up its answers")        \
+    X(DROP_AMPLIFICATION, "drop_amplification", "answer withheld: more than three bytes out for one in")          \
+    X(DROP_COOKIE_INVALID, "drop_cookie_invalid", "hello with a cookie that is not ours or too old")              \
+    X(DROP_FRAGMENTS_FULL, "drop_fragments_full", "hello fragments pushed out of the reassembly area")            \
+    X(DROP_FRAGMENT_CONFLICT, "drop_fragment_conflict", "hello fragments that contradict each other")             \
+    X(DROP_FRAGMENT_EXPIRED, "drop_fragment_expired", "incomplete hellos given up")                               \
+    X(DROP_HANDSHAKES_FULL, "drop_handshakes_full", "valid hellos refused: all handshakes are in use")            \
+    X(DROP_HANDSHAKES_PREFIX, "drop_handshakes_prefix", "valid hellos refused: the prefix has too many under way")\
+    X(DROP_PENALTY, "drop_penalty", "valid hellos refused: the prefix keeps failing")                             \
+    X(DROP_HELLO_REPEATED, "drop_hello_repeated", "hello of a handshake that is under way already")               \
+    X(DROP_EARLY_FULL, "drop_early_full", "application data before the handshake's end, beyond what is held")     \
+    X(DROP_RING_FULL, "drop_ring_full", "messages between threads for which the ring had no room")                \
+    /* front: what became of hellos and handshakes */                                                             \
+    X(HELLOS_ANSWERED, "hellos_answered", "HelloVerifyRequests and HelloRetryRequests sent")                      \
+    X(HANDSHAKES_STARTED, "handshakes_started", "handshakes begun after a valid cookie")                          \
+    X(HANDSHAKES_COMPLETED, "handshakes_completed", "handshakes that proved the client")                          \
+    X(HANDSHAKES_RESUMED, "handshakes_resumed", "of these, resumed with a ticket")                                \
+    X(HANDSHAKES_FAILED, "handshakes_failed", "handshakes that ended in an error")                                \
+    X(HANDSHAKES_EXPIRED, "handshakes_expired", "handshakes given up at their deadline")                          \
+    X(FAIL_WRONG_KEY, "fail_wrong_key", "handshakes with a known identity and a wrong key")                       \
+    X(FAIL_UNKNOWN_IDENTITY, "fail_unknown_identity", "handshakes with an identity that is not in the store")     \
+    X(FAIL_CERTIFICATE, "fail_certificate", "handshakes whose client certificate was refused")                    \
+    X(FAIL_NO_CERTIFICATE, "fail_no_certificate", "handshakes in which the client sent no certificate")           \
+    X(FAIL_NO_COMMON, "fail_no_common", "handshakes without a common version, suite, group or credential")        \
+    X(FAIL_TAKEOVER, "fail_takeover", "handshakes closed because the watched records did not open")               \
+    /* tables */                                                                                                  \
+    X(TABLE_FULL, "table_full", "take-overs refused: no free slot in the shard")                                  \
+    X(CID_COLLISION, "cid_collision", "take-overs refused: the connection ID is in use")                          \
+    X(SIDE_FULL, "side_full", "side slots that could not be had; the association goes on without")                \
+    X(SLOTS_QUARANTINED, "slots_quarantined", "slots that failed their check when the memory was attached")       \
+    /* backends */                                                                                                \
+    X(BACKEND_NO_PORT, "backend_no_port", "plaintext dropped: every local port is in use or resting")             \
+    X(BACKEND_SEND_ERROR, "backend_send_error", "plaintext that the backend's socket refused")                    \
+    X(BACKEND_UNREACHABLE, "backend_unreachable", "ICMP errors from the backend's host")
+
+enum dg_counter {
+    DG_COUNT_NONE,
+#define DG_COUNTER_ENUM(suffix, name, text) DG_COUNT_##suffix,
+    DG_COUNTER_LIST(DG_COUNTER_ENUM)
+#undef DG_COUNTER_ENUM
+    DG_COUNTER_COUNT
+};
+
+struct dg_counters {
+    _Atomic uint64_t values[DG_COUNTER_COUNT];
+};
+
+static inline void dg_count_by(struct dg_counters *counters, enum dg_counter counter, uint64_t amount)
+{
+    uint64_t value = atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
+    atomic_store_explicit(&counters->values[counter], value + amount, memory_order_relaxed);
+}
+static inline void dg_count(struct dg_counters *counters, enum dg_counter counter) { dg_count_by(counters, counter, 1); }
+static inline uint64_t dg_counter_read(const struct dg_counters *counters, enum dg_counter counter)
+{
+    return atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
+}
+const char *dg_counter_name(enum dg_counter counter);
+const char *dg_counter_text(enum dg_counter counter);
+
+#endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The engine without I/O: established associations of one worker's shards. Four verbs: take a datagram,
+// give datagrams (through dg_output), say when it next wants the clock, be told the time. Used by one
+// thread. Never reads a clock, never blocks, never allocates after init.
+#ifndef DG_CORE_ENGINE_H
+#define DG_CORE_ENGINE_H
+
+#include "core/aead.h"
+#include "core/counters.h"
+#include "core/handover.h"
+#include "core/memory.h"
+#include "core/output.h"
+#include "core/shard.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_engine;
+
+struct dg_engine_config {
+    dg_time idle_timeout;         // without a record that opened: the association ends with close_notify
+    dg_time idle_timeout_cid;     // the same for associations with a connection ID
+    dg_time maximal_age;          // DG_NEVER: none
+    dg_time retransmit_initial;   // RFC 9147 5.8.2: 1 s; doubles up to 60 s
+    uint16_t datagram_max;        // bytes of UDP payload that we send at most (path MTU less headers)
+    uint64_t ccm8_open_limit;     // RFC 9147 4.5.3 asks for an explicit limit with CCM_8 (K7)
+    uint32_t drain_per_second;    // close_notify's a second while stopping (C8)
+};
+struct dg_engine_config dg_engine_config_default(void);
+
+// What the engine tells its owner. Callbacks may call dg_engine_send and dg_engine_close.
+struct dg_engine_hooks {
+    void *context;
+    // Application data; data lies in the received datagram's buffer and is gone after the return.
+    void (*deliver)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, const uint8_t *data,
+                    size_t size);
+    void (*opened)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                   const struct dg_handover *handover);
+    // Before the slot is wiped. reason: CLOSED_* or FAIL_*.
+    void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
+    // Asked when slot->policy_generation differs from the current one, before plaintext passes in either
+    // direction: may this association go on? NULL: always.
+    bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity);
+};
+
+// shard_numbers: which shards of memory this engine owns. NULL: memory is short.
+struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const struct dg_memory *memory,
+                                const uint32_t *shard_numbers, size_t shard_count, const struct dg_aead_ops *aead,
+                                const struct dg_output *output, const struct dg_engine_hooks *hooks,
+                                struct dg_counters *counters);
+void dg_engine_free(struct dg_engine *engine); // the slots stay in memory
+
+enum dg_engine_verdict {
+    DG_ENGINE_HANDLED, // opened, dropped (counted) or failed: done with
+    DG_ENGINE_UNKNOWN, // its first record names no association of ours: perhaps a handshake under way
+};
+// Takes a datagram, opened in place (data is changed). path->peer is where it says it comes from: it only
+// nominates; address moves are of a later step (the slot's peer stays).
+DG_MUST_USE enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
+                                                     uint8_t *data, size_t size);
+// Protects and queues data for the association. False: ref has ended, data is too large for a datagram,
+// no room, or the key's limit is reached; each is counted.
+bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
+// The largest data that dg_engine_send takes for it, 0: ref has ended. RFC 9147 4.4.
+size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref);
+
+// A finished handshake: replaces a CID-less association at the same path in these shards, then opens the
+// new one. False: refused and counted (TABLE_FULL, CID_COLLISION). handover is wiped by the caller.
+bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover);
+// Ends the CID-less association at this path, if there is one, as replaced (a new one was proven elsewhere).
+void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path);
+// close_notify where it is due, then gone. reason for hooks and counters.
+void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason);
+// Keeps the backend's port in the slot.
+void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
+// The policy that associations must have been checked under from now on.
+void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation);
+
+// Begins to end all associations, paced by drain_per_second. dg_engine_live says how many are left.
+void dg_engine_drain(struct dg_engine *engine, dg_time now);
+size_t dg_engine_live(const struct dg_engine *engine);
+
+dg_time dg_engine_deadline(const struct dg_engine *engine);
+// now_wall_s: CLOCK_REALTIME seconds, for certificates' notAfter.
+void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_s);
+
+// For status and tests: calls visit for every live slot of these shards.
+void dg_engine_visit(const struct dg_engine *engine,
+                     void (*visit)(void *context, struct dg_ref ref, const struct dg_slot *slot), void *context);
+
+#endif

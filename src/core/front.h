@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The front without I/O: meets strangers. Shape check, admission ladder, cookie, reassembly of fragmented
+// hellos, handshakes under way, hand-over to the workers. Used by one thread. Holds no association.
+#ifndef DG_CORE_FRONT_H
+#define DG_CORE_FRONT_H
+
+#include "core/admission.h"
+#include "core/counters.h"
+#include "core/handshake.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_front;
+
+struct dg_front_config {
+    uint32_t handshakes_max;          // under way at once (each costs 13 to 33 KB)
+    uint32_t handshakes_per_prefix;   // of these, for one /32 (IPv4) or /64 (IPv6)
+    dg_time handshake_timeout;        // from the valid cookie to the hand-over
+    uint32_t reassembly_max;          // incomplete hellos kept, before the cookie
+    dg_time reassembly_timeout;
+    struct dg_admission_config admission;
+    struct dg_address own[8];         // our listening addresses: never a peer
+    uint32_t own_count;
+    bool offer_cid;                   // answer connection_id (RFC 9146)
+};
+struct dg_front_config dg_front_config_default(void);
+
+struct dg_front_hooks {
+    void *context;
+    // A finished handshake. False: no room now, try again at the next advance (until its deadline).
+    // early: records of application data that came before the end, whole, in order; may be 0.
+    bool (*hand_over)(void *context, dg_time now, const struct dg_handover *handover, const struct dg_bytes *early,
+                      size_t early_count);
+    // A protected record that is no handshake's under way here: repeated final flights, epochs 6, 10, ...
+    void (*forward)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
+    void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
+};
+
+struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
+                              const struct dg_output *output, const struct dg_front_hooks *hooks,
+                              struct dg_counters *counters);
+void dg_front_free(struct dg_front *front);
+// A datagram from a listening socket (is_passed_on false), or one that a worker did not know (true): the
+// latter is never forwarded back.
+void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data, size_t size,
+                      bool is_passed_on);
+dg_time dg_front_deadline(const struct dg_front *front);
+void dg_front_advance(struct dg_front *front, dg_time now);
+// New handshakes use this gate; those under way keep theirs (the gate counts its users).
+void dg_front_set_gate(struct dg_front *front, void *gate);
+// No new hellos; handshakes under way go on. dg_front_busy says how many.
+void dg_front_stop(struct dg_front *front);
+size_t dg_front_busy(const struct dg_front *front);
+
+#endif

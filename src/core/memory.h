@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The layout of the memory that outlives the process: header, shared secrets, shards of slots and side
+// slots. Works on a mapped region that src/io hands in; never maps, opens or locks anything itself.
+#ifndef DG_CORE_MEMORY_H
+#define DG_CORE_MEMORY_H
+
+#include "base/attributes.h"
+#include "base/time_value.h"
+#include "core/side.h"
+#include "core/slot.h"
+#include "core/steer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DG_MEMORY_MAGIC UINT64_C(0x64746c7367617465) // "dtlsgate"
+#define DG_MEMORY_VERSION 1
+#define DG_SHARDS_MAX 256
+#define DG_SHARDS_DEFAULT 64
+
+struct dg_memory_shape {
+    uint32_t shard_count;       // power of two, 1..DG_SHARDS_MAX
+    uint32_t slots_per_shard;   // 1..2^24 - 2
+    uint32_t flights_per_shard; // 1..2^20
+    // wide side slots: two for each slot and one for a change of keys
+};
+
+#define DG_COOKIE_SECRET 32
+#define DG_TICKET_KEY 32
+#define DG_TICKET_KEY_NAME 16
+
+// Secrets that a restart keeps (design.md): written by the front thread alone. `generation` is odd while
+// a rotation is in progress; an attaching process that finds it odd rotates again.
+struct dg_memory_secrets {
+    _Atomic uint32_t cookie_generation;
+    _Atomic uint32_t ticket_generation;
+    dg_time cookie_rotated_at;
+    uint8_t cookie[2][DG_COOKIE_SECRET];      // current, previous
+    dg_time ticket_rotated_at;
+    uint8_t ticket_key[2][DG_TICKET_KEY];     // current, previous
+    uint8_t ticket_name[2][DG_TICKET_KEY_NAME];
+};
+
+struct dg_memory_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t slot_size;       // sizes as built: a process that knows others refuses the file
+    uint32_t wide_size;
+    uint32_t flight_size;
+    uint32_t feature_bits;
+    struct dg_memory_shape shape;
+    struct dg_steer steer;
+    uint64_t total_bytes;
+    uint64_t secrets_offset;
+    uint64_t shards_offset;
+    uint64_t shard_stride;    // bytes from one shard to the next
+    uint64_t wide_offset;     // inside a shard
+    uint64_t flight_offset;   // inside a shard
+    uint32_t check;           // over all of the above
+};
+
+// A mapped region and where its parts lie.
+struct dg_memory {
+    uint8_t *base;
+    size_t size_bytes;
+    struct dg_memory_header *header;
+    struct dg_memory_secrets *secrets;
+};
+
+// Bytes that a region of this shape needs, a multiple of 4096; 0: the shape is out of range.
+size_t dg_memory_size(const struct dg_memory_shape *shape);
+// Lays out a zeroed region; the header's check is stored last.
+void dg_memory_format(struct dg_memory *memory, void *region, size_t size_bytes, const struct dg_memory_shape *shape);
+// Takes over a region that another process laid out. False: error says in words what differs and what to do.
+DG_MUST_USE bool dg_memory_attach(struct dg_memory *memory, void *region, size_t size_bytes, char *error,
+                                  size_t error_size);
+
+// Parts of one shard. Numbers are checked by the caller (dg_shard does).
+struct dg_slot *dg_memory_slot(const struct dg_memory *memory, uint32_t shard, uint32_t slot);
+struct dg_side_wide *dg_memory_wide(const struct dg_memory *memory, uint32_t shard, uint32_t number);
+struct dg_side_flight *dg_memory_flight(const struct dg_memory *memory, uint32_t shard, uint32_t number);
+uint32_t dg_memory_wide_count(const struct dg_memory_shape *shape);
+
+#endif

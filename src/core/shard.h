@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One shard as its worker sees it: the persistent slots and side slots, and beside them, rebuilt at every
+// attach, the indexes by connection ID and by address, the free lists and the deadlines. Used by one
+// thread. Never opens a record, never sends.
+#ifndef DG_CORE_SHARD_H
+#define DG_CORE_SHARD_H
+
+#include "base/hash.h"
+#include "base/timer_heap.h"
+#include "base/wire.h"
+#include "core/association_ref.h"
+#include "core/counters.h"
+#include "core/handover.h"
+#include "core/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_slot_index; // index.h
+
+struct dg_shard {
+    const struct dg_memory *memory;
+    struct dg_counters *counters;
+    uint32_t number;
+    uint32_t live;                      // slots in use
+    struct dg_slot_index *by_cid;       // slots with a connection ID of ours
+    struct dg_slot_index *by_address;   // slots without
+    uint32_t free_slot, fresh_slot;     // free list through the slots, and the first never used
+    uint32_t free_wide, fresh_wide;
+    uint32_t free_flight, fresh_flight;
+    uint32_t sweep_at;                  // where the scan for idle and expired slots goes on
+    struct dg_timer_heap timers;        // by flight side slot: the next of its two times
+};
+
+// Attaches to the region's shard: every slot and side slot is checked, dead ones are wiped, one that
+// fails its check is quarantined alone (SLOTS_QUARANTINED), indexes and lists are rebuilt. False: memory short.
+DG_MUST_USE bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
+                               struct dg_counters *counters);
+void dg_shard_clear(struct dg_shard *shard); // frees the process-local part; the slots stay
+
+// NULL: none. RFC 9146 3: by connection ID alone, or by path alone.
+struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE]);
+struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener);
+struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref ref);
+struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *slot);
+uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot *slot);
+
+// Fills a free slot from the handover and makes it live, last of all. NULL with ret_reason TABLE_FULL or
+// CID_COLLISION. A CID-less association at the same path must have been given back before.
+struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const struct dg_handover *handover,
+                                   enum dg_counter *ret_reason);
+// Ends it: dying first, out of the indexes, keys and side slots wiped, free last.
+void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot);
+
+// Keysets. tx and rx are never NULL for a live slot, rx_old may be.
+struct dg_keyset *dg_shard_keyset(const struct dg_shard *shard, const struct dg_slot *slot, uint32_t place);
+// A place for another keyset of this slot, not yet used by it; DG_PLACE_NONE: none to be had (SIDE_FULL).
+uint32_t dg_shard_keyset_new(struct dg_shard *shard, struct dg_slot *slot);
+void dg_shard_keyset_free(struct dg_shard *shard, struct dg_slot *slot, uint32_t place); // wipes
+
+// Flight side slots of a slot, linked from slot->side.
+struct dg_side_flight *dg_shard_flight(const struct dg_shard *shard, uint32_t number);
+// Fill the returned one, then dg_shard_flight_link. NULL: none to be had (SIDE_FULL).
+struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slot *slot, enum dg_flight_kind kind);
+void dg_shard_flight_link(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight);
+void dg_shard_flight_free(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight); // unlinks, wipes
+struct dg_side_flight *dg_shard_flight_find(const struct dg_shard *shard, const struct dg_slot *slot,
+                                            enum dg_flight_kind kind); // first of this kind, or NULL
+struct dg_side_flight *dg_shard_flight_next(const struct dg_shard *shard, const struct dg_side_flight *flight);
+uint32_t dg_shard_flight_number(const struct dg_shard *shard, const struct dg_side_flight *flight);
+// After deadline or next_send changed: sets the timer to the earlier of those that matter for its kind.
+void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_flight *flight);
+
+// Identity bytes, wherever they lie.
+struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot);
+struct dg_bytes dg_shard_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
+// The slots one after the other: NULL ends. For sweeps, drains, status. start at 0.
+struct dg_slot *dg_shard_next_live(const struct dg_shard *shard, uint32_t *cursor);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// An immutable snapshot of everything that clients are checked by and that the server shows of itself.
+// Built and checked whole from files, counted, wiped when the last user lets go. Never logs a secret,
+// never changes after it is built. The parts that need a TLS library to check are checked by src/crypto.
+#ifndef DG_CREDENTIALS_CREDENTIALS_H
+#define DG_CREDENTIALS_CREDENTIALS_H
+
+#include "base/attributes.h"
+#include "base/wire.h"
+#include "core/handover.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DG_PSK_KEY_MIN 16 // bytes; shorter keys are refused (RFC 9257 6)
+#define DG_PSK_KEY_MAX 64
+
+struct dg_psk {
+    struct dg_bytes identity; // 1..DG_IDENTITY_MAX bytes without NUL (docs/wolfssl.md)
+    struct dg_bytes key;      // secret
+    unsigned line;            // of the file, for messages
+};
+
+// What a snapshot is made from. Paths; NULL where there is none. Files with secrets (psk_file, key_file)
+// are refused when group or others can read them.
+struct dg_credential_files {
+    const char *psk_file;         // lines "identity:hex key", '#' comments, as psktool and stunnel write them
+    const char *certificate_file; // PEM chain, leaf first
+    const char *key_file;         // PEM private key of the leaf
+    const char *client_ca_file;   // PEM certificates that client chains may end in
+    const char *client_keys_file; // PEM public keys of clients that use raw public keys (RFC 7250)
+};
+
+struct dg_credentials; // counted
+
+// Reads and checks the files. NULL: error says file, line where there is one, what was found, what is
+// expected and what to do; never a secret.
+struct dg_credentials *dg_credentials_new(const struct dg_credential_files *files, char *error, size_t error_size);
+struct dg_credentials *dg_credentials_get(struct dg_credentials *credentials); // one more user
+void dg_credentials_put(struct dg_credentials *credentials);                   // one less; wipes at none. NULL is fine
+
+// NULL: unknown. The time it takes depends on the number of keys only, not on the identity.
+const struct dg_psk *dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity);
+size_t dg_credentials_psk_count(const struct dg_credentials *credentials);
+const struct dg_psk *dg_credentials_psk_at(const struct dg_credentials *credentials, size_t index);
+// File contents; size 0 where there is none. The key is a secret.
+struct dg_bytes dg_credentials_certificate(const struct dg_credentials *credentials);
+struct dg_bytes dg_credentials_key(const struct dg_credentials *credentials);
+struct dg_bytes dg_credentials_client_ca(const struct dg_credentials *credentials);
+struct dg_bytes dg_credentials_client_keys(const struct dg_credentials *credentials);
+// Is there anything that a client could be checked by?
+bool dg_credentials_can_check_clients(const struct dg_credentials *credentials);
+// The paths they came from, for messages; NULL where there is none.
+const struct dg_credential_files *dg_credentials_files(const struct dg_credentials *credentials);
+
+#endif
