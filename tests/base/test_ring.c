@@ -63,10 +63,10 @@ DG_TEST(ring_full_refuses_and_writes_nothing)
     REQUIRE(dg_ring_init(&ring, 64));
     char large[57];
     memset(large, 'x', sizeof large);
-    struct dg_ring_part parts[] = {{large, 57}, {large, SIZE_MAX}};
+    struct dg_ring_part parts[] = {{large, 57}, {large, SIZE_MAX - 55}};
     CHECK(!dg_ring_put(&ring, 1, parts, 1)); // never fits
-    CHECK(!dg_ring_put(&ring, 1, parts, 2)); // nor does a sum that wraps
     parts[0].size_bytes = 56;
+    CHECK(!dg_ring_put(&ring, 1, parts, 2)); // nor does a sum that wraps to 0
     CHECK(dg_ring_is_empty(&ring) && all_zero(&ring));
     CHECK(dg_ring_put(&ring, 1, parts, 1)); // exactly full
     CHECK(!dg_ring_put(&ring, 2, NULL, 0));
