@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The credential snapshot: reads its files, counts its users, wipes itself with the last. Never changes
+// after it is built, so that any thread may read it.
+#include "credentials/credentials.h"
+
+#include "base/secret.h"
+#include "credentials/file.h"
+#include "credentials/psk_file.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEM_FILE_MAX (4u << 20) // bytes
+
+struct dg_credentials {
+    atomic_uint users;
+    struct dg_credential_files paths; // strings of our own
+    struct dg_psk_table psks;
+    struct dg_file certificate, key, client_ca, client_keys;
+};
+
+static bool copy_path(const char *path, const char **ret)
+{
+    *ret = path ? strdup(path) : NULL;
+    return !path || *ret;
+}
+
+static bool copy_paths(const struct dg_credential_files *files, struct dg_credential_files *ret)
+{
+    return copy_path(files->psk_file, &ret->psk_file) && copy_path(files->certificate_file, &ret->certificate_file) &&
+           copy_path(files->key_file, &ret->key_file) && copy_path(files->client_ca_file, &ret->client_ca_file) &&
+           copy_path(files->client_keys_file, &ret->client_keys_file);
+}
+
+static bool read_pem(const char *path, const char *what, bool is_secret, const char *marker, struct dg_file *ret,
+                     char *error, size_t error_size)
+{
+    if (!path)
+        return true;
+    if (!dg_file_read(path, what, is_secret, PEM_FILE_MAX, ret, error, error_size))
+        return false;
+    if (strstr(ret->data, marker))
+        return true;
+    snprintf(error, error_size, "%s: holds no PEM block \"%s...\"; expected the %s in PEM form", path, marker, what);
+    return false;
+}
+
+static bool read_files(struct dg_credentials *credentials, char *error, size_t error_size)
+{
+    const struct dg_credential_files *paths = &credentials->paths;
+    if (!paths->certificate_file != !paths->key_file) {
+        snprintf(error, error_size, "a certificate and its private key come together: %s is given, %s is missing",
+                 paths->certificate_file ? "--cert" : "--key", paths->certificate_file ? "--key" : "--cert");
+        return false;
+    }
+    if (paths->psk_file && !dg_psk_table_load(&credentials->psks, paths->psk_file, error, error_size))
+        return false;
+    return read_pem(paths->certificate_file, "server certificate", false, "-----BEGIN CERTIFICATE",
+                    &credentials->certificate, error, error_size) &&
+           read_pem(paths->key_file, "server's private key", true, "-----BEGIN ", &credentials->key, error,
+                    error_size) &&
+           read_pem(paths->client_ca_file, "clients' CA certificates", false, "-----BEGIN CERTIFICATE",
+                    &credentials->client_ca, error, error_size) &&
+           read_pem(paths->client_keys_file, "clients' raw public keys", false, "-----BEGIN PUBLIC KEY",
+                    &credentials->client_keys, error, error_size);
+}
+
+struct dg_credentials *dg_credentials_new(const struct dg_credential_files *files, char *error, size_t error_size)
+{
+    struct dg_credentials *credentials = calloc(1, sizeof *credentials);
+    if (!credentials) {
+        snprintf(error, error_size, "no memory for the credentials");
+        return NULL;
+    }
+    atomic_init(&credentials->users, 1);
+    if (!copy_paths(files, &credentials->paths)) {
+        snprintf(error, error_size, "no memory for the credentials");
+        dg_credentials_put(credentials);
+        return NULL;
+    }
+    if (!read_files(credentials, error, error_size)) {
+        dg_credentials_put(credentials);
+        return NULL;
+    }
+    return credentials;
+}
+
+struct dg_credentials *dg_credentials_get(struct dg_credentials *credentials)
+{
+    atomic_fetch_add_explicit(&credentials->users, 1, memory_order_relaxed);
+    return credentials;
+}
+
+static void free_paths(struct dg_credential_files *paths)
+{
+    free((char *)(uintptr_t)paths->psk_file);
+    free((char *)(uintptr_t)paths->certificate_file);
+    free((char *)(uintptr_t)paths->key_file);
+    free((char *)(uintptr_t)paths->client_ca_file);
+    free((char *)(uintptr_t)paths->client_keys_file);
+}
+
+void dg_credentials_put(struct dg_credentials *credentials)
+{
+    if (!credentials || atomic_fetch_sub_explicit(&credentials->users, 1, memory_order_acq_rel) > 1)
+        return;
+    dg_psk_table_clear(&credentials->psks);
+    dg_file_clear(&credentials->certificate);
+    dg_file_clear(&credentials->key);
+    dg_file_clear(&credentials->client_ca);
+    dg_file_clear(&credentials->client_keys);
+    free_paths(&credentials->paths);
+    free(credentials);
+}
+
+const struct dg_psk *dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity)
+{
+    return dg_psk_table_find(&credentials->psks, identity);
+}
+
+size_t dg_credentials_psk_count(const struct dg_credentials *credentials)
+{
+    return credentials->psks.count;
+}
+
+const struct dg_psk *dg_credentials_psk_at(const struct dg_credentials *credentials, size_t index)
+{
+    return index < credentials->psks.count ? &credentials->psks.items[index] : NULL;
+}
+
+static struct dg_bytes bytes_of(const struct dg_file *file)
+{
+    return (struct dg_bytes){(const uint8_t *)file->data, file->size_bytes};
+}
+
+struct dg_bytes dg_credentials_certificate(const struct dg_credentials *credentials)
+{
+    return bytes_of(&credentials->certificate);
+}
+
+struct dg_bytes dg_credentials_key(const struct dg_credentials *credentials)
+{
+    return bytes_of(&credentials->key);
+}
+
+struct dg_bytes dg_credentials_client_ca(const struct dg_credentials *credentials)
+{
+    return bytes_of(&credentials->client_ca);
+}
+
+struct dg_bytes dg_credentials_client_keys(const struct dg_credentials *credentials)
+{
+    return bytes_of(&credentials->client_keys);
+}
+
+bool dg_credentials_can_check_clients(const struct dg_credentials *credentials)
+{
+    return credentials->psks.count > 0 || credentials->client_ca.size_bytes > 0 || credentials->client_keys.size_bytes > 0;
+}
+
+const struct dg_credential_files *dg_credentials_files(const struct dg_credentials *credentials)
+{
+    return &credentials->paths;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads credential files. Owns the permission rule: a secret that others can read is no secret.
+#include "credentials/file.h"
+
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool check_secret_file(const char *path, const char *what, const struct stat *status, char *error,
+                              size_t error_size)
+{
+    if (status->st_mode & (S_IRWXG | S_IRWXO)) {
+        snprintf(error, error_size,
+                 "%s: the file with the %s has mode %04o, so that others may use it; expected 0600 or stricter; "
+                 "do: chmod 600 %s",
+                 path, what, (unsigned)(status->st_mode & 07777), path);
+        return false;
+    }
+    if (status->st_uid != geteuid() && status->st_uid != 0) {
+        snprintf(error, error_size,
+                 "%s: the file with the %s belongs to user %u; expected root or the user that runs dtlsgate (%u); "
+                 "do: chown it",
+                 path, what, (unsigned)status->st_uid, (unsigned)geteuid());
+        return false;
+    }
+    return true;
+}
+
+static bool read_all(int fd, const char *path, const char *what, struct dg_file *file, char *error, size_t error_size)
+{
+    while (file->size_bytes < file->capacity_bytes - 1) {
+        ssize_t got = read(fd, file->data + file->size_bytes, file->capacity_bytes - 1 - file->size_bytes);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            snprintf(error, error_size, "%s: cannot read the %s: %s", path, what, strerror(errno));
+            return false;
+        }
+        if (got == 0)
+            break;
+        file->size_bytes += (size_t)got;
+    }
+    file->data[file->size_bytes] = '\0';
+    return true;
+}
+
+static bool read_open_file(int fd, const char *path, const char *what, bool is_secret, size_t size_max,
+                           struct dg_file *ret, char *error, size_t error_size)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        snprintf(error, error_size, "%s: is not a regular file; expected one with the %s", path, what);
+        return false;
+    }
+    if (is_secret && !check_secret_file(path, what, &status, error, error_size))
+        return false;
+    if ((uint64_t)status.st_size > size_max) {
+        snprintf(error, error_size, "%s: has %lld bytes; expected the %s in at most %zu", path,
+                 (long long)status.st_size, what, size_max);
+        return false;
+    }
+    struct dg_file file = {.capacity_bytes = (size_t)status.st_size + 1};
+    file.data = dg_secret_new(file.capacity_bytes);
+    if (!file.data) {
+        snprintf(error, error_size, "%s: no memory for %zu bytes", path, file.capacity_bytes);
+        return false;
+    }
+    if (!read_all(fd, path, what, &file, error, error_size)) {
+        dg_file_clear(&file);
+        return false;
+    }
+    *ret = file;
+    return true;
+}
+
+bool dg_file_read(const char *path, const char *what, bool is_secret, size_t size_max, struct dg_file *ret, char *error,
+                  size_t error_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        snprintf(error, error_size, "%s: cannot open the file with the %s: %s", path, what, strerror(errno));
+        return false;
+    }
+    bool done = read_open_file(fd, path, what, is_secret, size_max, ret, error, error_size);
+    close(fd);
+    return done;
+}
+
+void dg_file_clear(struct dg_file *file)
+{
+    if (file->data)
+        dg_secret_free(file->data, file->capacity_bytes);
+    *file = (struct dg_file){0};
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads a whole credential file into secret memory and says clearly why it may not be used. Never
+// interprets what is in it.
+#ifndef DG_CREDENTIALS_FILE_H
+#define DG_CREDENTIALS_FILE_H
+
+#include "base/attributes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_file {
+    char *data;            // secret memory, NUL-terminated behind size_bytes
+    size_t size_bytes;
+    size_t capacity_bytes; // of data
+};
+
+// what: "pre-shared keys", for messages. is_secret: refuse a file that group or others can read or that
+// belongs to somebody else than us or root. False: error says what was found and what to do.
+DG_MUST_USE bool dg_file_read(const char *path, const char *what, bool is_secret, size_t size_max, struct dg_file *ret,
+                              char *error, size_t error_size);
+void dg_file_clear(struct dg_file *file); // wipes; fine on a zeroed struct
+
+#endif
