@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one table of options: it makes the struct, the parser, the ranges, the defaults, the help text and
+// docs/options.md. Never opens a file, never acts on an option.
+#ifndef DG_CONFIG_OPTIONS_H
+#define DG_CONFIG_OPTIONS_H
+
+#include "base/attributes.h"
+#include "core/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define DG_OPTION_TEXT 512    // bytes of a text value with its NUL
+#define DG_OPTION_ADDRESSES 8 // values of an option that may be given several times
+
+struct dg_address_list {
+    struct dg_address items[DG_OPTION_ADDRESSES];
+    uint32_t count;
+};
+
+// TEXT(field, name, argument, help)
+// ADDRESSES(field, name, argument, help)
+// NUMBER(field, name, argument, default, min, max, help)
+// CHOICE(field, name, "word|word|..", default index, help)
+#define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                           \
+    ADDRESSES(listen, "listen", "ADDR:PORT", "where clients come to, as 192.0.2.1:5684 or [2001:db8::1]:5684; may be given up to 8 times") \
+    TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, or udp:HOST:PORT") \
+    TEXT(psk_file, "psk-file", "FILE", "pre-shared keys of clients, one \"identity:hex key\" a line; mode 0600") \
+    TEXT(cert, "cert", "FILE", "the server's certificate chain, PEM, its own certificate first") \
+    TEXT(key, "key", "FILE", "the private key of --cert, PEM; mode 0600") \
+    TEXT(client_ca, "client-ca", "FILE", "CA certificates that clients' certificates must end in, PEM") \
+    TEXT(client_keys, "client-keys", "FILE", "public keys of clients that use raw public keys (RFC 7250), PEM") \
+    CHOICE(client_auth, "client-auth", "required|insecure-none", 0, "insecure-none lets everybody in who asks; never a default") \
+    CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
+    NUMBER(workers, "workers", "N", 0, 0, 64, "threads that serve associations; 0: one for each processor") \
+    NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "associations at once; memory is used as they come") \
+    NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
+    NUMBER(handshakes_prefix_max, "handshakes-prefix-max", "N", 512, 1, 65536, "of these, from one IPv4 address or IPv6 /64") \
+    NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 60, 1, 600, "from the valid cookie to the proof") \
+    NUMBER(retransmit, "retransmit", "SECONDS", 1, 1, 60, "first repetition of a handshake flight; doubles from there") \
+    NUMBER(answers_rate, "answers-rate", "N", 2000, 1, 1000000, "answers a second to unproven hellos of one IPv4 /24 or IPv6 /56") \
+    NUMBER(answers_rate_global, "answers-rate-global", "N", 50000, 1, 10000000, "answers a second to unproven hellos in all") \
+    NUMBER(failures_rate, "failures-rate", "N", 10, 1, 1000000, "failed handshakes a second that one proven IPv4 address or IPv6 /64 may have") \
+    NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "an association without connection ID ends after this long without a record") \
+    NUMBER(idle_timeout_cid, "idle-timeout-cid", "SECONDS", 604800, 1, 31536000, "the same with a connection ID") \
+    NUMBER(age_max, "age-max", "SECONDS", 0, 0, 315360000, "an association ends at this age; 0: never") \
+    NUMBER(cookie_period, "cookie-period", "SECONDS", 60, 5, 3600, "cookie secrets change this often; a cookie is good for one to two periods") \
+    NUMBER(ticket_period, "ticket-period", "SECONDS", 86400, 60, 302400, "ticket keys change this often; a ticket is good for one to two periods") \
+    NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
+    CHOICE(connection_id, "connection-id", "yes|no", 0, "answer clients that ask for connection IDs (RFC 9146)") \
+    NUMBER(backend_hold, "backend-hold", "SECONDS", 3600, 1, 31536000, "a quiet association keeps its port towards the service at least this long") \
+    NUMBER(backend_rest, "backend-rest", "SECONDS", 300, 0, 86400, "a port given up rests this long before another client gets it") \
+    NUMBER(backend_port_min, "backend-port-min", "PORT", 32768, 1024, 65535, "first local port towards the service") \
+    NUMBER(backend_port_max, "backend-port-max", "PORT", 60999, 1024, 65535, "last local port towards the service") \
+    NUMBER(drain_rate, "drain-rate", "N", 20000, 1, 10000000, "close_notify alerts a second when the server stops") \
+    CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
+    CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
+    CHOICE(log_contents, "log-contents", "no|yes", 0, "at debug level, show the plaintext of clients too")
+
+struct dg_options {
+#define DG_OPTION_FIELD_TEXT(field, name, argument, help) char field[DG_OPTION_TEXT];
+#define DG_OPTION_FIELD_ADDRESSES(field, name, argument, help) struct dg_address_list field;
+#define DG_OPTION_FIELD_NUMBER(field, name, argument, preset, min, max, help) uint32_t field;
+#define DG_OPTION_FIELD_CHOICE(field, name, words, preset, help) uint32_t field;
+    DG_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER, DG_OPTION_FIELD_CHOICE)
+#undef DG_OPTION_FIELD_TEXT
+#undef DG_OPTION_FIELD_ADDRESSES
+#undef DG_OPTION_FIELD_NUMBER
+#undef DG_OPTION_FIELD_CHOICE
+};
+
+enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
+enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
+enum { DG_CHOICE_YES, DG_CHOICE_NO };
+
+void dg_options_default(struct dg_options *options);
+// Sets one option from text. False: error names the option, what was found, what is expected and what to
+// do; for an unknown name, the nearest known one. options is then unchanged.
+DG_MUST_USE bool dg_options_set(struct dg_options *options, const char *name, const char *value, char *error,
+                                size_t error_size);
+// "--name value" and "--name=value" pairs of a command line.
+DG_MUST_USE bool dg_options_parse(struct dg_options *options, int argc, char **argv, char *error, size_t error_size);
+// What single options cannot know: listen and backend given, ports in order, credentials there.
+DG_MUST_USE bool dg_options_check(const struct dg_options *options, char *error, size_t error_size);
+void dg_options_help(FILE *out);     // for people
+void dg_options_markdown(FILE *out); // the table of docs/options.md
+
+#endif
