@@ -88,6 +88,7 @@
     X(HANDSHAKES_RESUMED, "handshakes_resumed", "of these, resumed with a ticket")                                \
     X(HANDSHAKES_FAILED, "handshakes_failed", "handshakes that ended in an error")                                \
     X(HANDSHAKES_EXPIRED, "handshakes_expired", "handshakes given up at their deadline")                          \
+    X(HANDSHAKES_REPLACED, "handshakes_replaced", "handshakes given up because their client began a new one")     \
     X(FAIL_WRONG_KEY, "fail_wrong_key", "handshakes with a known identity and a wrong key")                       \
     X(FAIL_UNKNOWN_IDENTITY, "fail_unknown_identity", "handshakes with an identity that is not in the store")     \
     X(FAIL_CERTIFICATE, "fail_certificate", "handshakes whose client certificate was refused")                    \

@@ -5,10 +5,16 @@
 #define DG_CORE_HELLO_H
 
 #include "base/wire.h"
+#include "core/cid.h"
 #include "core/result.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define DG_HELLO_RECORD_MAX 4096 // bytes of the largest ClientHello that is taken, as one record with both headers
+#define DG_HELLO_BODY_MAX (DG_HELLO_RECORD_MAX - DG_RECORD12_HEADER - DG_HANDSHAKE_HEADER)
+#define DG_HELLO_EXTENSIONS_MAX 64 // more than any client has; bounds the search for one that comes twice
+#define DG_HELLO_PSK_MAX 8         // identities: each costs look-ups before the cookie is checked (RFC 9147 11)
 
 // One plaintext handshake record's message header.
 struct dg_handshake_fragment {
@@ -39,9 +45,11 @@ struct dg_hello {
     bool has_rrc;
 };
 
-// record: a plaintext handshake record. DROP_RECORD_MALFORMED, DROP_NOT_HELLO.
+// record_body: what follows the record header of a plaintext handshake record. Exactly one fragment of a
+// ClientHello, not empty, inside its message. DROP_RECORD_MALFORMED, DROP_NOT_HELLO, DROP_RECORD_TOO_LONG.
 DG_MUST_USE struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_body, struct dg_handshake_fragment *ret);
-// body: the whole ClientHello without its handshake header. DROP_HELLO_*.
+// body: the whole ClientHello without its handshake header. DROP_HELLO_*. message_seq and record_sequence
+// are left 0 for the caller to fill.
 DG_MUST_USE struct dg_result dg_hello_parse(struct dg_bytes body, struct dg_hello *ret);
 
 #endif

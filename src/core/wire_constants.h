@@ -56,6 +56,16 @@ enum dg_handshake_type {
     DG_HS_KEY_UPDATE = 24,
 };
 
+// RFC 8446 4.2 and others: extensions of a ClientHello that are looked into
+enum dg_extension {
+    DG_EXT_PRE_SHARED_KEY = 41,
+    DG_EXT_SUPPORTED_VERSIONS = 43,
+    DG_EXT_COOKIE = 44,
+    DG_EXT_KEY_SHARE = 51,
+    DG_EXT_CONNECTION_ID = 54, // RFC 9146 3
+    DG_EXT_RRC = 61,           // RFC 9853 3
+};
+
 // RFC 8446 6, RFC 9147 11: alert descriptions
 enum dg_alert {
     DG_ALERT_CLOSE_NOTIFY = 0,

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Source prefixes as the admission ladder counts them: a keyed number that stands for all addresses of a
+// network. Never keeps the address itself; two prefixes share a number with probability 2^-64.
+#ifndef DG_CORE_PREFIX_H
+#define DG_CORE_PREFIX_H
+
+#include "base/hash.h"
+#include "core/address.h"
+
+#include <stdint.h>
+
+struct dg_prefix_bits {
+    uint8_t ipv4;
+    uint8_t ipv6;
+};
+
+// Before the cookie an address is only a claim: a spoofer who has one network to lie about has all of it.
+#define DG_PREFIX_CLAIMED ((struct dg_prefix_bits){.ipv4 = 24, .ipv6 = 56})
+// After it: one IPv4 host, or one IPv6 subnet, since a host has all addresses of its subnet to choose from.
+#define DG_PREFIX_VALIDATED ((struct dg_prefix_bits){.ipv4 = 32, .ipv6 = 64})
+
+uint64_t dg_prefix_number(const struct dg_hash_key *key, const struct dg_address *address, struct dg_prefix_bits bits);
+
+#endif
