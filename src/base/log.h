@@ -17,7 +17,7 @@ enum dg_log_level { DG_LOG_ERROR, DG_LOG_WARNING, DG_LOG_INFO, DG_LOG_DEBUG };
 // value that did not fit is cut (never within an escape, and its quote is closed), what would follow it
 // is left out. So put what the server knows before what a client says.
 struct dg_log_line {
-    char text[1024];
+    char text[4000]; // with its newline within PIPE_BUF, so that lines of several threads do not mix
     size_t size;
     bool full;
     bool enabled; // false: every call on it does nothing

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The subcommands of the dtlsgate program. Each returns the process' exit status.
+#ifndef DG_CLI_CLI_H
+#define DG_CLI_CLI_H
+
+#define DG_EXIT_OK 0
+#define DG_EXIT_FAILURE 1 // it was asked rightly and did not work
+#define DG_EXIT_USAGE 2   // it was asked wrongly
+
+// argv[0] is the subcommand's name.
+int dg_cli_serve(int argc, char **argv);
+int dg_cli_init(int argc, char **argv);
+
+#endif

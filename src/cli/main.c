@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Chooses the subcommand. Never does anything itself.
+#include "cli/cli.h"
+
+#include "config/options.h"
+#include "dtlsgate/dtlsgate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int cli_help(int argc, char **argv);
+static int cli_version(int argc, char **argv);
+static int cli_options_table(int argc, char **argv);
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help; // NULL: not for people
+} commands[] = {
+    {"serve", dg_cli_serve, "stand in front of a UDP service and let in the clients that prove who they are"},
+    {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
+    {"help", cli_help, "this text"},
+    {"version", cli_version, "the version"},
+    {"options-table", cli_options_table, NULL},
+};
+
+static int cli_help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("dtlsgate: a DTLS 1.2 and 1.3 server for any UDP service\n\nusage: dtlsgate COMMAND [--option value ...]\n");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].help)
+            printf("  %-8s %s\n", commands[i].name, commands[i].help);
+    puts("\n`dtlsgate serve --help` lists the options.");
+    return DG_EXIT_OK;
+}
+
+static int cli_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("dtlsgate %s\n", dtlsgate_version());
+    return DG_EXIT_OK;
+}
+
+static int cli_options_table(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    dg_options_markdown(stdout);
+    return DG_EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
+    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, init, help or version\n", name);
+    return DG_EXIT_USAGE;
+}

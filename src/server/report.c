@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Log lines about clients. Trusted fields come first: a long identity may cut the end of a line.
+#include "server/report.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+const char *dg_identity_kind_name(enum dg_identity_kind kind)
+{
+    switch (kind) {
+    case DG_IDENTITY_NONE:
+        return "none";
+    case DG_IDENTITY_PSK:
+        return "psk";
+    case DG_IDENTITY_CERTIFICATE:
+        return "certificate";
+    case DG_IDENTITY_RAW_PUBLIC_KEY:
+        return "raw-public-key";
+    }
+    return "unknown";
+}
+
+static void log_address(struct dg_log_line *line, const char *key, const struct dg_address *address)
+{
+    char text[DG_ADDRESS_TEXT];
+    dg_address_format(address, text);
+    dg_log_text(line, key, text);
+}
+
+static void log_association(struct dg_log_line *line, struct dg_ref ref)
+{
+    dg_log_format(line, "association", "%016llx", (unsigned long long)ref.id);
+}
+
+static const char *version_name(uint8_t version)
+{
+    return version == 13 ? "DTLSv1.3" : "DTLSv1.2";
+}
+
+void dg_report_connected(struct dg_ref ref, const struct dg_handover *handover)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "connected");
+    log_association(&line, ref);
+    log_address(&line, "peer", &handover->path.peer);
+    log_address(&line, "local", &handover->path.local);
+    dg_log_text(&line, "proof", dg_identity_kind_name(handover->identity_kind));
+    dg_log_text(&line, "version", version_name(handover->version));
+    dg_log_text(&line, "suite", handover->suite_name);
+    dg_log_text(&line, "group", handover->group_name[0] ? handover->group_name : "none");
+    dg_log_text(&line, "resumed", handover->resumed ? "yes" : "no");
+    if (handover->cid_size)
+        dg_log_hex(&line, "cid", handover->cid, handover->cid_size);
+    dg_log_bytes(&line, "identity", handover->identity, handover->identity_size);
+    dg_log_end(&line);
+}
+
+void dg_report_refused(const struct dg_path *path, const struct dg_handshake_failure *failure)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_WARNING, "refused");
+    log_address(&line, "peer", &path->peer);
+    dg_log_text(&line, "reason", failure->reason ? failure->reason : "the handshake failed");
+    dg_log_text(&line, "counter", dg_counter_name(failure->counter));
+    if (failure->alert_sent != 255)
+        dg_log_u64(&line, "alert_sent", failure->alert_sent);
+    if (failure->alert_received != 255)
+        dg_log_u64(&line, "alert_received", failure->alert_received);
+    if (failure->identity_size) {
+        dg_log_text(&line, "claimed_by", dg_identity_kind_name(failure->identity_kind));
+        dg_log_bytes(&line, "claimed_identity", failure->identity, failure->identity_size);
+    }
+    dg_log_end(&line);
+}
+
+void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "closed");
+    log_association(&line, ref);
+    log_address(&line, "peer", &slot->peer);
+    dg_log_text(&line, "reason", dg_counter_name(reason));
+    dg_log_bytes(&line, "identity", identity.data, identity.size);
+    dg_log_end(&line);
+}
+
+void dg_report_datagram(const char *event, const struct dg_path *path, size_t size_bytes)
+{
+    struct dg_log_line line;
+    if (!dg_log_enabled(DG_LOG_DEBUG))
+        return;
+    dg_log_begin(&line, DG_LOG_DEBUG, event);
+    log_address(&line, "peer", &path->peer);
+    log_address(&line, "local", &path->local);
+    dg_log_u64(&line, "size", size_bytes);
+    dg_log_end(&line);
+}
+
+void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes identity, const uint8_t *data,
+                         size_t size_bytes, bool show_contents)
+{
+    struct dg_log_line line;
+    if (!dg_log_enabled(DG_LOG_DEBUG))
+        return;
+    dg_log_begin(&line, DG_LOG_DEBUG, event);
+    log_association(&line, ref);
+    dg_log_u64(&line, "size", size_bytes);
+    dg_log_bytes(&line, "identity", identity.data, identity.size);
+    if (show_contents)
+        dg_log_bytes(&line, "contents", data, size_bytes);
+    dg_log_end(&line);
+}
+
+void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "counters");
+    for (int counter = DG_COUNT_NONE + 1; counter < DG_COUNTER_COUNT; counter++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < set_count; i++)
+            sum += dg_counter_read(sets[i], (enum dg_counter)counter);
+        if (sum)
+            dg_log_u64(&line, dg_counter_name((enum dg_counter)counter), sum);
+    }
+    dg_log_end(&line);
+}

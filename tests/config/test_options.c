@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Options: defaults, ranges, the words of refusals, and the documentation's table.
+#include "check.h"
+
+#include "config/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char error[512];
+
+static bool parse(struct dg_options *options, const char *a, const char *b)
+{
+    char first[128], second[128];
+    snprintf(first, sizeof first, "%s", a);
+    snprintf(second, sizeof second, "%s", b ? b : "");
+    char *argv[] = {first, second};
+    error[0] = '\0';
+    return dg_options_parse(options, b ? 2 : 1, argv, error, sizeof error);
+}
+
+DG_TEST(options_defaults_deny_and_stay_in_range)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    CHECK_EQ(options.client_auth, DG_CLIENT_AUTH_REQUIRED);
+    CHECK_EQ(options.profile, 0);
+    CHECK(!dg_options_check(&options, error, sizeof error));
+#define IN_RANGE(field, name, argument, preset, min, max, help) CHECK((long long)options.field >= (min) && (long long)options.field <= (max));
+#define NOTHING(...)
+    DG_OPTION_LIST(NOTHING, NOTHING, IN_RANGE, NOTHING)
+}
+
+DG_TEST(options_are_set_in_both_forms)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    CHECK(parse(&options, "--workers", "8"));
+    CHECK_EQ(options.workers, 8);
+    CHECK(parse(&options, "--workers=3", NULL));
+    CHECK_EQ(options.workers, 3);
+    CHECK(parse(&options, "--profile", "iot"));
+    CHECK_EQ(options.profile, 1);
+    CHECK(parse(&options, "--listen", "127.0.0.1:5684"));
+    CHECK(parse(&options, "--listen", "[::1]:5684"));
+    CHECK_EQ(options.listen.count, 2);
+    CHECK_EQ(options.listen.items[1].port, 5684);
+    CHECK(parse(&options, "--psk-file", "a b=c"));
+    CHECK_STR(options.psk_file, "a b=c");
+}
+
+DG_TEST(options_refusals_say_found_expected_and_keep_the_value)
+{
+    static const struct {
+        const char *option, *value, *expected;
+    } cases[] = {
+        {"--workers", "abc", "--workers: found \"abc\", expected a whole number from 0 to 64"},
+        {"--workers", "65", "found \"65\""},
+        {"--workers", "-1", "found \"-1\""},
+        {"--workers", "", "found \"\""},
+        {"--workers", "1x", "found \"1x\""},
+        {"--workers", "99999999999999999999999", "expected a whole number"},
+        {"--profile", "old", "expected one of modern|iot"},
+        {"--profile", "mode", "expected one of modern|iot"},
+        {"--listen", "localhost", "expected a numeric address and a port"},
+        {"--listen", "1.2.3.4", "expected a numeric address and a port"},
+        {"--worker", "1", "the nearest is --workers"},
+        {"--client-cert", "x", "there is no such option"},
+        {"-w", "1", "expected an option"},
+        {"--psk-file", "", "expected 1 to 511 characters"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dg_options options, before;
+        dg_options_default(&options);
+        before = options;
+        CHECK_MSG(!parse(&options, cases[i].option, cases[i].value), "case %zu was taken", i);
+        CHECK_MSG(strstr(error, cases[i].expected) != NULL, "case %zu: \"%s\"", i, error);
+        CHECK_MEM(&options, &before, sizeof options);
+    }
+    struct dg_options options;
+    dg_options_default(&options);
+    CHECK(!parse(&options, "--workers", NULL));
+    CHECK_STR(error, "--workers: its value is missing");
+}
+
+// CWE-807: without something to check clients by there is no server, unless by the explicit word.
+DG_TEST(options_without_client_credentials_are_refused)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    REQUIRE(parse(&options, "--listen", "127.0.0.1:0") && parse(&options, "--backend", "echo"));
+    CHECK(!dg_options_check(&options, error, sizeof error));
+    CHECK_MSG(strstr(error, "--psk-file") != NULL, "%s", error);
+    REQUIRE(parse(&options, "--cert", "c.pem"));
+    CHECK(!dg_options_check(&options, error, sizeof error));
+    CHECK_MSG(strstr(error, "--key FILE is missing") != NULL, "%s", error);
+    REQUIRE(parse(&options, "--key", "k.pem"));
+    CHECK(!dg_options_check(&options, error, sizeof error));
+    CHECK_MSG(strstr(error, "nothing to check clients by") && strstr(error, "insecure-none"), "%s", error);
+    struct dg_options open = options;
+    REQUIRE(parse(&open, "--client-auth", "insecure-none"));
+    CHECK(dg_options_check(&open, error, sizeof error));
+    REQUIRE(parse(&options, "--client-ca", "ca.pem"));
+    CHECK(dg_options_check(&options, error, sizeof error));
+}
+
+DG_TEST(options_documentation_is_the_table)
+{
+    char *made = NULL;
+    size_t made_size = 0;
+    FILE *out = open_memstream(&made, &made_size);
+    REQUIRE(out);
+    dg_options_markdown(out);
+    fclose(out);
+    const char *source = getenv("DTLSGATE_SOURCE");
+    char path[512];
+    snprintf(path, sizeof path, "%s/docs/options.md", source ? source : ".");
+    FILE *file = fopen(path, "r");
+    CHECK_MSG(file != NULL, "docs/options.md is missing");
+    if (file) {
+        static char text[65536];
+        size_t size = fread(text, 1, sizeof text - 1, file);
+        text[size] = '\0';
+        CHECK_MSG(strstr(text, made) != NULL, "docs/options.md is not what `dtlsgate options-table` prints");
+        fclose(file);
+    }
+    free(made);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(options_defaults_deny_and_stay_in_range),
+        DG_CASE(options_are_set_in_both_forms),
+        DG_CASE(options_refusals_say_found_expected_and_keep_the_value),
+        DG_CASE(options_without_client_credentials_are_refused),
+        DG_CASE(options_documentation_is_the_table),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
