@@ -16,15 +16,39 @@ struct dg_steer {
 };
 
 // The shard of an association without connection ID: a hash over the peer's address and port with
-// operations that a classic BPF program has (32-bit add, multiply, xor, shift).
+// operations that a classic BPF program has. All values are 32 bits, arithmetic is modulo 2^32, words are
+// read in network order (what BPF_LD|BPF_W|BPF_ABS gives):
+//
+//   h = seed
+//   IPv4: for the one word of the source address              (also where it reached an IPv6 socket)
+//   IPv6: for each of the four words of the source address, first to last
+//   then: for the source port as a number (BPF_LD|BPF_H)
+//       h = h xor word
+//       h = h * DG_STEER_MULTIPLY_1
+//       h = h xor (h >> DG_STEER_SHIFT_1)
+//       h = h * DG_STEER_MULTIPLY_2
+//       h = h xor (h >> DG_STEER_SHIFT_2)
+//   shard = h and (shard_count - 1)
+//
+// The scope of a link-local address is no part of it: the filter does not see one.
+#define DG_STEER_MULTIPLY_1 UINT32_C(0x9e3779b1) // odd, so that each step is a bijection of h
+#define DG_STEER_MULTIPLY_2 UINT32_C(0x85a3f4cd)
+#define DG_STEER_SHIFT_1 15
+#define DG_STEER_SHIFT_2 14
 uint32_t dg_steer_address_shard(const struct dg_steer *steer, const struct dg_address *peer);
 
 #define DG_STEER_FRONT UINT32_MAX
-// The shard that owns the datagram, or DG_STEER_FRONT. By first byte, epoch, connection ID, address:
-//   type 25 and unified headers with C=1: the ID's shard, if the datagram is long enough to hold one;
-//   type 23 and type 21 of epoch 1.., unified headers with C=0: the address's shard;
-//   unified headers with epoch bits 2 (a handshake's epoch; also 6, 10, ..: the front passes those on),
-//   types 20, 22, 26, epoch 0, everything else: front.
+// The shard that owns the datagram, or DG_STEER_FRONT. In this order, where size is that of the UDP
+// payload and each test that fails to hold leads to the front:
+//   size 0: front
+//   first byte and 0xe0 is 0x20 (unified header):
+//       first byte and 3 is 2: front (a handshake's epoch; also 6, 10, ..: the front passes those on)
+//       first byte and 0x10 is 0 (no connection ID): the address's shard
+//       size >= 1 + DG_CID_SIZE: shard of the ID at offset 1, that is, byte 1 and (shard_count - 1)
+//   first byte 25: size >= 11 + DG_CID_SIZE: shard of the ID at offset 11, that is, byte 11 and
+//       (shard_count - 1); the epoch is not looked at
+//   first byte 21 or 23: size >= 13 and the epoch (the half word at offset 3) is not 0: the address's shard
+//   everything else (20, 22, 26, junk): front
 uint32_t dg_steer_datagram(const struct dg_steer *steer, const struct dg_address *peer, const uint8_t *data,
                            size_t size);
 // Which worker serves a shard.
