@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The turns of the front: sockets first, each batch answered before the next is read, then bounded messages,
+// then timers. The only writer of hand-overs.
+#include "io/front_loop.h"
+
+#include "core/cid.h"
+#include "core/wire_constants.h"
+#include "io/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Paths whose old association another worker has still to be told about, kept while its ring is full. When
+// these are used up no hand-over is made: RFC 9147 5.11 leaves no room for forgetting the old association.
+#define REPLACEMENTS_MAX 64
+#define REPLACEMENT_RETRY (10 * DG_MILLISECOND)
+
+struct dg_front_loop {
+    struct dg_loop loop;
+    struct dg_front_loop_config config;
+    struct dg_front *front;
+    void *gate;              // in use
+    _Atomic(void *) next_gate;
+    bool is_stopping;
+    size_t replacement_count;
+    struct dg_path replacements[REPLACEMENTS_MAX];
+};
+
+static uint32_t thread_of(const struct dg_front_loop *loop, uint32_t shard)
+{
+    return dg_mesh_worker(dg_steer_worker(shard, loop->config.worker_count));
+}
+
+// --- hand-over -------------------------------------------------------------------------------------------
+
+static bool put_replacement(struct dg_front_loop *loop, const struct dg_path *path)
+{
+    uint32_t to = thread_of(loop, dg_steer_address_shard(&loop->config.steer, &path->peer));
+    const struct dg_ring_part part = {path, sizeof *path};
+    return dg_mesh_put(loop->loop.mesh, loop->loop.self, to, DG_MESSAGE_REPLACE_PATH, &part, 1);
+}
+
+static void put_replacements(struct dg_front_loop *loop)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < loop->replacement_count; i++) {
+        if (!put_replacement(loop, &loop->replacements[i])) {
+            loop->replacements[kept++] = loop->replacements[i];
+        }
+    }
+    loop->replacement_count = kept;
+}
+
+static bool on_hand_over(void *context, dg_time now, const struct dg_handover *handover, const struct dg_bytes *early,
+                         size_t early_count)
+{
+    struct dg_front_loop *loop = context;
+    (void)now;
+    DG_BUG_UNLESS(early_count <= DG_EARLY_MAX);
+    const struct dg_steer *steer = &loop->config.steer;
+    uint32_t address_thread = thread_of(loop, dg_steer_address_shard(steer, &handover->path.peer));
+    uint32_t owner = handover->cid_size > 0 ? thread_of(loop, dg_cid_shard(handover->cid, steer->shard_count))
+                                            : address_thread;
+    if (owner != address_thread && loop->replacement_count == REPLACEMENTS_MAX) {
+        return false;
+    }
+    uint32_t sizes[DG_EARLY_MAX];
+    struct dg_ring_part parts[1 + 2 * DG_EARLY_MAX] = {{handover, sizeof *handover}};
+    size_t part_count = 1;
+    for (size_t i = 0; i < early_count; i++) {
+        DG_BUG_UNLESS(early[i].size <= DG_DATAGRAM_MAX);
+        sizes[i] = (uint32_t)early[i].size;
+        parts[part_count++] = (struct dg_ring_part){&sizes[i], sizeof sizes[i]};
+        parts[part_count++] = (struct dg_ring_part){early[i].data, early[i].size};
+    }
+    if (!dg_mesh_put(loop->loop.mesh, loop->loop.self, owner, DG_MESSAGE_HANDOVER, parts, part_count)) {
+        return false;
+    }
+    if (owner != address_thread) {
+        // Behind those that wait, so that two for one path keep their order.
+        if (loop->replacement_count > 0 || !put_replacement(loop, &handover->path)) {
+            loop->replacements[loop->replacement_count++] = handover->path;
+        }
+    }
+    return true;
+}
+
+// --- datagrams -------------------------------------------------------------------------------------------
+
+// The shard that a protected record names, handshake epochs included, which dg_steer_datagram leaves to us.
+static uint32_t named_shard(const struct dg_front_loop *loop, const struct dg_path *path, const uint8_t *data,
+                            size_t size)
+{
+    const struct dg_steer *steer = &loop->config.steer;
+    size_t cid_at = 0;
+    if (size > 0 && data[0] == DG_CONTENT_TLS12_CID) {
+        cid_at = DG_RECORD12_CID_OFFSET;
+    } else if (size > 0 && (data[0] & (DG_UNIFIED_FIXED_MASK | DG_UNIFIED_CID)) == (DG_UNIFIED_FIXED | DG_UNIFIED_CID)) {
+        cid_at = 1;
+    }
+    if (cid_at > 0 && size >= cid_at + DG_CID_SIZE) {
+        return dg_cid_shard(data + cid_at, steer->shard_count);
+    }
+    return dg_steer_address_shard(steer, &path->peer);
+}
+
+static void on_forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
+{
+    struct dg_front_loop *loop = context;
+    (void)now;
+    dg_loop_pass_on(&loop->loop, thread_of(loop, named_shard(loop, path, data, size)), path, DG_ERRAND_FORWARDED, data,
+                    size);
+}
+
+static void on_failed(void *context, dg_time now, const struct dg_path *path,
+                      const struct dg_handshake_failure *failure)
+{
+    struct dg_front_loop *loop = context;
+    if (loop->config.hooks.failed != NULL) {
+        loop->config.hooks.failed(loop->config.hooks.context, now, path, failure);
+    }
+}
+
+static void take_from_socket(struct dg_front_loop *loop, dg_time now, const struct dg_received *received)
+{
+    if (loop->config.hooks.debug_datagram != NULL) {
+        loop->config.hooks.debug_datagram(loop->config.hooks.context, now, &received->path, received->data,
+                                          received->size);
+    }
+    uint32_t shard = dg_steer_datagram(&loop->config.steer, &received->path.peer, received->data, received->size);
+    if (shard == DG_STEER_FRONT) {
+        dg_front_receive(loop->front, now, &received->path, received->data, received->size, false);
+        return;
+    }
+    dg_count(loop->loop.counters, DG_COUNT_MISROUTED);
+    dg_loop_pass_on(&loop->loop, thread_of(loop, shard), &received->path, DG_ERRAND_MISROUTED, received->data,
+                    received->size);
+}
+
+static void serve_sockets(struct dg_front_loop *loop, dg_time now)
+{
+    for (size_t i = 0; i < loop->loop.socket_count; i++) {
+        if (!loop->loop.is_readable[i]) {
+            continue;
+        }
+        struct dg_received *received;
+        size_t count;
+        (void)dg_receive_batch_read(loop->loop.receive, &loop->loop.sockets[i], loop->loop.counters, &received,
+                                    &count);
+        for (size_t k = 0; k < count; k++) {
+            take_from_socket(loop, now, &received[k]);
+        }
+        dg_loop_flush(&loop->loop);
+    }
+}
+
+// --- messages --------------------------------------------------------------------------------------------
+
+static void serve_messages(struct dg_front_loop *loop, dg_time now)
+{
+    for (uint32_t i = 0; i < DG_LOOP_MESSAGES_MAX; i++) {
+        uint32_t kind;
+        size_t size;
+        if (!dg_mesh_get(loop->loop.mesh, loop->loop.self, &kind, loop->loop.message, &size)) {
+            return;
+        }
+        DG_BUG_UNLESS(kind == DG_MESSAGE_DATAGRAM);
+        struct dg_message_datagram head;
+        uint8_t *data;
+        size_t data_size;
+        DG_BUG_UNLESS(dg_loop_read_datagram(loop->loop.message, size, &head, &data, &data_size));
+        dg_front_receive(loop->front, now, &head.path, data, data_size, head.errand == DG_ERRAND_UNKNOWN);
+    }
+}
+
+// --- making and freeing ----------------------------------------------------------------------------------
+
+struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *config, char *error, size_t error_size)
+{
+    struct dg_front_loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL) {
+        snprintf(error, error_size, "memory is short for the front");
+        return NULL;
+    }
+    loop->config = *config;
+    loop->gate = config->gate;
+    loop->loop.epoll_fd = -1;
+    atomic_init(&loop->next_gate, NULL);
+    if (!dg_loop_init(&loop->loop, config->mesh, DG_MESH_FRONT, config->sockets, config->socket_count,
+                      config->counters, error, error_size)) {
+        dg_front_loop_free(loop);
+        return NULL;
+    }
+    const struct dg_front_hooks hooks = {
+        .context = loop, .hand_over = on_hand_over, .forward = on_forward, .failed = on_failed};
+    const struct dg_output output = dg_send_batch_output(loop->loop.send);
+    loop->front = dg_front_new(&config->front, config->ops, config->gate, &output, &hooks, config->counters);
+    if (loop->front == NULL) {
+        snprintf(error, error_size, "memory is short for the front's tables");
+        dg_front_loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void dg_front_loop_free(struct dg_front_loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    if (loop->front != NULL) {
+        dg_front_free(loop->front);
+    }
+    dg_loop_clear(&loop->loop);
+    free(loop);
+}
+
+void dg_front_loop_stop(struct dg_front_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
+
+void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate)
+{
+    void *unused = atomic_exchange_explicit(&loop->next_gate, gate, memory_order_acq_rel);
+    dg_wake_surely(dg_mesh_wake(loop->loop.mesh, loop->loop.self));
+    return unused;
+}
+
+// --- the turns -------------------------------------------------------------------------------------------
+
+static void take_gate(struct dg_front_loop *loop)
+{
+    if (atomic_load_explicit(&loop->next_gate, memory_order_relaxed) == NULL) {
+        return;
+    }
+    void *gate = atomic_exchange_explicit(&loop->next_gate, NULL, memory_order_acq_rel);
+    void *before = loop->gate;
+    dg_front_set_gate(loop->front, gate);
+    loop->gate = gate;
+    if (loop->config.hooks.gate_replaced != NULL) {
+        loop->config.hooks.gate_replaced(loop->config.hooks.context, before);
+    }
+}
+
+static bool is_over(struct dg_front_loop *loop)
+{
+    switch (dg_loop_stopping(&loop->loop)) {
+    case DG_STOP_NOT:
+        return false;
+    case DG_STOP_GENTLY:
+        if (!loop->is_stopping) {
+            loop->is_stopping = true;
+            dg_front_stop(loop->front);
+        }
+        return dg_front_busy(loop->front) == 0 && loop->replacement_count == 0 &&
+               dg_send_batch_waiting(loop->loop.send) == 0;
+    case DG_STOP_NOW:
+        return true;
+    }
+    return true;
+}
+
+static dg_time next_deadline(struct dg_front_loop *loop, dg_time now)
+{
+    dg_time deadline = dg_front_deadline(loop->front);
+    return loop->replacement_count > 0 ? dg_time_min(deadline, now + REPLACEMENT_RETRY) : deadline;
+}
+
+void dg_front_loop_run(void *context)
+{
+    struct dg_front_loop *loop = context;
+    dg_time now = dg_clock_now();
+    while (!is_over(loop)) {
+        dg_loop_wait(&loop->loop, now, next_deadline(loop, now));
+        now = dg_clock_now();
+        take_gate(loop);
+        serve_sockets(loop, now);
+        serve_messages(loop, now);
+        put_replacements(loop);
+        if (dg_front_deadline(loop->front) <= now) {
+            dg_front_advance(loop->front, now);
+        }
+        dg_loop_flush(&loop->loop);
+    }
+    dg_loop_flush(&loop->loop);
+}

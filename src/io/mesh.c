@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A square of rings. Never used by a thread for another's row (writing) or column (reading).
+#include "io/mesh.h"
+
+#include <stdlib.h>
+
+struct dg_mesh {
+    uint32_t thread_count;
+    struct dg_ring *rings;   // [from * thread_count + to]
+    struct dg_wake *wakes;
+    struct turn {            // of each reader: the writer whose turn it is
+        _Alignas(DG_CACHE_LINE) uint32_t from;
+    } *turns;
+};
+
+static struct dg_ring *ring_of(const struct dg_mesh *mesh, uint32_t from, uint32_t to)
+{
+    DG_BUG_UNLESS(from < mesh->thread_count && to < mesh->thread_count);
+    return &mesh->rings[(size_t)from * mesh->thread_count + to];
+}
+
+// Cache-line aligned structs take aligned_alloc, whose size is a multiple of the alignment.
+static void *new_aligned(size_t count, size_t size)
+{
+    return aligned_alloc(DG_CACHE_LINE, (count * size + DG_CACHE_LINE - 1) / DG_CACHE_LINE * DG_CACHE_LINE);
+}
+
+struct dg_mesh *dg_mesh_new(uint32_t thread_count, size_t ring_bytes)
+{
+    struct dg_mesh *mesh = calloc(1, sizeof *mesh);
+    if (mesh == NULL) {
+        return NULL;
+    }
+    size_t ring_count = (size_t)thread_count * thread_count;
+    mesh->rings = new_aligned(ring_count, sizeof *mesh->rings);
+    mesh->wakes = new_aligned(thread_count, sizeof *mesh->wakes);
+    mesh->turns = new_aligned(thread_count, sizeof *mesh->turns);
+    bool is_short = mesh->rings == NULL || mesh->wakes == NULL || mesh->turns == NULL;
+    if (!is_short) {
+        mesh->thread_count = thread_count;
+        for (size_t i = 0; i < ring_count; i++) {
+            mesh->rings[i].bytes = NULL;
+        }
+        for (uint32_t i = 0; i < thread_count; i++) {
+            mesh->wakes[i].fd = -1;
+            mesh->turns[i].from = 0;
+        }
+        for (size_t i = 0; i < ring_count && !is_short; i++) {
+            is_short = !dg_ring_init(&mesh->rings[i], ring_bytes);
+        }
+        for (uint32_t i = 0; i < thread_count && !is_short; i++) {
+            is_short = !dg_wake_init(&mesh->wakes[i]);
+        }
+    }
+    if (is_short) {
+        dg_mesh_free(mesh);
+        return NULL;
+    }
+    return mesh;
+}
+
+void dg_mesh_free(struct dg_mesh *mesh)
+{
+    if (mesh == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < mesh->thread_count; i++) {
+        dg_wake_clear(&mesh->wakes[i]);
+    }
+    for (size_t i = 0; i < (size_t)mesh->thread_count * mesh->thread_count; i++) {
+        if (mesh->rings[i].bytes != NULL) {
+            dg_ring_clear(&mesh->rings[i]);
+        }
+    }
+    free(mesh->turns);
+    free(mesh->wakes);
+    free(mesh->rings);
+    free(mesh);
+}
+
+bool dg_mesh_put(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_message kind,
+                 const struct dg_ring_part *parts, size_t part_count)
+{
+    if (!dg_ring_put(ring_of(mesh, from, to), (uint32_t)kind, parts, part_count)) {
+        return false;
+    }
+    dg_wake_up(&mesh->wakes[to]);
+    return true;
+}
+
+bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_kind, void *buffer, size_t *ret_size_bytes)
+{
+    for (uint32_t i = 0; i < mesh->thread_count; i++) {
+        uint32_t from = mesh->turns[to].from;
+        mesh->turns[to].from = (from + 1) % mesh->thread_count;
+        if (dg_ring_get(ring_of(mesh, from, to), ret_kind, buffer, DG_MESSAGE_BYTES_MAX, ret_size_bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dg_mesh_is_empty(const struct dg_mesh *mesh, uint32_t to)
+{
+    for (uint32_t from = 0; from < mesh->thread_count; from++) {
+        if (!dg_ring_is_empty(ring_of(mesh, from, to))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread)
+{
+    DG_BUG_UNLESS(thread < mesh->thread_count);
+    return &mesh->wakes[thread];
+}

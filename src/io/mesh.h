@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The only thing that threads share: a bounded ring from each to each, and a wake-up for each. Never
+// interprets a message. Made before the threads start, freed after they have ended.
+#ifndef DG_IO_MESH_H
+#define DG_IO_MESH_H
+
+#include "base/ring.h"
+#include "io/messages.h"
+#include "io/wake.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Threads of the mesh by number: the front, the workers, and last whoever controls them.
+#define DG_MESH_FRONT 0u
+static inline uint32_t dg_mesh_worker(uint32_t worker) { return 1 + worker; }
+static inline uint32_t dg_mesh_control(uint32_t worker_count) { return 1 + worker_count; }
+static inline uint32_t dg_mesh_size(uint32_t worker_count) { return 2 + worker_count; }
+
+#define DG_MESH_RING_BYTES (1024 * 1024) // pages are touched only as far as messages queue up
+
+struct dg_mesh;
+
+struct dg_mesh *dg_mesh_new(uint32_t thread_count, size_t ring_bytes); // NULL: memory or descriptors are short
+void dg_mesh_free(struct dg_mesh *mesh);
+
+// Called by thread `from` only. Wakes `to`. False: the ring is full, nothing was written.
+DG_MUST_USE bool dg_mesh_put(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_message kind,
+                             const struct dg_ring_part *parts, size_t part_count);
+// Called by thread `to` only: the next message from anybody, in turn, so that one writer does not starve
+// another. buffer holds DG_MESSAGE_BYTES_MAX. False: there is none.
+DG_MUST_USE bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_kind, void *buffer,
+                             size_t *ret_size_bytes);
+bool dg_mesh_is_empty(const struct dg_mesh *mesh, uint32_t to);
+struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread);
+
+#endif

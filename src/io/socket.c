@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Opens the sockets of a listening address with the options that the batches and the filter rest on.
+#include "io/socket.h"
+
+#include "base/hash.h"
+#include "io/sockaddr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+// Wished for; the kernel cuts it to net.core.rmem_max and wmem_max.
+#define RECEIVE_BUFFER_BYTES (4 * 1024 * 1024)
+#define SEND_BUFFER_BYTES (1024 * 1024)
+
+uint64_t dg_listener_digest(const struct dg_address *address)
+{
+    // A fixed key: the digest lies in slots that outlive the process. Only our own addresses are hashed.
+    static const struct dg_hash_key key = {.k0 = UINT64_C(0x6c697374656e6572), .k1 = UINT64_C(0x64746c7367617465)};
+    return dg_hash(&key, address, sizeof *address);
+}
+
+static bool set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+// NULL: fine; else the step that failed, errno says why.
+static const char *open_one(const struct dg_address *address, bool reuse_port, int *ret_fd)
+{
+    union dg_sockaddr name;
+    socklen_t name_size = dg_sockaddr_from(&name, address);
+    int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return "opening a socket";
+    }
+    *ret_fd = fd;
+    bool is_v6 = name.any.sa_family == AF_INET6;
+    if (is_v6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) {
+        return "setting IPV6_V6ONLY";
+    }
+    if (reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
+        return "setting SO_REUSEPORT";
+    }
+    if (is_v6 ? !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : !set_option(fd, IPPROTO_IP, IP_PKTINFO, 1)) {
+        return "asking for packet info";
+    }
+    (void)set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+    (void)set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+    if (bind(fd, &name.any, name_size) != 0) {
+        return "binding";
+    }
+    return NULL;
+}
+
+static const char *advice(int code)
+{
+    switch (code) {
+    case EADDRINUSE:
+        return "; another program listens there: stop it, or choose another port (ss -ulpn shows who)";
+    case EADDRNOTAVAIL:
+        return "; no interface of this host has that address (ip address shows them)";
+    case EACCES:
+        return "; ports below 1024 take CAP_NET_BIND_SERVICE";
+    case EAFNOSUPPORT:
+        return "; this host has no such address family";
+    case EMFILE:
+        return "; raise the limit of open files (ulimit -n)";
+    default:
+        return "";
+    }
+}
+
+static void explain(const struct dg_address *address, const char *step, int code, char *error, size_t error_size)
+{
+    char text[DG_ADDRESS_TEXT];
+    dg_address_format(address, text);
+    const char *reason = code == EADDRINUSE ? "address in use" : strerror(code);
+    if (strcmp(step, "binding") == 0) {
+        snprintf(error, error_size, "cannot listen on %s: %s%s", text, reason, advice(code));
+    } else {
+        snprintf(error, error_size, "cannot listen on %s: %s failed: %s%s", text, step, reason, advice(code));
+    }
+}
+
+static bool bound_address(int fd, struct dg_address *ret)
+{
+    union dg_sockaddr name;
+    socklen_t size = sizeof name;
+    return getsockname(fd, &name.any, &size) == 0 && dg_sockaddr_to(&name, size, ret);
+}
+
+// Binds alone, without SO_REUSEPORT, which fails if anybody listens there: joining a stranger's group would
+// succeed, and each of the two would lose a share of its datagrams without a word.
+static bool address_is_free(const struct dg_address *address, char *error, size_t error_size)
+{
+    int fd = -1;
+    const char *failed = open_one(address, false, &fd);
+    if (failed != NULL) {
+        explain(address, failed, errno, error, error_size);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return failed == NULL;
+}
+
+bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *sockets, size_t count, char *error,
+                          size_t error_size)
+{
+    struct dg_address bound = *address;
+    for (size_t i = 0; i < count; i++) {
+        sockets[i].fd = -1;
+    }
+    if (bound.port != 0 && !address_is_free(&bound, error, error_size)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *failed = open_one(&bound, true, &sockets[i].fd);
+        if (failed == NULL && i == 0 && !bound_address(sockets[i].fd, &bound)) {
+            failed = "asking for the bound address";
+        }
+        if (failed != NULL) {
+            explain(&bound, failed, errno, error, error_size);
+            dg_socket_group_close(sockets, count);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        sockets[i].address = bound;
+        sockets[i].listener = dg_listener_digest(&bound);
+    }
+    return true;
+}
+
+void dg_socket_group_close(struct dg_socket *sockets, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        if (sockets[i].fd >= 0) {
+            close(sockets[i].fd);
+        }
+        sockets[i].fd = -1;
+    }
+}

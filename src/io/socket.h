@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The sockets of one listening address: a reuseport group with one socket for each thread. Opens and
+// closes them; never reads or writes.
+//
+// [::] listens to IPv6 only (IPV6_V6ONLY is always set): who wants both families names both addresses, and
+// a peer then has one form of address whatever the host's default is.
+//
+// A process of the same user may join a reuseport group and would get a share of its datagrams (the filter
+// in steer_filter.h names sockets by their order of joining, so it would get none while ours are there, but
+// the kernel does not promise that). That user can as well debug us; run the gate under a user of its own.
+#ifndef DG_IO_SOCKET_H
+#define DG_IO_SOCKET_H
+
+#include "core/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_socket {
+    int fd;
+    struct dg_address address; // bound to, with the port that the kernel chose where 0 was asked for
+    uint64_t listener;         // digest of address, as in dg_path
+};
+
+// Stable over restarts; differs for addresses that differ.
+uint64_t dg_listener_digest(const struct dg_address *address);
+
+// Opens sockets[0..count-1], in this order, which is the order the filter's index names. Refuses an address
+// that anybody else listens on, although a reuseport group could be joined. False: error says what is in the
+// way; nothing stays open.
+DG_MUST_USE bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *sockets, size_t count,
+                                      char *error, size_t error_size);
+void dg_socket_group_close(struct dg_socket *sockets, size_t count);
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// pthread_create with all signals blocked and a stack of known size. Never detaches a thread.
+#include "io/threads.h"
+
+#include <signal.h>
+
+#define STACK_BYTES (2 * 1024 * 1024) // touched only as far as it is used
+
+static void *start(void *argument)
+{
+    struct dg_thread *thread = argument;
+    thread->body(thread->context);
+    return NULL;
+}
+
+bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(void *context), void *context)
+{
+    *thread = (struct dg_thread){.body = body, .context = context};
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return false;
+    }
+    sigset_t all, before;
+    sigfillset(&all);
+    bool is_ready = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+                    pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
+    if (is_ready) {
+        thread->is_started = pthread_create(&thread->thread, &attributes, start, thread) == 0;
+        DG_BUG_UNLESS(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    }
+    pthread_attr_destroy(&attributes);
+    if (thread->is_started) {
+        (void)pthread_setname_np(thread->thread, name);
+    }
+    return thread->is_started;
+}
+
+void dg_thread_join(struct dg_thread *thread)
+{
+    if (thread->is_started) {
+        DG_BUG_UNLESS(pthread_join(thread->thread, NULL) == 0);
+        thread->is_started = false;
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Starts and joins the threads of the loops. A thread of ours takes no signal: whoever started it does.
+#ifndef DG_IO_THREADS_H
+#define DG_IO_THREADS_H
+
+#include "base/attributes.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct dg_thread {
+    pthread_t thread;
+    void (*body)(void *context);
+    void *context;
+    bool is_started;
+};
+
+// name: at most 15 characters, for ps and debuggers. thread stays the caller's and must not move until
+// joined. False: the host allows no further thread.
+DG_MUST_USE bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(void *context),
+                                 void *context);
+void dg_thread_join(struct dg_thread *thread); // nothing where it was not started
+
+#endif

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The turns of a worker: sockets first, each batch answered before the next is read, then the backend, then
+// bounded messages, then timers. Every datagram ends in the engine, at another thread, or counted.
+#include "io/worker_loop.h"
+
+#include "base/secret.h"
+#include "core/steer.h"
+#include "io/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dg_worker_loop {
+    struct dg_loop loop;
+    struct dg_worker_loop_config config;
+    struct dg_steer steer;
+    struct dg_engine *engine;
+    struct dg_backend backend;
+    bool is_draining;
+};
+
+// --- between engine and backend --------------------------------------------------------------------------
+
+static void on_deliver(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, const uint8_t *data,
+                       size_t size)
+{
+    struct dg_worker_loop *loop = context;
+    if (loop->config.hooks.debug_plaintext != NULL) {
+        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, slot, data, size);
+    }
+    loop->backend.ops->deliver(loop->backend.self, now, ref, data, size);
+}
+
+static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                      const struct dg_handover *handover)
+{
+    struct dg_worker_loop *loop = context;
+    if (loop->config.hooks.opened != NULL) {
+        loop->config.hooks.opened(loop->config.hooks.context, now, ref, slot, handover);
+    }
+}
+
+static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                      enum dg_counter reason)
+{
+    struct dg_worker_loop *loop = context;
+    loop->backend.ops->closed(loop->backend.self, now, ref);
+    if (loop->config.hooks.closed != NULL) {
+        loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, reason);
+    }
+}
+
+static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
+{
+    struct dg_worker_loop *loop = context;
+    return loop->config.hooks.authorise(loop->config.hooks.context, slot, identity);
+}
+
+static void on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+{
+    struct dg_worker_loop *loop = context;
+    if (loop->config.hooks.debug_plaintext != NULL) {
+        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, NULL, data, size);
+    }
+    (void)dg_engine_send(loop->engine, now, ref, data, size); // counts what it refuses
+}
+
+static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
+{
+    struct dg_worker_loop *loop = context;
+    dg_engine_set_backend_port(loop->engine, ref, port);
+}
+
+// --- making and freeing ----------------------------------------------------------------------------------
+
+static struct dg_engine *new_engine(struct dg_worker_loop *loop)
+{
+    const struct dg_worker_loop_config *config = &loop->config;
+    uint32_t shards[DG_SHARDS_MAX];
+    size_t count = 0;
+    for (uint32_t shard = 0; shard < loop->steer.shard_count && shard < DG_SHARDS_MAX; shard++) {
+        if (dg_steer_worker(shard, config->worker_count) == config->worker) {
+            shards[count++] = shard;
+        }
+    }
+    const struct dg_engine_hooks hooks = {
+        .context = loop,
+        .deliver = on_deliver,
+        .opened = on_opened,
+        .closed = on_closed,
+        .authorise = config->hooks.authorise != NULL ? on_authorise : NULL,
+    };
+    const struct dg_output output = dg_send_batch_output(loop->loop.send);
+    return dg_engine_new(&config->engine, config->memory, shards, count, config->aead, &output, &hooks,
+                         config->counters);
+}
+
+struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *config, char *error, size_t error_size)
+{
+    struct dg_worker_loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL) {
+        snprintf(error, error_size, "memory is short for a worker");
+        return NULL;
+    }
+    loop->config = *config;
+    loop->steer = config->memory->header->steer;
+    loop->loop.epoll_fd = -1;
+    if (!dg_loop_init(&loop->loop, config->mesh, dg_mesh_worker(config->worker), config->sockets,
+                      config->socket_count, config->counters, error, error_size)) {
+        dg_worker_loop_free(loop);
+        return NULL;
+    }
+    const struct dg_backend_sink sink = {.context = loop, .answer = on_answer, .port_changed = on_port_changed};
+    loop->backend = config->backend.make(config->backend.context, &sink, config->worker, config->worker_count,
+                                         config->counters, error, error_size);
+    if (loop->backend.self == NULL) {
+        dg_worker_loop_free(loop);
+        return NULL;
+    }
+    loop->engine = new_engine(loop);
+    int extra = loop->backend.ops->descriptor(loop->backend.self);
+    if (loop->engine == NULL || (extra >= 0 && !dg_loop_watch(&loop->loop, extra))) {
+        snprintf(error, error_size, "memory is short for a worker's shards");
+        dg_worker_loop_free(loop);
+        return NULL;
+    }
+    dg_engine_set_policy_generation(loop->engine, config->policy_generation);
+    return loop;
+}
+
+void dg_worker_loop_free(struct dg_worker_loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    if (loop->engine != NULL) {
+        dg_engine_free(loop->engine);
+    }
+    if (loop->backend.self != NULL) {
+        loop->backend.ops->free(loop->backend.self);
+    }
+    dg_loop_clear(&loop->loop);
+    free(loop);
+}
+
+struct dg_engine *dg_worker_loop_engine(struct dg_worker_loop *loop) { return loop->engine; }
+
+void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
+
+// --- datagrams -------------------------------------------------------------------------------------------
+
+static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct dg_path *path,
+                          enum dg_datagram_errand errand, uint8_t *data, size_t size)
+{
+    if (dg_engine_receive(loop->engine, now, path, data, size) == DG_ENGINE_HANDLED) {
+        return;
+    }
+    if (errand == DG_ERRAND_FORWARDED) {
+        // The front does not know it either.
+        dg_count(loop->loop.counters, DG_COUNT_DROP_NO_ASSOCIATION);
+        return;
+    }
+    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, data, size);
+}
+
+static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
+{
+    if (loop->config.hooks.debug_datagram != NULL) {
+        loop->config.hooks.debug_datagram(loop->config.hooks.context, now, &received->path, received->data,
+                                          received->size);
+    }
+    uint32_t shard = dg_steer_datagram(&loop->steer, &received->path.peer, received->data, received->size);
+    uint32_t owner = shard == DG_STEER_FRONT
+                         ? DG_MESH_FRONT
+                         : dg_mesh_worker(dg_steer_worker(shard, loop->config.worker_count));
+    if (owner == loop->loop.self) {
+        take_datagram(loop, now, &received->path, DG_ERRAND_MISROUTED, received->data, received->size);
+        return;
+    }
+    dg_count(loop->loop.counters, DG_COUNT_MISROUTED);
+    dg_loop_pass_on(&loop->loop, owner, &received->path, DG_ERRAND_MISROUTED, received->data, received->size);
+}
+
+static void serve_sockets(struct dg_worker_loop *loop, dg_time now)
+{
+    for (size_t i = 0; i < loop->loop.socket_count; i++) {
+        if (!loop->loop.is_readable[i]) {
+            continue;
+        }
+        struct dg_received *received;
+        size_t count;
+        (void)dg_receive_batch_read(loop->loop.receive, &loop->loop.sockets[i], loop->loop.counters, &received,
+                                    &count);
+        for (size_t k = 0; k < count; k++) {
+            take_from_socket(loop, now, &received[k]);
+        }
+        dg_loop_flush(&loop->loop);
+    }
+}
+
+// --- messages --------------------------------------------------------------------------------------------
+
+static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *message, size_t size)
+{
+    DG_BUG_UNLESS(size >= sizeof(struct dg_handover));
+    struct dg_handover *handover = (struct dg_handover *)(void *)message; // the buffer is aligned
+    const struct dg_path path = handover->path;
+    bool is_open = dg_engine_take_over(loop->engine, now, handover);
+    dg_wipe(handover, sizeof *handover);
+    size_t at = sizeof *handover;
+    while (is_open && size - at >= sizeof(uint32_t)) {
+        uint32_t early_size;
+        memcpy(&early_size, message + at, sizeof early_size);
+        at += sizeof early_size;
+        DG_BUG_UNLESS(early_size <= size - at);
+        take_datagram(loop, now, &path, DG_ERRAND_FORWARDED, message + at, early_size);
+        at += early_size;
+    }
+}
+
+static void take_message(struct dg_worker_loop *loop, dg_time now, uint32_t kind, uint8_t *message, size_t size)
+{
+    switch ((enum dg_message)kind) {
+    case DG_MESSAGE_DATAGRAM: {
+        struct dg_message_datagram head;
+        uint8_t *data;
+        size_t data_size;
+        DG_BUG_UNLESS(dg_loop_read_datagram(message, size, &head, &data, &data_size));
+        take_datagram(loop, now, &head.path, (enum dg_datagram_errand)head.errand, data, data_size);
+        return;
+    }
+    case DG_MESSAGE_HANDOVER:
+        take_handover(loop, now, message, size);
+        return;
+    case DG_MESSAGE_REPLACE_PATH: {
+        struct dg_path path;
+        DG_BUG_UNLESS(size == sizeof path);
+        memcpy(&path, message, sizeof path);
+        dg_engine_replace_path(loop->engine, now, &path);
+        return;
+    }
+    case DG_MESSAGE_CLOSE_REF: {
+        struct dg_message_close close;
+        DG_BUG_UNLESS(size == sizeof close);
+        memcpy(&close, message, sizeof close);
+        dg_engine_close(loop->engine, now, close.ref, (enum dg_counter)close.reason);
+        return;
+    }
+    case DG_MESSAGE_POLICY_GENERATION: {
+        uint32_t generation;
+        DG_BUG_UNLESS(size == sizeof generation);
+        memcpy(&generation, message, sizeof generation);
+        dg_engine_set_policy_generation(loop->engine, generation);
+        return;
+    }
+    }
+    DG_BUG("message of unknown kind");
+}
+
+static void serve_messages(struct dg_worker_loop *loop, dg_time now)
+{
+    for (uint32_t i = 0; i < DG_LOOP_MESSAGES_MAX; i++) {
+        uint32_t kind;
+        size_t size;
+        if (!dg_mesh_get(loop->loop.mesh, loop->loop.self, &kind, loop->loop.message, &size)) {
+            return;
+        }
+        take_message(loop, now, kind, loop->loop.message, size);
+    }
+}
+
+// --- the turns -------------------------------------------------------------------------------------------
+
+static dg_time next_deadline(struct dg_worker_loop *loop)
+{
+    return dg_time_min(dg_engine_deadline(loop->engine), loop->backend.ops->deadline(loop->backend.self));
+}
+
+static void serve_timers(struct dg_worker_loop *loop, dg_time now)
+{
+    if (dg_engine_deadline(loop->engine) <= now) {
+        dg_engine_advance(loop->engine, now, dg_clock_wall_seconds());
+    }
+    if (loop->backend.ops->deadline(loop->backend.self) <= now) {
+        loop->backend.ops->advance(loop->backend.self, now);
+    }
+}
+
+// True: the thread may end.
+static bool is_over(struct dg_worker_loop *loop, dg_time now)
+{
+    switch (dg_loop_stopping(&loop->loop)) {
+    case DG_STOP_NOT:
+        return false;
+    case DG_STOP_GENTLY:
+        if (!loop->is_draining) {
+            loop->is_draining = true;
+            dg_engine_drain(loop->engine, now);
+        }
+        return dg_engine_live(loop->engine) == 0 && dg_send_batch_waiting(loop->loop.send) == 0;
+    case DG_STOP_NOW:
+        return true;
+    }
+    return true;
+}
+
+void dg_worker_loop_run(void *context)
+{
+    struct dg_worker_loop *loop = context;
+    dg_time now = dg_clock_now();
+    while (!is_over(loop, now)) {
+        dg_loop_wait(&loop->loop, now, next_deadline(loop));
+        now = dg_clock_now();
+        serve_sockets(loop, now);
+        if (loop->loop.is_extra_readable) {
+            loop->backend.ops->ready(loop->backend.self, now);
+        }
+        serve_messages(loop, now);
+        serve_timers(loop, now);
+        dg_loop_flush(&loop->loop);
+    }
+    dg_loop_flush(&loop->loop);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A worker thread: its sockets, its shards' engine, its backend, its messages. Owns all of these; passes on
+// what belongs to another thread. Never performs a handshake, never logs (its hooks do).
+#ifndef DG_IO_WORKER_LOOP_H
+#define DG_IO_WORKER_LOOP_H
+
+#include "core/backend.h"
+#include "core/engine.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Called from the worker's thread; any may be NULL.
+struct dg_worker_hooks {
+    void *context;
+    void (*opened)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                   const struct dg_handover *handover);
+    void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
+    bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity); // NULL: always
+    // Every datagram of a socket, as it came.
+    void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
+    // Plaintext from a client (slot is its), or an answer to one (slot is NULL).
+    void (*debug_plaintext)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                            const uint8_t *data, size_t size);
+};
+
+// Makes the backend of one worker. self NULL: error says why.
+struct dg_backend_maker {
+    void *context;
+    struct dg_backend (*make)(void *context, const struct dg_backend_sink *sink, uint32_t worker,
+                              uint32_t worker_count, struct dg_counters *counters, char *error, size_t error_size);
+};
+
+struct dg_worker_loop_config {
+    uint32_t worker; // 0..worker_count-1
+    uint32_t worker_count;
+    struct dg_mesh *mesh;            // of dg_mesh_size(worker_count) threads
+    const struct dg_socket *sockets; // this thread's, one for each listener
+    size_t socket_count;
+    const struct dg_memory *memory;  // its header says shard count and steering
+    const struct dg_aead_ops *aead;
+    struct dg_engine_config engine;
+    struct dg_backend_maker backend;
+    struct dg_worker_hooks hooks;
+    struct dg_counters *counters;    // this thread's
+    uint32_t policy_generation;
+};
+
+struct dg_worker_loop;
+
+// What config points to must outlive the loop. NULL: error says why.
+struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *config, char *error, size_t error_size);
+void dg_worker_loop_free(struct dg_worker_loop *loop); // the slots stay in memory
+// The thread's body: returns when stopped. GENTLY: once every association has been closed.
+void dg_worker_loop_run(void *loop);
+void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how); // from any thread
+
+// For status, while the thread does not run.
+struct dg_engine *dg_worker_loop_engine(struct dg_worker_loop *loop);
+
+#endif
