@@ -18,12 +18,18 @@
 #define DG_MEMORY_VERSION 1
 #define DG_SHARDS_MAX 256
 #define DG_SHARDS_DEFAULT 64
+#define DG_SLOTS_PER_SHARD_MAX ((UINT32_C(1) << 24) - 2)
+#define DG_FLIGHTS_PER_SHARD_MAX (UINT32_C(1) << 20)
+#define DG_WIDE_PER_SLOT 3
+// What the build puts into slots beyond their size: a process that differs in it refuses the file.
+#define DG_MEMORY_FEATURES (UINT32_C(1) * DG_CID_SIZE | UINT32_C(1) * DG_REPLAY_WIDTH << 8)
 
 struct dg_memory_shape {
     uint32_t shard_count;       // power of two, 1..DG_SHARDS_MAX
     uint32_t slots_per_shard;   // 1..2^24 - 2
     uint32_t flights_per_shard; // 1..2^20
-    // wide side slots: two for each slot and one for a change of keys
+    // wide side slots: DG_WIDE_PER_SLOT for each slot, which is all that one can ever need at a time (tx, rx,
+    // the rx before, and a next one, of which at least one lies inline): there is always one to be had
 };
 
 #define DG_COOKIE_SECRET 32
@@ -42,6 +48,17 @@ struct dg_memory_secrets {
     uint8_t ticket_name[2][DG_TICKET_KEY_NAME];
 };
 
+// How far each shard has ever been used. What lies beyond was never written and is never read, so that
+// attaching touches no page that was not in use. Raised before the first store into what it then covers.
+struct dg_memory_shard_head {
+    _Alignas(DG_CACHE_LINE) _Atomic uint32_t slots_used;
+    _Atomic uint32_t wides_used;
+    _Atomic uint32_t flights_used;
+    uint32_t reserved;
+    uint8_t spare[48];
+};
+_Static_assert(sizeof(struct dg_memory_shard_head) == DG_CACHE_LINE, "shard head");
+
 struct dg_memory_header {
     uint64_t magic;
     uint32_t version;
@@ -53,6 +70,7 @@ struct dg_memory_header {
     struct dg_steer steer;
     uint64_t total_bytes;
     uint64_t secrets_offset;
+    uint64_t heads_offset;    // DG_SHARDS_MAX shard heads
     uint64_t shards_offset;
     uint64_t shard_stride;    // bytes from one shard to the next
     uint64_t wide_offset;     // inside a shard
@@ -66,16 +84,19 @@ struct dg_memory {
     size_t size_bytes;
     struct dg_memory_header *header;
     struct dg_memory_secrets *secrets;
+    struct dg_memory_shape shape; // a copy of the header's, checked: what lies in the region is not asked again
+    uint64_t heads_offset, shards_offset, shard_stride, wide_offset, flight_offset; // computed from it
 };
 
 // Bytes that a region of this shape needs, a multiple of 4096; 0: the shape is out of range.
 size_t dg_memory_size(const struct dg_memory_shape *shape);
-// Lays out a zeroed region; the header's check is stored last.
+// Lays out a zeroed region, with random secrets (never all zeros); the header's check is stored last.
 void dg_memory_format(struct dg_memory *memory, void *region, size_t size_bytes, const struct dg_memory_shape *shape);
 // Takes over a region that another process laid out. False: error says in words what differs and what to do.
 DG_MUST_USE bool dg_memory_attach(struct dg_memory *memory, void *region, size_t size_bytes, char *error,
                                   size_t error_size);
 
+struct dg_memory_shard_head *dg_memory_shard_head(const struct dg_memory *memory, uint32_t shard);
 // Parts of one shard. Numbers are checked by the caller (dg_shard does).
 struct dg_slot *dg_memory_slot(const struct dg_memory *memory, uint32_t shard, uint32_t slot);
 struct dg_side_wide *dg_memory_wide(const struct dg_memory *memory, uint32_t shard, uint32_t number);

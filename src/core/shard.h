@@ -19,14 +19,21 @@
 
 struct dg_slot_index; // index.h
 
+// Must not move in memory between init and clear: the indexes point back to it.
 struct dg_shard {
     const struct dg_memory *memory;
     struct dg_counters *counters;
+    struct dg_memory_shard_head *head;  // these four lie in the region
+    struct dg_slot *slots;
+    struct dg_side_wide *wides;
+    struct dg_side_flight *flights;
+    struct dg_hash_key hash_key;        // of both indexes, fresh at every attach
     uint32_t number;
     uint32_t live;                      // slots in use
+    uint32_t quarantined;               // slots that are never used again
     struct dg_slot_index *by_cid;       // slots with a connection ID of ours
     struct dg_slot_index *by_address;   // slots without
-    uint32_t free_slot, fresh_slot;     // free list through the slots, and the first never used
+    uint32_t free_slot, fresh_slot;     // free list through the slots (DG_NO_SIDE ends), and the first never used
     uint32_t free_wide, fresh_wide;
     uint32_t free_flight, fresh_flight;
     uint32_t sweep_at;                  // where the scan for idle and expired slots goes on
@@ -46,22 +53,33 @@ struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref re
 struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *slot);
 uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot *slot);
 
-// Fills a free slot from the handover and makes it live, last of all. NULL with ret_reason TABLE_FULL or
-// CID_COLLISION. A CID-less association at the same path must have been given back before.
+// Fills a free slot from the handover and makes it live, last of all. NULL with ret_reason TABLE_FULL,
+// CID_COLLISION or, where a size or number in the handover is out of range, FAIL_TAKEOVER; not counted
+// here. A final flight that finds no side slot is left out (SIDE_FULL, counted here); an identity or peer
+// ID that needs one and finds none refuses the take-over. A CID-less association at the same path must
+// have been given back before.
 struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const struct dg_handover *handover,
                                    enum dg_counter *ret_reason);
 // Ends it: dying first, out of the indexes, keys and side slots wiped, free last.
 void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot);
 
-// Keysets. tx and rx are never NULL for a live slot, rx_old may be.
+// Keysets. tx and rx are never NULL for a live slot, rx_old may be. A change of keys in the order of stores
+// that docs/memory.md asks for:
+//   place = keyset_new; fill it; DG_STORE_ORDER; [rx_old_place = rx_place;] tx_place or rx_place = place;
+//   later rx_old_place = DG_PLACE_NONE; DG_STORE_ORDER; keyset_free(the old place).
 struct dg_keyset *dg_shard_keyset(const struct dg_shard *shard, const struct dg_slot *slot, uint32_t place);
-// A place for another keyset of this slot, not yet used by it; DG_PLACE_NONE: none to be had (SIDE_FULL).
+// A place for another keyset of this slot, not yet used by it, all zeros; DG_PLACE_NONE: none to be had
+// (SIDE_FULL, counted here). Store it into the slot before asking for another: an inline place is known to
+// be taken only by that.
 uint32_t dg_shard_keyset_new(struct dg_shard *shard, struct dg_slot *slot);
-void dg_shard_keyset_free(struct dg_shard *shard, struct dg_slot *slot, uint32_t place); // wipes
+// Wipes. The slot must no longer refer to it (a bug otherwise): whoever attached then would find a live
+// slot without keys.
+void dg_shard_keyset_free(struct dg_shard *shard, struct dg_slot *slot, uint32_t place);
 
 // Flight side slots of a slot, linked from slot->side.
 struct dg_side_flight *dg_shard_flight(const struct dg_shard *shard, uint32_t number);
-// Fill the returned one, then dg_shard_flight_link. NULL: none to be had (SIDE_FULL).
+// Fill the returned one (all zeros but kind and deadline DG_NEVER), then dg_shard_flight_link, which also
+// sets its timer. NULL: none to be had (SIDE_FULL, counted here).
 struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slot *slot, enum dg_flight_kind kind);
 void dg_shard_flight_link(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight);
 void dg_shard_flight_free(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight); // unlinks, wipes
@@ -69,13 +87,14 @@ struct dg_side_flight *dg_shard_flight_find(const struct dg_shard *shard, const 
                                             enum dg_flight_kind kind); // first of this kind, or NULL
 struct dg_side_flight *dg_shard_flight_next(const struct dg_shard *shard, const struct dg_side_flight *flight);
 uint32_t dg_shard_flight_number(const struct dg_shard *shard, const struct dg_side_flight *flight);
-// After deadline or next_send changed: sets the timer to the earlier of those that matter for its kind.
+// After deadline or next_send changed: sets the timer to the earlier of those that matter for its kind:
+// both for FLIGHT_MESSAGE, deadline alone for FINAL_12, EPOCH_2 and CLOSING, none for IDENTITY and PEER_CID.
 void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_flight *flight);
 
 // Identity bytes, wherever they lie.
 struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot);
 struct dg_bytes dg_shard_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
-// The slots one after the other: NULL ends. For sweeps, drains, status. start at 0.
+// The live slots one after the other: NULL ends. For sweeps, drains, status. start at 0.
 struct dg_slot *dg_shard_next_live(const struct dg_shard *shard, uint32_t *cursor);
 
 #endif

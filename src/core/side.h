@@ -12,7 +12,7 @@
 
 struct dg_side_wide {
     _Atomic uint32_t owner;  // slot number + 1; 0: free
-    uint32_t reserved;
+    uint32_t next_free;      // while free: the next free one, or DG_NO_SIDE
     _Alignas(8) uint8_t keyset[DG_KEYSET_WIDE];
     uint8_t spare[16];
 };
@@ -24,6 +24,7 @@ enum dg_flight_kind {
     DG_FLIGHT_EPOCH_2 = 2,   // 1.3: the client's handshake keys, to acknowledge its repeated Finished (RFC 9147 5.8.1)
     DG_FLIGHT_MESSAGE = 3,   // 1.3: a post-handshake message of ours until it is acknowledged (RFC 9147 5.8.4)
     DG_FLIGHT_IDENTITY = 4,  // an identity above DG_SLOT_IDENTITY bytes; lives as long as its slot
+    DG_FLIGHT_CLOSING = 6,   // 1.3: the peer's close_notify: its number in sent_*[0]; the association ends at deadline
     DG_FLIGHT_PEER_CID = 5,  // a peer's connection ID above DG_SLOT_PEER_CID bytes; lives as long as its slot
 };
 
@@ -32,7 +33,7 @@ enum dg_flight_kind {
 
 struct dg_side_flight {
     _Atomic uint32_t owner;   // slot number + 1; 0: free
-    uint32_t next;            // of the same slot, or DG_NO_SIDE
+    uint32_t next;            // of the same slot, or DG_NO_SIDE; while free: the next free one
     uint8_t kind;             // dg_flight_kind
     uint8_t message_type;     // FLIGHT_MESSAGE: dg_handshake_type
     uint16_t message_seq;     // FLIGHT_MESSAGE, FLIGHT_FINAL_12 (of our Finished)
@@ -46,8 +47,14 @@ struct dg_side_flight {
     uint32_t sent_count;
     uint16_t ticket_size;     // FINAL_12: of bytes, the NewSessionTicket message; the rest is Finished
     uint16_t spare;
-    uint8_t bytes[DG_FLIGHT_BYTES]; // EPOCH_2: a wide keyset
+    _Alignas(8) uint8_t bytes[DG_FLIGHT_BYTES]; // EPOCH_2: a keyset (dg_side_flight_keyset)
 };
-_Static_assert(sizeof(struct dg_side_flight) == 760 || sizeof(struct dg_side_flight) % 8 == 0, "flight side slot");
+_Static_assert(sizeof(struct dg_side_flight) == 752, "flight side slot");
+
+// EPOCH_2: the client's handshake keys.
+static inline struct dg_keyset *dg_side_flight_keyset(struct dg_side_flight *flight)
+{
+    return (struct dg_keyset *)(void *)flight->bytes;
+}
 
 #endif

@@ -24,11 +24,12 @@ enum dg_slot_state {
     DG_SLOT_FREE = 0,     // never read, may be given out
     DG_SLOT_LIVE = 0x4c495645,
     DG_SLOT_DYING = 0x44594e47, // being wiped: an attaching process finishes the wiping
+    DG_SLOT_QUARANTINED = 0x42414421, // failed its check when attached: keys wiped, never used again
 };
 
 enum dg_slot_flags {
     DG_SLOT_HAS_CID = 1 << 0,         // we issued one: found by ID, not by address
-    DG_SLOT_PEER_HAS_CID = 1 << 1,    // the peer wants one in what we send
+    DG_SLOT_PEER_HAS_CID = 1 << 1,    // the peer wants one, of at least a byte, in what we send
     DG_SLOT_RESUMED = 1 << 2,
     DG_SLOT_CLOSE_SENT = 1 << 3,
     DG_SLOT_CLOSE_RECEIVED = 1 << 4,
@@ -41,7 +42,7 @@ enum dg_identity_kind { // how the peer proved itself
     DG_IDENTITY_RAW_PUBLIC_KEY = 3,
 };
 
-// Where a keyset lies: inline place 0 or 1 of its own slot (wide ones span both), or a side slot.
+// Where a keyset lies: inline place 0 or 1 of its own slot (a wide one at 0 spans both), or a side slot.
 #define DG_PLACE_NONE 0u
 #define DG_PLACE_INLINE_0 1u
 #define DG_PLACE_INLINE_1 2u
@@ -65,7 +66,7 @@ struct dg_slot {
     uint8_t peer_cid_size;          // above DG_SLOT_PEER_CID: in the peer-ID side slot
     uint8_t identity_kind;          // dg_identity_kind
     uint8_t identity_size;          // above DG_SLOT_IDENTITY: 255, in the identity side slot
-    uint8_t reserved8;
+    uint8_t garbage;                // authentic records in a row that made no sense; its worker's (RFC 9147 5.10)
     struct dg_address peer;         // written by its worker only; not part of the check
     // inline keysets: tx and rx of the take-over where they are narrow
     _Alignas(8) uint8_t keysets[2 * DG_KEYSET_NARROW];
@@ -73,7 +74,8 @@ struct dg_slot {
     uint8_t local_ip[16];           // an answer leaves from here
     uint64_t listener;              // digests: stable over reloads and restarts
     uint64_t credential;
-    uint32_t side;                  // first of this slot's flight side slots, or DG_NO_SIDE
+    uint32_t side;                  // first of this slot's flight side slots, or DG_NO_SIDE; while the slot
+                                    // is free: the next free one, or DG_NO_SIDE
     uint16_t tx_message_seq;        // next of our post-handshake messages
     uint16_t rx_message_seq;        // next expected of the peer's
     dg_time opened_at;
@@ -82,7 +84,7 @@ struct dg_slot {
     uint16_t group;
     uint16_t backend_port;          // local port towards the backend, 0: none
     uint16_t local_port;
-    uint32_t check;                 // over the fields that never change while live
+    uint32_t check;                 // over the fields that never change while live (dg_shard_slot_check)
     uint8_t identity[DG_SLOT_IDENTITY];
     uint8_t spare[16];
 };
