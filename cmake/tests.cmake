@@ -79,6 +79,18 @@ foreach(file IN LISTS c_tests)
 endforeach()
 add_custom_target(takeover_tests DEPENDS ${takeover_targets})
 
+# Programs that the system tests drive: tests/system/*.c other than test_*.c. wolf_echo is a foreign client:
+# it links wolfSSL and none of the rooms.
+file(GLOB system_helpers CONFIGURE_DEPENDS tests/system/*.c)
+list(FILTER system_helpers EXCLUDE REGEX "/test_[^/]*$")
+foreach(file IN LISTS system_helpers)
+	cmake_path(GET file STEM stem)
+	add_executable(system_${stem} "${file}")
+	set_target_properties(system_${stem} PROPERTIES
+		OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/system")
+	target_link_libraries(system_${stem} PRIVATE dg_flags wolfssl)
+endforeach()
+
 find_program(PYTHON3 python3 REQUIRED)
 file(GLOB python_tests CONFIGURE_DEPENDS tests/*/test_*.py)
 foreach(file IN LISTS python_tests)
