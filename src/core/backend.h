@@ -5,18 +5,23 @@
 #define DG_CORE_BACKEND_H
 
 #include "base/time_value.h"
+#include "base/wire.h"
 #include "core/association_ref.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // Given to the backend when it is made.
 struct dg_backend_sink {
     void *context;
-    // An answer of the service for the association; dropped and counted where it has ended.
-    void (*answer)(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
+    // An answer of the service for the association. False: dropped and counted (it has ended, too large).
+    bool (*answer)(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
     // The association's local port towards the service changed (0: none): kept in its slot.
     void (*port_changed)(void *context, struct dg_ref ref, uint16_t port);
+    // The identity that the association's peer has proven, valid until the callback that asks returns; size 0
+    // where it has ended.
+    struct dg_bytes (*identity)(void *context, struct dg_ref ref);
 };
 
 struct dg_backend_ops {

@@ -72,6 +72,8 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
 void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path);
 // close_notify where it is due, then gone. reason for hooks and counters.
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason);
+// The identity that the peer has proven; lies in the slot, size 0 where ref has ended.
+struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref ref);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
 // The policy that associations must have been checked under from now on.

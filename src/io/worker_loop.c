@@ -27,7 +27,8 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
 {
     struct dg_worker_loop *loop = context;
     if (loop->config.hooks.debug_plaintext != NULL) {
-        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, slot, data, size);
+        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, dg_engine_identity(loop->engine, ref),
+                                           true, data, size);
     }
     loop->backend.ops->deliver(loop->backend.self, now, ref, data, size);
 }
@@ -47,7 +48,8 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
     struct dg_worker_loop *loop = context;
     loop->backend.ops->closed(loop->backend.self, now, ref);
     if (loop->config.hooks.closed != NULL) {
-        loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, reason);
+        loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
+                                  reason);
     }
 }
 
@@ -57,13 +59,20 @@ static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_by
     return loop->config.hooks.authorise(loop->config.hooks.context, slot, identity);
 }
 
-static void on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+static bool on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
 {
     struct dg_worker_loop *loop = context;
     if (loop->config.hooks.debug_plaintext != NULL) {
-        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, NULL, data, size);
+        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, dg_engine_identity(loop->engine, ref),
+                                           false, data, size);
     }
-    (void)dg_engine_send(loop->engine, now, ref, data, size); // counts what it refuses
+    return dg_engine_send(loop->engine, now, ref, data, size); // counts what it refuses
+}
+
+static struct dg_bytes on_identity(void *context, struct dg_ref ref)
+{
+    struct dg_worker_loop *loop = context;
+    return dg_engine_identity(loop->engine, ref);
 }
 
 static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
@@ -111,7 +120,8 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         dg_worker_loop_free(loop);
         return NULL;
     }
-    const struct dg_backend_sink sink = {.context = loop, .answer = on_answer, .port_changed = on_port_changed};
+    const struct dg_backend_sink sink = {
+        .context = loop, .answer = on_answer, .port_changed = on_port_changed, .identity = on_identity};
     loop->backend = config->backend.make(config->backend.context, &sink, config->worker, config->worker_count,
                                          config->counters, error, error_size);
     if (loop->backend.self == NULL) {

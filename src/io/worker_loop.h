@@ -17,13 +17,14 @@ struct dg_worker_hooks {
     void *context;
     void (*opened)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    const struct dg_handover *handover);
-    void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
+    void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                   struct dg_bytes identity, enum dg_counter reason);
     bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity); // NULL: always
     // Every datagram of a socket, as it came.
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
-    // Plaintext from a client (slot is its), or an answer to one (slot is NULL).
-    void (*debug_plaintext)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                            const uint8_t *data, size_t size);
+    // Plaintext from a client, or an answer to one.
+    void (*debug_plaintext)(void *context, dg_time now, struct dg_ref ref, struct dg_bytes identity,
+                            bool is_from_client, const uint8_t *data, size_t size);
 };
 
 // Makes the backend of one worker. self NULL: error says why.
