@@ -52,6 +52,8 @@
     X(DROP_HANDSHAKE_REPEATED, "drop_handshake_repeated", "post-handshake message that was handled before")       \
     X(DROP_FLIGHT_LIMITED, "drop_flight_limited", "repeated final flight that came too soon after an answer")     \
     X(DROP_OLD_PATH, "drop_old_path", "record of a handshake under way from another address")                     \
+    X(DROP_ALERT_IGNORED, "drop_alert_ignored", "authentic alerts that change nothing (warnings, user_canceled)") \
+    X(DROP_SEAL_FAILED, "drop_seal_failed", "records that could not be protected: limit, room, or the library")   \
     X(DROP_SEND_FULL, "drop_send_full", "outgoing datagrams for which the send queue had no room")                \
     X(DROP_SEND_ERROR, "drop_send_error", "outgoing datagrams that the kernel refused")                           \
     X(DROP_TOO_LARGE, "drop_too_large", "plaintext above what one datagram to this peer holds")                   \

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The engine's outer face: made from a piece of memory and its shards, taking over finished handshakes,
+// ending associations, answering questions about them. Never judges a record (engine_receive.c) and never
+// takes a record number (engine_send.c).
+#include "core/engine.h"
+
+#include "core/engine_internal.h"
+
+#include <stdlib.h>
+
+struct dg_engine_config dg_engine_config_default(void)
+{
+    return (struct dg_engine_config){
+        .idle_timeout = 10 * DG_MINUTE,
+        .idle_timeout_cid = 24 * DG_HOUR, // devices that sleep keep their association (RFC 9146 1)
+        .maximal_age = 7 * 24 * DG_HOUR,
+        .retransmit_initial = DG_SECOND,
+        .datagram_max = 1232, // IPv6's least MTU less its headers and UDP's
+        .ccm8_open_limit = DG_LIMIT_OPEN_CCM_8,
+        .drain_per_second = 5000,
+    };
+}
+
+struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const struct dg_memory *memory,
+                                const uint32_t *shard_numbers, size_t shard_count, const struct dg_aead_ops *aead,
+                                const struct dg_output *output, const struct dg_engine_hooks *hooks,
+                                struct dg_counters *counters)
+{
+    struct dg_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return NULL;
+    engine->config = *config;
+    engine->memory = memory;
+    engine->aead = aead;
+    engine->output = *output;
+    engine->hooks = *hooks;
+    engine->counters = counters;
+    engine->shards = calloc(shard_count > 0 ? shard_count : 1, sizeof *engine->shards);
+    if (engine->shards == NULL)
+        goto fail;
+    for (size_t i = 0; i < shard_count; i++) {
+        DG_BUG_UNLESS(shard_numbers[i] < DG_SHARDS_MAX && engine->by_number[shard_numbers[i]] == NULL);
+        if (!dg_shard_init(&engine->shards[i], memory, shard_numbers[i], counters))
+            goto fail;
+        engine->by_number[shard_numbers[i]] = &engine->shards[i];
+        engine->shard_count++;
+    }
+    return engine;
+fail:
+    dg_engine_free(engine);
+    return NULL;
+}
+
+void dg_engine_free(struct dg_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    for (size_t i = 0; i < engine->shard_count; i++)
+        dg_shard_clear(&engine->shards[i]);
+    free(engine->shards);
+    free(engine);
+}
+
+static void replace(struct dg_engine *engine, dg_time now, const struct dg_address *peer, uint64_t listener)
+{
+    struct dg_shard *shard = engine->by_number[dg_steer_address_shard(&engine->memory->header->steer, peer)];
+    struct dg_slot *slot = shard != NULL ? dg_shard_find_address(shard, peer, listener) : NULL;
+    if (slot == NULL)
+        return;
+    struct dg_association old = dg_association_of(engine, now, shard, slot);
+    // No alert: whoever is at this address now has other keys.
+    dg_association_end(&old, DG_COUNT_CLOSED_REPLACED, DG_NO_ALERT);
+}
+
+bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover)
+{
+    const struct dg_memory_header *header = engine->memory->header;
+    uint32_t number = handover->cid_size > 0 ? dg_cid_shard(handover->cid, header->shape.shard_count)
+                                             : dg_steer_address_shard(&header->steer, &handover->path.peer);
+    struct dg_shard *shard = engine->by_number[number];
+    if (shard == NULL) {
+        dg_count(engine->counters, DG_COUNT_MISROUTED);
+        return false;
+    }
+    // RFC 9147 5.11, RFC 6347 4.2.8: the new handshake is proven, so the old association at its path must go.
+    replace(engine, now, &handover->path.peer, handover->path.listener);
+
+    enum dg_counter reason = DG_COUNT_NONE;
+    struct dg_slot *slot = dg_shard_take_over(shard, now, handover, &reason);
+    if (slot == NULL) {
+        dg_count(engine->counters, reason);
+        return false;
+    }
+    struct dg_association association = dg_association_of(engine, now, shard, slot);
+    dg_final_flight_begin(&association);
+    if (engine->sweep_next == 0)
+        engine->sweep_next = now + DG_SWEEP_PERIOD / DG_SWEEP_SLICES;
+    dg_count(engine->counters, DG_COUNT_ASSOCIATIONS_OPENED);
+    if (engine->hooks.opened != NULL)
+        engine->hooks.opened(engine->hooks.context, now, dg_shard_ref(shard, slot), slot, handover);
+    return true;
+}
+
+void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path)
+{
+    replace(engine, now, &path->peer, path->listener);
+}
+
+void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason)
+{
+    struct dg_association association;
+    if (!dg_association_find(engine, now, ref, &association))
+        return;
+    bool says_so = reason != DG_COUNT_CLOSED_REPLACED && reason != DG_COUNT_CLOSED_BY_ALERT;
+    dg_association_end(&association, reason, says_so ? DG_ALERT_CLOSE_NOTIFY : DG_NO_ALERT);
+}
+
+void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port)
+{
+    struct dg_association association;
+    if (dg_association_find(engine, 0, ref, &association))
+        association.slot->backend_port = port;
+}
+
+void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation)
+{
+    engine->policy_generation = generation;
+}
+
+size_t dg_engine_live(const struct dg_engine *engine)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < engine->shard_count; i++)
+        live += engine->shards[i].live;
+    return live;
+}
+
+void dg_engine_visit(const struct dg_engine *engine,
+                     void (*visit)(void *context, struct dg_ref ref, const struct dg_slot *slot), void *context)
+{
+    for (size_t i = 0; i < engine->shard_count; i++) {
+        const struct dg_shard *shard = &engine->shards[i];
+        uint32_t cursor = 0;
+        for (const struct dg_slot *slot = dg_shard_next_live(shard, &cursor); slot != NULL;
+             slot = dg_shard_next_live(shard, &cursor))
+            visit(context, dg_shard_ref(shard, slot), slot);
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the files of the engine share: its state, an association under the hand, a datagram being judged.
+// Never included outside of src/core's engine files and their tests.
+#ifndef DG_CORE_ENGINE_INTERNAL_H
+#define DG_CORE_ENGINE_INTERNAL_H
+
+#include "core/engine.h"
+#include "core/result.h"
+
+// The sweep looks at every slot once in a period, a slice at a time.
+#define DG_SWEEP_PERIOD (10 * DG_SECOND)
+#define DG_SWEEP_SLICES 100
+
+#define DG_WARNED_SLOTS 64 // a power of two
+
+// Associations whose end is being told to the owner: the hook may call back, the end happens once.
+struct dg_closing {
+    uint64_t id;
+    const struct dg_closing *outer;
+};
+
+struct dg_engine {
+    struct dg_engine_config config;
+    const struct dg_memory *memory;
+    const struct dg_aead_ops *aead;
+    struct dg_output output;
+    struct dg_engine_hooks hooks;
+    struct dg_counters *counters;
+    struct dg_shard *shards;
+    size_t shard_count;
+    struct dg_shard *by_number[DG_SHARDS_MAX]; // NULL: another engine's
+    uint32_t policy_generation;
+    const struct dg_closing *closing;
+    dg_time sweep_next;
+    bool is_draining;
+    dg_time drain_started_at;
+    uint64_t drained;
+    size_t drain_shard;
+    uint32_t drain_cursor;
+    dg_time warned_at[DG_WARNED_SLOTS]; // no_renegotiation, by the association's id
+};
+
+// An association under the hand. Callbacks of the owner may end it: dg_association_is_alive after each.
+struct dg_association {
+    struct dg_engine *engine;
+    struct dg_shard *shard;
+    struct dg_slot *slot;
+    uint64_t id;
+    dg_time now;
+};
+
+// A datagram being judged: the association that it named, and what is to be acknowledged at its end.
+#define DG_ACKS_MAX 16
+struct dg_record_number {
+    uint64_t epoch, sequence;
+};
+struct dg_receive {
+    struct dg_association association;
+    struct dg_record_number acks[DG_ACKS_MAX];
+    size_t ack_count;
+    bool flight_answered; // DTLS 1.3: this datagram's epoch-2 records passed the rate limit
+};
+
+// association.c
+bool dg_association_find(struct dg_engine *engine, dg_time now, struct dg_ref ref, struct dg_association *ret);
+struct dg_association dg_association_of(struct dg_engine *engine, dg_time now, struct dg_shard *shard,
+                                        struct dg_slot *slot);
+bool dg_association_is_alive(const struct dg_association *association);
+struct dg_keyset *dg_association_tx(const struct dg_association *association);
+struct dg_keyset *dg_association_rx(const struct dg_association *association);
+struct dg_key_view dg_association_view(const struct dg_association *association, const struct dg_keyset *keyset);
+struct dg_path dg_association_path(const struct dg_slot *slot);
+// The peer's ID in what we send; size 0: none (RFC 9146 3: negotiated but empty is sent without).
+struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
+// May plaintext pass? False: it has just been ended as unauthorised.
+bool dg_association_authorised(const struct dg_association *association);
+// Ends it: the alert (DG_NO_ALERT: none), the counters, the hook, the wiping.
+#define DG_NO_ALERT (-1)
+void dg_association_end(const struct dg_association *association, enum dg_counter reason, int alert);
+// An authentic record that breaks the protocol.
+void dg_association_fail(const struct dg_association *association, struct dg_result failure);
+// An authentic record that makes no sense and ends nothing, until there were too many in a row (C6).
+#define DG_GARBAGE_MAX 100
+void dg_association_garbage(const struct dg_association *association, enum dg_counter reason);
+
+// engine_send.c
+// Protects one record into out. ret_number may be NULL. 0: limit reached, no room, or the library failed.
+size_t dg_association_seal(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+                           uint8_t *out, size_t capacity, struct dg_record_number *ret_number);
+// The same into a datagram of its own. False is counted.
+bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+                         struct dg_record_number *ret_number);
+uint64_t dg_association_seal_limit(const struct dg_slot *slot);
+
+// alerts.c
+void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);
+void dg_alert_received(struct dg_receive *receive, struct dg_record_number number, struct dg_bytes body);
+bool dg_alert_is_after_close(const struct dg_association *association, struct dg_record_number number);
+
+// post_handshake.c: DTLS 1.3 after the handshake
+void dg_post_handshake_received(struct dg_receive *receive, struct dg_record_number number, struct dg_bytes body);
+// A new message of ours in a side slot, first transmission included. False: no side slot, or no message_seq.
+bool dg_message_start(const struct dg_association *association, uint8_t type, const void *body, size_t size);
+void dg_message_free(const struct dg_association *association, struct dg_side_flight *flight);
+void dg_message_transmit(const struct dg_association *association, struct dg_side_flight *flight);
+void dg_message_due(const struct dg_association *association, struct dg_side_flight *flight);
+
+// ack.c
+void dg_ack_add(struct dg_receive *receive, struct dg_record_number number);
+void dg_ack_flush(struct dg_receive *receive);
+void dg_ack_received(struct dg_receive *receive, struct dg_bytes body);
+
+// key_update.c
+enum dg_key_update_request { DG_UPDATE_NOT_REQUESTED = 0, DG_UPDATE_REQUESTED = 1 };
+// Begins a KeyUpdate of ours unless one is under way. False: no side slot, try again later.
+bool dg_key_update_start(const struct dg_association *association, enum dg_key_update_request request);
+DG_MUST_USE struct dg_result dg_key_update_received(const struct dg_association *association, uint64_t epoch,
+                                                    struct dg_bytes body);
+// Our KeyUpdate was acknowledged: sending goes over to the next keys. False: no place for them yet.
+bool dg_key_update_acknowledged(const struct dg_association *association);
+// A record of the current epoch has opened: the epoch before is done with.
+void dg_key_update_retire_old(const struct dg_association *association);
+
+// final_flight.c
+#define DG_FINAL_FLIGHT_PAUSE (500 * DG_MILLISECOND)
+void dg_final_flight_received12(const struct dg_association *association, struct dg_bytes body);
+void dg_final_flight_received13(struct dg_receive *receive, struct dg_side_flight *flight,
+                                struct dg_record_number number, struct dg_bytes body);
+void dg_final_flight_confirmed12(const struct dg_association *association);
+// Deadlines of what a take-over brought along.
+void dg_final_flight_begin(const struct dg_association *association);
+
+// One message of a handshake record (RFC 9147 5.2).
+struct dg_handshake_fragment {
+    uint8_t type;
+    uint32_t length;
+    uint16_t message_seq;
+    uint32_t offset;
+    struct dg_bytes body;
+};
+// False: it does not fit its record or itself.
+DG_MUST_USE bool dg_handshake_fragment_read(struct dg_reader *reader, struct dg_handshake_fragment *ret);
+
+#endif

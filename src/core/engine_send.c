@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The way out: the nonce rule, the limits of a key, records into datagrams. The only file of the engine
+// that takes record numbers for sending. Never fragments, never queues what it could not send.
+#include "core/crash_point.h"
+#include "core/engine_internal.h"
+#include "core/record12.h"
+#include "core/record13.h"
+
+static bool is_13(const struct dg_slot *slot) { return slot->version == 13; }
+
+// How many records one sending key may protect: the AEAD's limit (RFC 9147 4.5.3, RFC 9325 4.4), and numbers
+// that never wrap: 48 bits in DTLS 1.2 (RFC 6347 4.1), 64 in DTLS 1.3 (RFC 9147 4.2.1).
+uint64_t dg_association_seal_limit(const struct dg_slot *slot)
+{
+    uint64_t limit = dg_aead_table[slot->aead].seal_limit;
+    uint64_t numbers = is_13(slot) ? UINT64_MAX : DG_SEQUENCE48_MAX + 1;
+    return limit < numbers ? limit : numbers;
+}
+
+// The nonce rule: the number is stored as used before anything is sealed with it, so that whoever maps the
+// memory after a crash never takes it again.
+static bool take_number(struct dg_keyset *keyset, uint64_t limit, uint64_t *ret_sequence)
+{
+    uint64_t sequence = atomic_load_explicit(&keyset->next, memory_order_relaxed);
+    if (sequence >= limit)
+        return false;
+    atomic_store_explicit(&keyset->next, sequence + 1, memory_order_relaxed);
+    DG_CRASH_POINT(SEAL_NUMBER_STORED);
+    *ret_sequence = sequence;
+    return true;
+}
+
+size_t dg_association_seal(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+                           uint8_t *out, size_t capacity, struct dg_record_number *ret_number)
+{
+    struct dg_slot *slot = association->slot;
+    struct dg_keyset *keyset = dg_association_tx(association);
+    struct dg_key_view view = dg_association_view(association, keyset);
+    struct dg_bytes cid = dg_slot_peer_cid(association->shard, slot);
+    uint64_t sequence;
+    if (!take_number(keyset, dg_association_seal_limit(slot), &sequence))
+        return 0;
+
+    const struct dg_aead_ops *ops = association->engine->aead;
+    size_t sealed;
+    if (is_13(slot)) {
+        sealed = dg_record13_seal(ops, &view, keyset->epoch, sequence, type, cid.data, cid.size, data, size, out,
+                                  capacity);
+    } else {
+        sealed = dg_record12_seal(ops, &view, (uint16_t)keyset->epoch, sequence, type, cid.data, cid.size, data, size,
+                                  out, capacity);
+    }
+    DG_CRASH_POINT(SEAL_DONE);
+    if (sealed == 0)
+        return 0;
+    dg_count(association->engine->counters, DG_COUNT_RECORDS_SEALED);
+    if (ret_number != NULL)
+        *ret_number = (struct dg_record_number){.epoch = keyset->epoch, .sequence = sequence};
+    return sealed;
+}
+
+static size_t expansion(const struct dg_shard *shard, const struct dg_slot *slot)
+{
+    size_t cid_size = dg_slot_peer_cid(shard, slot).size;
+    enum dg_aead_id aead = (enum dg_aead_id)slot->aead;
+    return is_13(slot) ? dg_record13_expansion(aead, cid_size) : dg_record12_expansion(aead, cid_size);
+}
+
+bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+                         struct dg_record_number *ret_number)
+{
+    struct dg_engine *engine = association->engine;
+    const struct dg_output *output = &engine->output;
+    // A short plaintext is padded in DTLS 1.3 (RFC 9147 4.2.3): at most the sample's size more.
+    size_t capacity = size + expansion(association->shard, association->slot) + DG_RECORD13_CIPHERTEXT_MIN;
+    if (capacity > engine->config.datagram_max)
+        capacity = engine->config.datagram_max;
+    uint8_t *room = output->reserve(output->context, capacity);
+    if (room == NULL) {
+        dg_count(engine->counters, DG_COUNT_DROP_SEND_FULL);
+        return false;
+    }
+    size_t sealed = dg_association_seal(association, type, data, size, room, capacity, ret_number);
+    if (sealed == 0) {
+        dg_count(engine->counters, DG_COUNT_DROP_SEAL_FAILED);
+        return false;
+    }
+    struct dg_path path = dg_association_path(association->slot);
+    output->commit(output->context, &path, sealed);
+    return true;
+}
+
+static size_t payload_max(const struct dg_engine *engine, const struct dg_shard *shard, const struct dg_slot *slot)
+{
+    size_t most = engine->config.datagram_max;
+    size_t added = expansion(shard, slot);
+    if (added >= most)
+        return 0;
+    return most - added < DG_PLAINTEXT_MAX ? most - added : DG_PLAINTEXT_MAX;
+}
+
+size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref)
+{
+    if (ref.shard >= DG_SHARDS_MAX || engine->by_number[ref.shard] == NULL)
+        return 0;
+    const struct dg_shard *shard = engine->by_number[ref.shard];
+    const struct dg_slot *slot = dg_shard_find_ref(shard, ref);
+    return slot != NULL ? payload_max(engine, shard, slot) : 0;
+}
+
+// Asks for new keys in time and ends the association where there are none to be had. False: ended.
+static bool within_limits(const struct dg_association *association)
+{
+    const struct dg_slot *slot = association->slot;
+    uint64_t limit = dg_association_seal_limit(slot);
+    uint64_t next = atomic_load_explicit(&dg_association_tx(association)->next, memory_order_relaxed);
+    // The last number is kept for close_notify.
+    if (next >= limit - 1) {
+        dg_association_end(association, DG_COUNT_FAIL_SEAL_LIMIT, DG_ALERT_CLOSE_NOTIFY);
+        return false;
+    }
+    // RFC 9147 4.5.3: a KeyUpdate is begun before the limit; DTLS 1.2 has none. Without a side slot it is
+    // tried again with the next data.
+    if (is_13(slot) && next >= limit - limit / 8)
+        (void)dg_key_update_start(association, DG_UPDATE_NOT_REQUESTED);
+    return true;
+}
+
+bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+{
+    struct dg_association association;
+    if (!dg_association_find(engine, now, ref, &association) ||
+        (association.slot->flags & DG_SLOT_CLOSE_SENT) != 0) {
+        dg_count(engine->counters, DG_COUNT_DROP_STALE_REFERENCE);
+        return false;
+    }
+    if (!dg_association_authorised(&association))
+        return false;
+    // RFC 9147 4.4: larger data is an error, never fragmented.
+    if (size > payload_max(engine, association.shard, association.slot)) {
+        dg_count(engine->counters, DG_COUNT_DROP_TOO_LARGE);
+        return false;
+    }
+    if (!within_limits(&association))
+        return false;
+    if (!dg_association_send(&association, DG_CONTENT_APPLICATION_DATA, data, size, NULL))
+        return false;
+    dg_count(engine->counters, DG_COUNT_PLAINTEXT_ANSWERED);
+    return true;
+}

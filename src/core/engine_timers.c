@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The engine and time: side slots' deadlines by a heap, idle and expired associations by a sweep that looks at
+// every slot once in a period, the paced end of all. Never reads a clock.
+#include "core/engine_internal.h"
+
+#define SLICE (DG_SWEEP_PERIOD / DG_SWEEP_SLICES)
+
+// --- side slots ---------------------------------------------------------------------------
+
+static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *shard, uint32_t number)
+{
+    struct dg_side_flight *flight = dg_shard_flight(shard, number);
+    uint32_t owner = atomic_load_explicit(&flight->owner, memory_order_relaxed);
+    DG_BUG_UNLESS(owner != 0); // a timer without an owner
+    struct dg_slot *slot = dg_memory_slot(engine->memory, shard->number, owner - 1);
+    struct dg_association association = dg_association_of(engine, now, shard, slot);
+    switch (flight->kind) {
+    case DG_FLIGHT_FINAL_12:
+    case DG_FLIGHT_EPOCH_2:
+        dg_shard_flight_free(shard, slot, flight); // RFC 9147 5.8.1: twice the MSL is over
+        break;
+    case DG_FLIGHT_CLOSING:
+        dg_association_end(&association, DG_COUNT_CLOSED_BY_PEER, DG_ALERT_CLOSE_NOTIFY);
+        break;
+    case DG_FLIGHT_MESSAGE:
+        dg_message_due(&association, flight);
+        break;
+    default:
+        break; // lives as long as its slot
+    }
+}
+
+static void flights_due(struct dg_engine *engine, dg_time now)
+{
+    for (size_t i = 0; i < engine->shard_count; i++) {
+        uint32_t number;
+        while (dg_timer_heap_pop(&engine->shards[i].timers, now, &number))
+            flight_due(engine, now, &engine->shards[i], number);
+    }
+}
+
+// --- the sweep ------------------------------------------------------------------------------
+
+static bool is_over(dg_time now, dg_time since, dg_time allowed)
+{
+    return allowed != DG_NEVER && dg_time_since(now, since) >= allowed;
+}
+
+static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard,
+                    struct dg_slot *slot)
+{
+    const struct dg_engine_config *config = &engine->config;
+    struct dg_association association = dg_association_of(engine, now, shard, slot);
+    bool is_expired = slot->expires_s != 0 && now_wall_s >= slot->expires_s;
+    if (is_expired || is_over(now, slot->opened_at, config->maximal_age)) {
+        dg_association_end(&association, DG_COUNT_CLOSED_EXPIRED, DG_ALERT_CLOSE_NOTIFY);
+        return;
+    }
+    dg_time allowed = (slot->flags & DG_SLOT_HAS_CID) != 0 ? config->idle_timeout_cid : config->idle_timeout;
+    if (is_over(now, atomic_load_explicit(&slot->active_at, memory_order_relaxed), allowed))
+        dg_association_end(&association, DG_COUNT_CLOSED_IDLE, DG_ALERT_CLOSE_NOTIFY);
+}
+
+// Looks at as many slots as make a whole round in a period.
+static void sweep_slice(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard)
+{
+    uint32_t budget = shard->fresh_slot / DG_SWEEP_SLICES + 1;
+    for (uint32_t i = 0; i < budget && shard->fresh_slot > 0; i++) {
+        if (shard->sweep_at >= shard->fresh_slot)
+            shard->sweep_at = 0;
+        struct dg_slot *slot = dg_memory_slot(engine->memory, shard->number, shard->sweep_at++);
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) == DG_SLOT_LIVE)
+            look_at(engine, now, now_wall_s, shard, slot);
+    }
+}
+
+static void sweep(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
+{
+    if (now < engine->sweep_next)
+        return;
+    // Called late: the slices that were missed are made up for, one whole round at most.
+    uint64_t slices = dg_time_since(now, engine->sweep_next) / SLICE + 1;
+    if (slices > DG_SWEEP_SLICES)
+        slices = DG_SWEEP_SLICES;
+    for (uint64_t slice = 0; slice < slices; slice++)
+        for (size_t i = 0; i < engine->shard_count; i++)
+            sweep_slice(engine, now, now_wall_s, &engine->shards[i]);
+    engine->sweep_next = now + SLICE;
+}
+
+// --- the paced end (C8) -------------------------------------------------------------------------
+
+void dg_engine_drain(struct dg_engine *engine, dg_time now)
+{
+    if (engine->is_draining)
+        return;
+    engine->is_draining = true;
+    engine->drain_started_at = now;
+}
+
+static bool drain_one(struct dg_engine *engine, dg_time now)
+{
+    // A second look at every shard finds what was opened behind the cursor.
+    for (size_t tries = 0; tries <= 2 * engine->shard_count && engine->shard_count > 0; tries++) {
+        struct dg_shard *shard = &engine->shards[engine->drain_shard];
+        struct dg_slot *slot = shard->live > 0 ? dg_shard_next_live(shard, &engine->drain_cursor) : NULL;
+        if (slot != NULL) {
+            struct dg_association association = dg_association_of(engine, now, shard, slot);
+            dg_association_end(&association, DG_COUNT_CLOSED_SHUTDOWN, DG_ALERT_CLOSE_NOTIFY);
+            return true;
+        }
+        engine->drain_shard = (engine->drain_shard + 1) % engine->shard_count;
+        engine->drain_cursor = 0;
+    }
+    return false;
+}
+
+static void drain(struct dg_engine *engine, dg_time now)
+{
+    if (!engine->is_draining)
+        return;
+    uint64_t rate = engine->config.drain_per_second;
+    uint64_t elapsed = dg_time_since(now, engine->drain_started_at);
+    // The first at once, then one in each interval. Rate 0: no pacing.
+    uint64_t allowed = rate == 0 ? UINT64_MAX : elapsed / (DG_SECOND / rate + (DG_SECOND % rate != 0)) + 1;
+    while (engine->drained < allowed && drain_one(engine, now))
+        engine->drained++;
+}
+
+static dg_time drain_deadline(const struct dg_engine *engine)
+{
+    uint64_t rate = engine->config.drain_per_second;
+    if (rate == 0)
+        return engine->drain_started_at;
+    return engine->drain_started_at + engine->drained * (DG_SECOND / rate + (DG_SECOND % rate != 0));
+}
+
+// --- the clock ------------------------------------------------------------------------------------
+
+dg_time dg_engine_deadline(const struct dg_engine *engine)
+{
+    dg_time deadline = DG_NEVER;
+    bool any = false;
+    for (size_t i = 0; i < engine->shard_count; i++) {
+        any = any || engine->shards[i].live > 0;
+        deadline = dg_time_min(deadline, dg_timer_heap_next(&engine->shards[i].timers));
+    }
+    if (!any)
+        return deadline;
+    deadline = dg_time_min(deadline, engine->sweep_next);
+    if (engine->is_draining)
+        deadline = dg_time_min(deadline, drain_deadline(engine));
+    return deadline;
+}
+
+void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
+{
+    flights_due(engine, now);
+    sweep(engine, now, now_wall_s);
+    drain(engine, now);
+}
