@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The front's frame: making and freeing it, the walk over a datagram's records, the meter over what goes
+// out, the clock. Judges no hello and runs no handshake: front_hello.c and front_handshakes.c do.
+#include "core/front.h"
+
+#include "base/secret.h"
+#include "core/front_state.h"
+
+#include <stdlib.h>
+
+struct dg_front_config dg_front_config_default(void)
+{
+    return (struct dg_front_config){
+        .handshakes_max = 2048,
+        .handshakes_per_prefix = 2048,
+        .handshake_timeout = 30 * DG_SECOND,
+        .reassembly_max = 256,
+        .reassembly_timeout = 5 * DG_SECOND,
+        .admission = dg_admission_config_default(),
+        .offer_cid = true,
+    };
+}
+
+static uint8_t *metered_reserve(void *context, size_t capacity)
+{
+    struct dg_front *front = context;
+    uint8_t *room = front->output->reserve(front->output->context, capacity);
+    if (room == NULL) {
+        dg_count(front->counters, DG_COUNT_DROP_SEND_FULL);
+    }
+    return room;
+}
+
+static void metered_commit(void *context, const struct dg_path *path, size_t size)
+{
+    struct dg_front *front = context;
+    if (!front->is_validated) {
+        if (size > front->allowance) { // RFC 9147 5.1
+            dg_count(front->counters, DG_COUNT_DROP_AMPLIFICATION);
+            return;
+        }
+        front->allowance -= size;
+    }
+    front->committed++;
+    front->output->commit(front->output->context, path, size);
+}
+
+void dg_front_meter_validated(struct dg_front *front)
+{
+    front->is_validated = true;
+    front->committed = 0;
+}
+
+void dg_front_meter_claimed(struct dg_front *front, size_t allowance)
+{
+    front->is_validated = false;
+    front->allowance = allowance;
+    front->committed = 0;
+}
+
+struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
+                              const struct dg_output *output, const struct dg_front_hooks *hooks,
+                              struct dg_counters *counters)
+{
+    struct dg_front *front = calloc(1, sizeof *front);
+    if (front == NULL) {
+        return NULL;
+    }
+    front->config = *config;
+    front->ops = ops;
+    front->gate = gate;
+    front->hooks = *hooks;
+    front->counters = counters;
+    front->output = output;
+    front->metered = (struct dg_output){.context = front, .reserve = metered_reserve, .commit = metered_commit};
+    front->admission = dg_admission_new(&config->admission);
+    front->pending = dg_secret_new(DG_FRONT_PENDING_MAX * sizeof *front->pending);
+    if (front->admission == NULL || front->pending == NULL || !dg_early_init(&front->early) ||
+        !dg_reassembly_init(&front->area, config->reassembly_max, config->reassembly_timeout) ||
+        !dg_handshake_table_init(&front->table, config->handshakes_max, DG_FRONT_FINISHED_MAX)) {
+        dg_front_free(front);
+        return NULL;
+    }
+    return front;
+}
+
+void dg_front_free(struct dg_front *front)
+{
+    if (front == NULL) {
+        return;
+    }
+    for (uint32_t place = 0; place < front->table.capacity; place++) {
+        if (dg_front_is_busy(front, place)) {
+            dg_front_discard(front, place);
+        }
+    }
+    dg_handshake_table_clear(&front->table);
+    dg_reassembly_clear(&front->area);
+    dg_early_clear(&front->early);
+    dg_secret_free(front->pending, DG_FRONT_PENDING_MAX * sizeof *front->pending);
+    dg_admission_free(front->admission);
+    free(front);
+}
+
+static bool is_unspecified(const struct dg_address *address)
+{
+    size_t i = dg_address_is_ipv4(address) ? 12 : 0;
+    for (; i < sizeof address->ip; i++) {
+        if (address->ip[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_loopback(const struct dg_address *address)
+{
+    if (dg_address_is_ipv4(address)) {
+        return address->ip[12] == 127;
+    }
+    for (size_t i = 0; i + 1 < sizeof address->ip; i++) {
+        if (address->ip[i] != 0) {
+            return false;
+        }
+    }
+    return address->ip[15] == 1;
+}
+
+static bool same_ip(const struct dg_address *a, const struct dg_address *b)
+{
+    struct dg_address c = *a;
+    c.port = b->port;
+    return dg_address_equal(&c, b);
+}
+
+// The first rung: a source that cannot be a peer, or that is ourselves. A server that answers its own
+// address talks to itself, or to another server, for ever.
+static bool can_be_peer(const struct dg_front *front, const struct dg_path *path)
+{
+    const struct dg_address *peer = &path->peer;
+    if (!dg_address_can_be_peer(peer) || dg_address_equal(peer, &path->local)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < front->config.own_count; i++) {
+        const struct dg_address *own = &front->config.own[i];
+        if (peer->port != own->port) {
+            continue;
+        }
+        if (dg_address_equal(peer, own)) {
+            return false;
+        }
+        // Listening on every address: then this port of loopback, and of the address spoken to, is ours.
+        if (is_unspecified(own) && (is_loopback(peer) || same_ip(peer, &path->local))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_protected(const struct dg_record *record) { return record->is_unified || record->epoch != 0; }
+
+static bool is_hello(const struct dg_record *record)
+{
+    return record->type == DG_CONTENT_HANDSHAKE && record->epoch == 0 && !record->is_unified &&
+           record->size > record->header_size && record->start[record->header_size] == DG_HS_CLIENT_HELLO;
+}
+
+static bool is_application_data(const struct dg_record *record)
+{
+    return record->is_unified ? record->epoch == (DG_EPOCH13_APPLICATION & DG_UNIFIED_EPOCH_MASK)
+                              : record->type == DG_CONTENT_APPLICATION_DATA;
+}
+
+// Not for a handshake here: the worker that owns the shard sees it, and the rest of the datagram with it.
+static void pass_on(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
+                    uint32_t place)
+{
+    if (datagram->is_passed_on) {
+        // It comes from a worker. Back it goes only where the hand-over may have crossed it on the way, and
+        // no more than a few times, so that nothing ever circles.
+        struct dg_handshake_entry *entry = place != DG_NO_ENTRY ? &front->table.entries[place] : NULL;
+        if (entry == NULL || entry->state != DG_ENTRY_FINISHED || entry->returns_left == 0) {
+            dg_count(front->counters, DG_COUNT_DROP_NO_ASSOCIATION);
+            return;
+        }
+        entry->returns_left--;
+    }
+    size_t rest = (size_t)(datagram->data + datagram->size - record->start);
+    front->hooks.forward(front->hooks.context, datagram->now, datagram->path, record->start, rest);
+}
+
+// False: done with the datagram.
+static bool take_protected(struct dg_front *front, const struct dg_front_datagram *datagram,
+                           const struct dg_record *record, uint32_t place)
+{
+    uint32_t owner = record->cid != NULL ? dg_handshake_table_find_cid(&front->table, record->cid) : DG_NO_ENTRY;
+    if (owner != DG_NO_ENTRY && owner != place) {
+        dg_count(front->counters, DG_COUNT_DROP_OLD_PATH); // while a handshake runs its address is fixed
+        return false;
+    }
+    bool is_ours = dg_front_is_busy(front, place) && (record->cid == NULL || owner == place);
+    if (!is_ours) {
+        pass_on(front, datagram, record, place);
+        return false;
+    }
+    const struct dg_handshake_entry *entry = &front->table.entries[place];
+    if (entry->state != DG_ENTRY_RUNNING || is_application_data(record)) {
+        dg_front_hold(front, place, record);
+        return true;
+    }
+    // What a handshake has keys for: epoch 1 of 1.2, epoch 2 of 1.3.
+    if (record->epoch != (record->is_unified ? DG_EPOCH13_HANDSHAKE : DG_EPOCH12_PROTECTED)) {
+        dg_count(front->counters, DG_COUNT_DROP_EPOCH_UNKNOWN);
+        return true;
+    }
+    dg_front_feed(front, datagram->now, place, record->start, record->size);
+    return true;
+}
+
+static bool take_record(struct dg_front *front, const struct dg_front_datagram *datagram,
+                        const struct dg_record *record)
+{
+    // Looked up for each record: the one before may have begun or ended a handshake.
+    uint32_t place = dg_handshake_table_find(&front->table, datagram->path);
+    if (is_protected(record)) {
+        return take_protected(front, datagram, record, place);
+    }
+    if (is_hello(record)) {
+        dg_front_hello(front, datagram, record, place);
+        return true;
+    }
+    if (place == DG_NO_ENTRY) {
+        dg_count(front->counters, DG_COUNT_DROP_NOT_HELLO);
+        return true;
+    }
+    // RFC 6347 4.1: application data is never unprotected; and once the client is proven nothing else is.
+    if (record->type == DG_CONTENT_APPLICATION_DATA || front->table.entries[place].state != DG_ENTRY_RUNNING) {
+        dg_count(front->counters, DG_COUNT_DROP_PLAINTEXT_RECORD);
+        return true;
+    }
+    dg_front_feed(front, datagram->now, place, record->start, record->size);
+    return true;
+}
+
+void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data, size_t size,
+                      bool is_passed_on)
+{
+    if (!can_be_peer(front, path)) {
+        dg_count(front->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE);
+        return;
+    }
+    struct dg_front_datagram datagram = {
+        .now = now, .path = path, .data = data, .size = size, .is_passed_on = is_passed_on};
+    dg_front_meter_claimed(front, DG_FRONT_AMPLIFICATION * size);
+    size_t at = 0;
+    do {
+        struct dg_record record;
+        struct dg_result result = dg_record_parse(data + at, size - at, DG_CID_SIZE, &record);
+        if (result.outcome != DG_OK) {
+            dg_count(front->counters, result.reason);
+            break;
+        }
+        if (!take_record(front, &datagram, &record)) {
+            break;
+        }
+        at += record.size;
+    } while (at < size);
+    dg_front_settle(front, now, dg_handshake_table_find(&front->table, path));
+}
+
+dg_time dg_front_deadline(const struct dg_front *front)
+{
+    dg_time first = dg_timer_heap_next(&front->table.timers);
+    first = dg_time_min(first, dg_reassembly_deadline(&front->area));
+    return dg_time_min(first, front->ops->gate_deadline(front->gate));
+}
+
+void dg_front_advance(struct dg_front *front, dg_time now)
+{
+    if (front->ops->gate_deadline(front->gate) <= now) {
+        front->ops->gate_advance(front->gate, now);
+    }
+    dg_reassembly_advance(&front->area, now, front->counters);
+    uint32_t place;
+    while (dg_timer_heap_pop(&front->table.timers, now, &place)) {
+        dg_front_timer(front, now, place);
+    }
+}
+
+void dg_front_set_gate(struct dg_front *front, void *gate) { front->gate = gate; }
+
+void dg_front_stop(struct dg_front *front) { front->is_stopping = true; }
+
+size_t dg_front_busy(const struct dg_front *front) { return front->table.busy; }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Handshakes under way: records in, early data kept, time-outs, failure, hand-over. Owns every handshake
+// between its valid cookie and its end; each has a deadline and is freed on every way out.
+#include "base/secret.h"
+#include "core/front_state.h"
+
+#include <string.h>
+
+bool dg_front_is_busy(const struct dg_front *front, uint32_t place)
+{
+    if (place == DG_NO_ENTRY) {
+        return false;
+    }
+    enum dg_entry_state state = front->table.entries[place].state;
+    return state == DG_ENTRY_RUNNING || state == DG_ENTRY_PROVEN || state == DG_ENTRY_TAKEN;
+}
+
+static void free_early(struct dg_front *front, struct dg_handshake_entry *entry)
+{
+    for (uint8_t i = 0; i < entry->early_count; i++) {
+        dg_early_free(&front->early, entry->early[i]);
+    }
+    entry->early_count = 0;
+}
+
+static void free_pending(struct dg_front *front, const struct dg_handshake_entry *entry)
+{
+    dg_wipe(&front->pending[entry->pending], sizeof front->pending[entry->pending]);
+    front->pending_used &= ~(UINT64_C(1) << entry->pending);
+}
+
+// What the entry holds, but not the entry.
+static void release(struct dg_front *front, struct dg_handshake_entry *entry)
+{
+    free_early(front, entry);
+    if (entry->state == DG_ENTRY_TAKEN) {
+        free_pending(front, entry);
+    }
+    if (entry->handshake != NULL) {
+        front->ops->free(entry->handshake);
+        entry->handshake = NULL;
+    }
+}
+
+void dg_front_discard(struct dg_front *front, uint32_t place)
+{
+    release(front, &front->table.entries[place]);
+    dg_handshake_table_remove(&front->table, place);
+}
+
+static void report(struct dg_front *front, dg_time now, uint32_t place, const struct dg_handshake_failure *failure)
+{
+    const struct dg_path path = front->table.entries[place].path;
+    dg_admission_failed(front->admission, now, &path.peer);
+    dg_front_discard(front, place);
+    front->hooks.failed(front->hooks.context, now, &path, failure);
+}
+
+static void fail(struct dg_front *front, dg_time now, uint32_t place, enum dg_counter otherwise)
+{
+    struct dg_handshake_failure failure = {.alert_sent = 255, .alert_received = 255};
+    front->ops->why(front->table.entries[place].handshake, &failure);
+    if (failure.counter == DG_COUNT_NONE || failure.counter >= DG_COUNTER_COUNT) {
+        failure.counter = otherwise;
+    }
+    if (failure.reason == NULL) {
+        failure.reason = "the handshake failed";
+    }
+    dg_count(front->counters, DG_COUNT_HANDSHAKES_FAILED);
+    if (failure.counter != DG_COUNT_NONE) {
+        dg_count(front->counters, failure.counter);
+    }
+    report(front, now, place, &failure);
+}
+
+// T7: whoever stops in the middle loses the handshake, and his prefix a token.
+static void expire(struct dg_front *front, dg_time now, uint32_t place)
+{
+    struct dg_handshake_failure failure = {.alert_sent = 255, .alert_received = 255};
+    if (front->table.entries[place].handshake != NULL) {
+        front->ops->why(front->table.entries[place].handshake, &failure);
+    }
+    failure.counter = DG_COUNT_HANDSHAKES_EXPIRED;
+    failure.reason = front->table.entries[place].state == DG_ENTRY_RUNNING
+                         ? "the client did not finish in time"
+                         : "no worker had room for the association in time";
+    dg_count(front->counters, failure.counter);
+    report(front, now, place, &failure);
+}
+
+static void schedule(struct dg_front *front, dg_time now, uint32_t place)
+{
+    const struct dg_handshake_entry *entry = &front->table.entries[place];
+    dg_time deadline = front->ops->deadline(entry->handshake);
+    if (deadline <= now) {
+        deadline = now + DG_FRONT_TIMER_MIN;
+    }
+    dg_timer_heap_set(&front->table.timers, place, dg_time_min(deadline, entry->give_up_at));
+}
+
+static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum dg_handshake_step step)
+{
+    switch (step) {
+    case DG_STEP_GOES_ON:
+        schedule(front, now, place);
+        return;
+    case DG_STEP_DONE:
+        front->table.entries[place].state = DG_ENTRY_PROVEN; // dg_front_settle goes on from here
+        return;
+    case DG_STEP_FAILED:
+        fail(front, now, place, DG_COUNT_NONE);
+        return;
+    }
+    DG_BUG("a handshake step that is none");
+}
+
+void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
+                    const uint8_t *cid, struct dg_handshake *handshake)
+{
+    uint32_t former = dg_handshake_table_find(&front->table, path);
+    if (dg_front_is_busy(front, former)) {
+        // The client began anew (RFC 6347 4.2.8), and its new cookie is as good as the old one was.
+        dg_count(front->counters, DG_COUNT_HANDSHAKES_REPLACED);
+        dg_front_discard(front, former);
+    } else if (former != DG_NO_ENTRY) {
+        dg_handshake_table_remove(&front->table, former);
+    }
+    uint32_t place = dg_handshake_table_add(&front->table, path, cid);
+    DG_BUG_UNLESS(place != DG_NO_ENTRY); // the budget was checked
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    entry->handshake = handshake;
+    entry->give_up_at = now + front->config.handshake_timeout;
+    entry->repeat_at = now + DG_FRONT_REPEAT_INTERVAL;
+    memcpy(entry->random, hello->random.data, sizeof entry->random);
+    dg_count(front->counters, DG_COUNT_HANDSHAKES_STARTED);
+    schedule(front, now, place);
+}
+
+void dg_front_feed(struct dg_front *front, dg_time now, uint32_t place, const uint8_t *record, size_t size)
+{
+    dg_front_meter_validated(front);
+    after_step(front, now, place,
+               front->ops->receive(front->table.entries[place].handshake, now, record, size, &front->metered));
+}
+
+void dg_front_hold(struct dg_front *front, uint32_t place, const struct dg_record *record)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    uint16_t buffer = DG_EARLY_NONE;
+    if (entry->early_count < DG_EARLY_MAX) {
+        buffer = dg_early_put(&front->early, record->start, record->size);
+    }
+    if (buffer == DG_EARLY_NONE) {
+        dg_count(front->counters, DG_COUNT_DROP_EARLY_FULL);
+        return;
+    }
+    entry->early[entry->early_count++] = buffer;
+}
+
+// PROVEN to TAKEN: the result leaves the handshake, which is freed. False: it stays as it is, or is gone.
+static bool take(struct dg_front *front, dg_time now, uint32_t place)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    uint32_t pending = 0;
+    while (pending < DG_FRONT_PENDING_MAX && (front->pending_used >> pending & 1) != 0) {
+        pending++;
+    }
+    if (pending == DG_FRONT_PENDING_MAX) {
+        return false; // others wait for a worker's room as well: later
+    }
+    struct dg_handover *handover = &front->pending[pending];
+    if (!front->ops->take(entry->handshake, handover)) {
+        dg_wipe(handover, sizeof *handover);
+        fail(front, now, place, DG_COUNT_FAIL_TAKEOVER);
+        return false;
+    }
+    handover->path = entry->path;
+    front->ops->free(entry->handshake);
+    entry->handshake = NULL;
+    front->pending_used |= UINT64_C(1) << pending;
+    entry->pending = pending;
+    entry->state = DG_ENTRY_TAKEN;
+    dg_count(front->counters, DG_COUNT_HANDSHAKES_COMPLETED);
+    if (handover->resumed) {
+        dg_count(front->counters, DG_COUNT_HANDSHAKES_RESUMED);
+    }
+    return true;
+}
+
+static bool hand_over(struct dg_front *front, dg_time now, uint32_t place)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    struct dg_bytes early[DG_EARLY_MAX];
+    for (uint8_t i = 0; i < entry->early_count; i++) {
+        early[i] = dg_early_borrow(&front->early, entry->early[i]);
+    }
+    return front->hooks.hand_over(front->hooks.context, now, &front->pending[entry->pending], early,
+                                  entry->early_count);
+}
+
+void dg_front_settle(struct dg_front *front, dg_time now, uint32_t place)
+{
+    if (place == DG_NO_ENTRY) {
+        return;
+    }
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    if (entry->state == DG_ENTRY_PROVEN && !take(front, now, place) && entry->state != DG_ENTRY_PROVEN) {
+        return; // its result could not be used: gone
+    }
+    if (entry->state == DG_ENTRY_TAKEN && hand_over(front, now, place)) {
+        release(front, entry);
+        dg_handshake_table_finish(&front->table, place);
+        entry->returns_left = DG_FRONT_RETURNS_MAX;
+        dg_timer_heap_set(&front->table.timers, place, now + DG_FRONT_FINISHED_TIME);
+        return;
+    }
+    if (entry->state == DG_ENTRY_PROVEN || entry->state == DG_ENTRY_TAKEN) {
+        dg_time retry_at = now + DG_FRONT_RETRY_INTERVAL;
+        dg_timer_heap_set(&front->table.timers, place, dg_time_min(retry_at, entry->give_up_at));
+    }
+}
+
+void dg_front_timer(struct dg_front *front, dg_time now, uint32_t place)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    if (entry->state == DG_ENTRY_FINISHED) {
+        dg_handshake_table_remove(&front->table, place);
+        return;
+    }
+    if (now >= entry->give_up_at) {
+        expire(front, now, place);
+        return;
+    }
+    if (entry->state == DG_ENTRY_RUNNING) {
+        dg_front_meter_validated(front);
+        after_step(front, now, place, front->ops->advance(entry->handshake, now, &front->metered));
+        if (entry->state != DG_ENTRY_PROVEN) {
+            return;
+        }
+    }
+    dg_front_settle(front, now, place);
+}

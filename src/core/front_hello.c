@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The admission ladder for ClientHellos: shape, reassembly, repeated or new, cookie, buckets, budgets. Until
+// the cookie is valid nothing changes but counters, buckets and the reassembly area.
+#include "base/random.h"
+#include "base/secret.h"
+#include "core/front_state.h"
+
+#define HEADERS (DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER)
+
+// A whole hello, as one record: the received one, or one put together.
+struct whole_hello {
+    struct dg_bytes record;
+    struct dg_hello hello;
+};
+
+static void count(struct dg_front *front, enum dg_counter reason) { dg_count(front->counters, reason); }
+
+// RFC 9147 5.3: an invalid 1.3 cookie ends the handshake with illegal_parameter. Fifteen plaintext bytes
+// under the number of the record that they answer, from the bucket of answers.
+static void send_illegal_parameter(struct dg_front *front, const struct dg_front_datagram *datagram,
+                                   uint64_t record_sequence)
+{
+    uint8_t *room = front->metered.reserve(front->metered.context, DG_RECORD12_HEADER + 2);
+    if (room == NULL) {
+        return;
+    }
+    struct dg_writer writer = dg_writer_of(room, DG_RECORD12_HEADER + 2);
+    dg_write_u8(&writer, DG_CONTENT_ALERT);
+    dg_write_u16(&writer, DG_VERSION_DTLS12);
+    dg_write_u16(&writer, 0);
+    dg_write_u48(&writer, record_sequence);
+    dg_write_u16(&writer, 2);
+    dg_write_u8(&writer, DG_ALERT_LEVEL_FATAL);
+    dg_write_u8(&writer, DG_ALERT_ILLEGAL_PARAMETER);
+    DG_BUG_UNLESS(!writer.failed);
+    front->metered.commit(front->metered.context, datagram->path, dg_writer_size(&writer));
+}
+
+static enum dg_cookie_verdict judge_cookie(struct dg_front *front, const struct dg_front_datagram *datagram,
+                                           const struct dg_hello *hello)
+{
+    // RFC 9147 5.3: the old field is empty where 1.3 is offered; where it is not, the extension means nothing.
+    if (hello->offers_13 && hello->cookie.size > 0) {
+        return DG_COOKIE_INVALID;
+    }
+    bool has_cookie = hello->offers_13 ? hello->has_cookie_extension : hello->cookie.size > 0;
+    if (!has_cookie) {
+        return DG_COOKIE_NONE; // F2: whatever it offers to resume
+    }
+    return front->ops->check_cookie(front->gate, datagram->now, datagram->path, hello);
+}
+
+// No valid cookie: one answer from the bucket, three bytes for one at most, nothing kept.
+static void answer(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+                   enum dg_cookie_verdict verdict)
+{
+    if (verdict == DG_COOKIE_INVALID) {
+        count(front, DG_COUNT_DROP_COOKIE_INVALID);
+    }
+    enum dg_counter reason = dg_admission_answer(front->admission, datagram->now, &datagram->path->peer);
+    if (reason != DG_COUNT_NONE) {
+        count(front, reason);
+        return;
+    }
+    dg_front_meter_claimed(front, front->allowance); // a record before may have been of somebody validated
+    if (verdict == DG_COOKIE_INVALID && whole->hello.offers_13) {
+        send_illegal_parameter(front, datagram, whole->hello.record_sequence);
+        return;
+    }
+    // RFC 6347 4.2.1: an invalid 1.2 cookie is no cookie, and gets a new HelloVerifyRequest.
+    struct dg_handshake *handshake = NULL;
+    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
+                                                   whole->record.size, NULL, &front->metered, &handshake);
+    if (done == DG_HELLO_STARTED) {
+        front->ops->free(handshake); // without a valid cookie there is none, whatever the library thinks
+        return;
+    }
+    if (front->committed > 0) {
+        count(front, DG_COUNT_HELLOS_ANSWERED);
+    }
+}
+
+// The library would not begin with a hello whose cookie is good.
+static void refused(struct dg_front *front, const struct dg_front_datagram *datagram)
+{
+    struct dg_handshake_failure failure = {
+        .counter = DG_COUNT_FAIL_NO_COMMON,
+        .reason = "the hello was refused: no common version, suite, group or credential",
+        .alert_sent = 255,
+        .alert_received = 255,
+    };
+    count(front, DG_COUNT_HANDSHAKES_FAILED);
+    count(front, failure.counter);
+    dg_admission_failed(front->admission, datagram->now, &datagram->path->peer);
+    front->hooks.failed(front->hooks.context, datagram->now, datagram->path, &failure);
+}
+
+static enum dg_counter within_budget(struct dg_front *front, const struct dg_front_datagram *datagram, uint32_t place)
+{
+    enum dg_counter reason = dg_admission_begin(front->admission, datagram->now, &datagram->path->peer);
+    if (reason != DG_COUNT_NONE) {
+        return reason;
+    }
+    uint32_t replaced = dg_front_is_busy(front, place) ? 1 : 0; // its place becomes free
+    if (front->table.busy - replaced >= front->config.handshakes_max) {
+        return DG_COUNT_DROP_HANDSHAKES_FULL;
+    }
+    uint32_t of_prefix = dg_handshake_table_of_prefix(&front->table, &datagram->path->peer);
+    if (of_prefix - replaced >= front->config.handshakes_per_prefix) {
+        return DG_COUNT_DROP_HANDSHAKES_PREFIX;
+    }
+    return DG_COUNT_NONE;
+}
+
+static void begin(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+                  uint32_t place)
+{
+    enum dg_counter reason = within_budget(front, datagram, place);
+    if (reason != DG_COUNT_NONE) {
+        count(front, reason);
+        return;
+    }
+    uint8_t fresh[DG_CID_SIZE];
+    const uint8_t *cid = NULL;
+    if (front->config.offer_cid) {
+        do {
+            dg_random_bytes(fresh, sizeof fresh); // RFC 9146 8: says nothing about the association
+        } while (dg_handshake_table_find_cid(&front->table, fresh) != DG_NO_ENTRY);
+        cid = fresh;
+    }
+    struct dg_handshake *handshake = NULL;
+    dg_front_meter_validated(front);
+    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
+                                                   whole->record.size, cid, &front->metered, &handshake);
+    if (done != DG_HELLO_STARTED) {
+        refused(front, datagram);
+        return;
+    }
+    dg_front_begin(front, datagram->now, datagram->path, &whole->hello, cid, handshake);
+}
+
+// The hello of the handshake that this address has already. It never begins another, so it never signs
+// again; a running handshake may repeat what it sent, once a second, for whoever holds a valid cookie.
+static void repeated(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+                     uint32_t place)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    if (entry->state != DG_ENTRY_RUNNING || datagram->now < entry->repeat_at ||
+        judge_cookie(front, datagram, &whole->hello) != DG_COOKIE_VALID) {
+        count(front, DG_COUNT_DROP_HELLO_REPEATED);
+        return;
+    }
+    entry->repeat_at = datagram->now + DG_FRONT_REPEAT_INTERVAL;
+    dg_front_feed(front, datagram->now, place, whole->record.data, whole->record.size);
+}
+
+// Shape and reassembly. False: nothing whole yet, or dropped and counted.
+static bool complete(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
+                     struct whole_hello *ret)
+{
+    uint16_t version = (uint16_t)(record->start[1] << 8 | record->start[2]);
+    if (version != DG_VERSION_DTLS12 && version != DG_VERSION_DTLS10) { // RFC 9147 5.3: one of these two
+        count(front, DG_COUNT_DROP_RECORD_MALFORMED);
+        return false;
+    }
+    struct dg_handshake_fragment fragment;
+    struct dg_bytes body = {.data = record->start + record->header_size, .size = record->size - record->header_size};
+    struct dg_result result = dg_handshake_fragment_parse(body, &fragment);
+    if (result.outcome != DG_OK) {
+        count(front, result.reason);
+        return false;
+    }
+    ret->record = (struct dg_bytes){.data = record->start, .size = record->size};
+    uint64_t sequence = record->sequence;
+    if (fragment.bytes.size != fragment.length) {
+        size_t wire_bytes = 0;
+        enum dg_counter reason =
+            dg_reassembly_add(&front->area, datagram->now, datagram->path, &fragment, sequence, record->size,
+                              front->counters, &ret->record, &wire_bytes);
+        if (reason != DG_COUNT_NONE) {
+            count(front, reason);
+            return false;
+        }
+        if (ret->record.size == 0) {
+            return false;
+        }
+        // What came in earlier datagrams counts for the 3x rule too; this one's record is counted already.
+        front->allowance += DG_FRONT_AMPLIFICATION * (wire_bytes - record->size);
+        struct dg_reader reader = dg_reader_of(ret->record.data + 5, 6);
+        sequence = dg_read_u48(&reader);
+    }
+    struct dg_bytes message = {.data = ret->record.data + HEADERS, .size = ret->record.size - HEADERS};
+    result = dg_hello_parse(message, &ret->hello);
+    if (result.outcome != DG_OK) {
+        count(front, result.reason);
+        return false;
+    }
+    ret->hello.message_seq = fragment.message_seq;
+    ret->hello.record_sequence = sequence;
+    return true;
+}
+
+void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
+                    uint32_t place)
+{
+    if (front->is_stopping) {
+        count(front, DG_COUNT_DROP_HANDSHAKES_FULL);
+        return;
+    }
+    struct whole_hello whole;
+    if (!complete(front, datagram, record, &whole)) {
+        return;
+    }
+    if (place != DG_NO_ENTRY &&
+        dg_secret_equal(front->table.entries[place].random, whole.hello.random.data, whole.hello.random.size)) {
+        repeated(front, datagram, &whole, place);
+        return;
+    }
+    enum dg_cookie_verdict verdict = judge_cookie(front, datagram, &whole.hello);
+    if (verdict == DG_COOKIE_VALID) {
+        begin(front, datagram, &whole, place);
+        return;
+    }
+    answer(front, datagram, &whole, verdict);
+}
