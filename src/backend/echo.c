@@ -11,7 +11,7 @@ struct echo {
 static void echo_deliver(void *backend, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
 {
     struct echo *echo = backend;
-    echo->sink.answer(echo->sink.context, now, ref, data, size);
+    (void)echo->sink.answer(echo->sink.context, now, ref, data, size);
 }
 
 static void echo_closed(void *backend, dg_time now, struct dg_ref ref)

@@ -26,6 +26,7 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
                        size_t size)
 {
     struct dg_worker_loop *loop = context;
+    (void)slot;
     if (loop->config.hooks.debug_plaintext != NULL) {
         loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, dg_engine_identity(loop->engine, ref),
                                            true, data, size);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which local port an association speaks from towards its service, and how long a port rests after use: a
+// late answer must find nobody, and never another client. Never opens a socket, never reads a clock.
+//
+// Ports are given out in the order in which they came back, so that a port is used again as late as
+// possible, and never before it has rested. The resting ports are forgotten when the process ends; a random
+// start makes it unlikely that the next process begins with the same ones.
+#ifndef DG_BACKEND_PORT_ALLOCATOR_H
+#define DG_BACKEND_PORT_ALLOCATOR_H
+
+#include "base/attributes.h"
+#include "base/time_value.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_port_set { // one bit for each port
+    uint8_t bits[65536 / 8];
+};
+// Adds what `text` names, in the form of ip_local_reserved_ports: "8080,9148-9150". What is not of that form
+// is left out.
+void dg_port_set_add(struct dg_port_set *set, const char *text);
+
+struct dg_port_range {
+    uint16_t first;
+    uint16_t last;
+};
+
+struct dg_port_allocator;
+
+// The ports p of the range with p % worker_count == worker, without those in `reserved` (NULL: none).
+// random: any number; where to start. NULL: memory is short.
+struct dg_port_allocator *dg_port_allocator_new(struct dg_port_range range, const struct dg_port_set *reserved,
+                                                uint32_t worker, uint32_t worker_count, dg_time quarantine,
+                                                uint64_t random);
+void dg_port_allocator_free(struct dg_port_allocator *allocator);
+
+// 0: every port is in use or resting.
+DG_MUST_USE uint16_t dg_port_allocator_take(struct dg_port_allocator *allocator, dg_time now);
+// Back after use: it rests from now on. Exactly once for each port taken.
+void dg_port_allocator_release(struct dg_port_allocator *allocator, dg_time now, uint16_t port);
+// All ports of this worker, in whatever state.
+size_t dg_port_allocator_size(const struct dg_port_allocator *allocator);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The backend `udp:HOST:PORT`: an unchanged plaintext UDP service sees each client as a peer of its own, by
+// one connected socket for each association that is talking. Owns these sockets and their ports. Never
+// judges what passes.
+//
+// At most `sockets_max` associations of a worker talk at once. When that many do, the one that has been
+// silent longest gives up its socket, if it was silent for `hold` at least; otherwise the newcomer's
+// plaintext is dropped and counted (BACKEND_NO_PORT) until a socket becomes free. The default range allows
+// about 28,000 over all workers, where the limit of open files does.
+#ifndef DG_BACKEND_UDP_H
+#define DG_BACKEND_UDP_H
+
+#include "backend/port_allocator.h"
+#include "core/address.h"
+#include "core/backend.h"
+#include "core/counters.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dg_backend_udp_config {
+    struct dg_address target;
+    bool allow_beyond_loopback; // this hop is neither encrypted nor authenticated
+    uint32_t worker;
+    uint32_t worker_count;
+    struct dg_port_range ports; // each worker owns those with port % worker_count == worker
+    dg_time quarantine;         // a port's rest after use
+    dg_time hold;               // an association keeps its port at least so long after its last traffic
+    uint32_t sockets_max;       // of this worker; 0: as many as ports and the limit of open files allow
+};
+// 300 s of quarantine, an hour of hold, ports 32768 to 60999.
+struct dg_backend_udp_config dg_backend_udp_config_default(void);
+
+// "HOST:PORT" or "[IPv6]:PORT": numeric, or a name that is looked up now and never again. False: error says
+// what is wrong with it.
+DG_MUST_USE bool dg_backend_udp_resolve(const char *text, struct dg_address *ret, char *error, size_t error_size);
+
+// self is NULL: error says why. sink and config are copied; counters must outlive the backend.
+struct dg_backend dg_backend_udp_new(const struct dg_backend_udp_config *config, const struct dg_backend_sink *sink,
+                                     struct dg_counters *counters, char *error, size_t error_size);
+// How many associations hold a socket, for status and tests.
+size_t dg_backend_udp_talking(const struct dg_backend *backend);
+
+#endif
