@@ -50,6 +50,7 @@ struct dg_address_list {
     NUMBER(ticket_period, "ticket-period", "SECONDS", 86400, 60, 302400, "ticket keys change this often; a ticket is good for one to two periods") \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
     CHOICE(connection_id, "connection-id", "yes|no", 0, "answer clients that ask for connection IDs (RFC 9146)") \
+    CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated") \
     NUMBER(backend_hold, "backend-hold", "SECONDS", 3600, 1, 31536000, "a quiet association keeps its port towards the service at least this long") \
     NUMBER(backend_rest, "backend-rest", "SECONDS", 300, 0, 86400, "a port given up rests this long before another client gets it") \
     NUMBER(backend_port_min, "backend-port-min", "PORT", 32768, 1024, 65535, "first local port towards the service") \

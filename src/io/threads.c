@@ -2,7 +2,9 @@
 // pthread_create with all signals blocked and a stack of known size. Never detaches a thread.
 #include "io/threads.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <time.h>
 
 #define STACK_BYTES (2 * 1024 * 1024) // touched only as far as it is used
 
@@ -41,4 +43,16 @@ void dg_thread_join(struct dg_thread *thread)
         DG_BUG_UNLESS(pthread_join(thread->thread, NULL) == 0);
         thread->is_started = false;
     }
+}
+
+bool dg_thread_join_until(struct dg_thread *thread, dg_time deadline)
+{
+    if (!thread->is_started) {
+        return true;
+    }
+    const struct timespec until = {.tv_sec = (time_t)(deadline / DG_SECOND), .tv_nsec = (long)(deadline % DG_SECOND)};
+    int result = pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until);
+    DG_BUG_UNLESS(result == 0 || result == ETIMEDOUT || result == EBUSY);
+    thread->is_started = result != 0;
+    return result == 0;
 }

@@ -4,6 +4,7 @@
 #define DG_IO_THREADS_H
 
 #include "base/attributes.h"
+#include "base/time_value.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -20,5 +21,7 @@ struct dg_thread {
 DG_MUST_USE bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(void *context),
                                  void *context);
 void dg_thread_join(struct dg_thread *thread); // nothing where it was not started
+// Waits until deadline (of dg_clock_now). False: it still runs.
+DG_MUST_USE bool dg_thread_join_until(struct dg_thread *thread, dg_time deadline);
 
 #endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Turns options into sockets, loops and backends, and hangs the log lines onto their hooks.
+#include "server/server_state.h"
+
+#include "backend/echo.h"
+#include "backend/udp.h"
+#include "base/log.h"
+#include "crypto/wolf_aead.h"
+#include "io/steer_filter.h"
+#include "server/callback_backend.h"
+#include "server/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REASSEMBLY_MAX 256
+#define BURST_SECONDS 2
+
+// --- sockets ---------------------------------------------------------------------------------------------
+
+static bool open_listener(struct dg_server *server, size_t listener, char *error, size_t error_size)
+{
+    struct dg_socket group[1 + DG_WORKERS_MAX];
+    if (!dg_socket_group_open(&server->options.listen.items[listener], group, 1 + server->worker_count, error,
+                              error_size))
+        return false;
+    for (uint32_t thread = 0; thread <= server->worker_count; thread++)
+        server->sockets[thread][listener] = group[thread];
+    return true;
+}
+
+static bool attach_filter(struct dg_server *server, size_t listener)
+{
+    const struct dg_steer *steer = &server->memfile.memory.header->steer;
+    return dg_steer_filter_attach(server->sockets[0][listener].fd, steer, server->worker_count);
+}
+
+static bool open_all(struct dg_server *server, char *error, size_t error_size)
+{
+    for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
+        server->sockets[thread] = calloc(DG_OPTION_ADDRESSES, sizeof *server->sockets[thread]);
+        if (!server->sockets[thread]) {
+            snprintf(error, error_size, "memory is short for the sockets");
+            return false;
+        }
+        for (size_t i = 0; i < DG_OPTION_ADDRESSES; i++)
+            server->sockets[thread][i].fd = -1;
+    }
+    for (size_t i = 0; i < server->options.listen.count; i++)
+        if (!open_listener(server, i, error, error_size))
+            return false;
+    return true;
+}
+
+static bool attach_all(struct dg_server *server)
+{
+    for (size_t i = 0; i < server->options.listen.count; i++)
+        if (!attach_filter(server, i))
+            return false;
+    return true;
+}
+
+bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
+{
+    if (!open_all(server, error, error_size))
+        return false;
+    if (server->options.steering == DG_STEERING_FORWARD || attach_all(server))
+        return true;
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_WARNING, "steering");
+    dg_log_text(&line, "reason", "the kernel refuses the socket filter: one worker, threads pass datagrams on");
+    dg_log_text(&line, "error", strerror(errno));
+    dg_log_end(&line);
+    dg_server_close_sockets(server);
+    server->options.steering = DG_STEERING_FORWARD;
+    server->worker_count = 1;
+    return open_all(server, error, error_size);
+}
+
+void dg_server_close_sockets(struct dg_server *server)
+{
+    for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
+        for (size_t i = 0; server->sockets[thread] && i < server->options.listen.count; i++)
+            if (server->sockets[thread][i].fd >= 0)
+                dg_socket_group_close(&server->sockets[thread][i], 1);
+        free(server->sockets[thread]);
+        server->sockets[thread] = NULL;
+    }
+}
+
+// --- backends --------------------------------------------------------------------------------------------
+
+bool dg_server_check_backend(struct dg_server *server, char *error, size_t error_size)
+{
+    const char *backend = server->options.backend;
+    if (strcmp(backend, "echo") == 0)
+        return true;
+    if (strncmp(backend, "udp:", 4) == 0)
+        return dg_backend_udp_resolve(backend + 4, &server->backend_target, error, error_size);
+    if (strcmp(backend, "callback") == 0 && server->on_datagram)
+        return true;
+    snprintf(error, error_size, "--backend: found \"%.80s\", expected echo or udp:HOST:PORT%s", backend,
+             strcmp(backend, "callback") == 0 ? " (callback is for programs that give one to dtlsgate_server_new)" : "");
+    return false;
+}
+
+struct dg_backend dg_server_make_backend(void *context, const struct dg_backend_sink *sink, uint32_t worker,
+                                         uint32_t worker_count, struct dg_counters *counters, char *error,
+                                         size_t error_size)
+{
+    const struct dg_server *server = context;
+    const struct dg_options *options = &server->options;
+    struct dg_backend backend;
+    if (strncmp(options->backend, "udp:", 4) == 0) {
+        struct dg_backend_udp_config config = dg_backend_udp_config_default();
+        config.target = server->backend_target;
+        config.allow_beyond_loopback = options->backend_network == 1;
+        config.worker = worker;
+        config.worker_count = worker_count;
+        config.ports =
+            (struct dg_port_range){(uint16_t)options->backend_port_min, (uint16_t)options->backend_port_max};
+        config.quarantine = options->backend_rest * DG_SECOND;
+        config.hold = options->backend_hold * DG_SECOND;
+        return dg_backend_udp_new(&config, sink, counters, error, error_size);
+    }
+    backend = strcmp(options->backend, "echo") == 0
+                  ? dg_backend_echo_new(sink)
+                  : dg_backend_callback_new(sink, server->on_datagram, server->callback_context);
+    if (!backend.self)
+        snprintf(error, error_size, "memory is short for the backend");
+    return backend;
+}
+
+// --- hooks -----------------------------------------------------------------------------------------------
+
+static void on_failed(void *context, dg_time now, const struct dg_path *path,
+                      const struct dg_handshake_failure *failure)
+{
+    (void)context;
+    (void)now;
+    dg_report_refused(path, failure);
+}
+
+static void on_datagram(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
+{
+    (void)context;
+    (void)now;
+    (void)data;
+    dg_report_datagram("datagram", path, size);
+}
+
+static void on_gate_replaced(void *context, void *gate)
+{
+    (void)context;
+    dg_gate_put(gate);
+}
+
+static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                      const struct dg_handover *handover)
+{
+    (void)context;
+    (void)now;
+    (void)slot;
+    dg_report_connected(ref, handover);
+}
+
+static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                      struct dg_bytes identity, enum dg_counter reason)
+{
+    (void)context;
+    (void)now;
+    dg_report_closed(ref, slot, identity, reason);
+}
+
+static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
+{
+    struct dg_server *server = context;
+    pthread_mutex_lock(&server->lock);
+    bool known = dg_gate_knows_credential(server->gate, slot->identity_kind, slot->credential, identity);
+    pthread_mutex_unlock(&server->lock);
+    return known;
+}
+
+static void on_plaintext(void *context, dg_time now, struct dg_ref ref, struct dg_bytes identity, bool is_from_client,
+                         const uint8_t *data, size_t size)
+{
+    const struct dg_server *server = context;
+    (void)now;
+    dg_report_plaintext(is_from_client ? "said" : "answered", ref, identity, data, size,
+                        server->options.log_contents == 1);
+}
+
+// --- loops -----------------------------------------------------------------------------------------------
+
+static struct dg_front_config front_config_of(const struct dg_server *server)
+{
+    const struct dg_options *options = &server->options;
+    struct dg_front_config config = dg_front_config_default();
+    config.handshakes_max = options->handshakes_max;
+    config.handshakes_per_prefix = options->handshakes_prefix_max;
+    config.handshake_timeout = options->handshake_timeout * DG_SECOND;
+    config.reassembly_max = REASSEMBLY_MAX;
+    config.admission.answers_per_prefix =
+        (struct dg_bucket_rate){options->answers_rate, BURST_SECONDS * options->answers_rate};
+    config.admission.answers_global =
+        (struct dg_bucket_rate){options->answers_rate_global, BURST_SECONDS * options->answers_rate_global};
+    config.admission.failures_per_prefix =
+        (struct dg_bucket_rate){options->failures_rate, 20 * options->failures_rate};
+    config.offer_cid = options->connection_id == DG_CHOICE_YES;
+    config.own_count = options->listen.count;
+    for (uint32_t i = 0; i < options->listen.count; i++)
+        config.own[i] = server->sockets[0][i].address;
+    return config;
+}
+
+static struct dg_engine_config engine_config_of(const struct dg_server *server)
+{
+    const struct dg_options *options = &server->options;
+    struct dg_engine_config config = dg_engine_config_default();
+    config.idle_timeout = options->idle_timeout * DG_SECOND;
+    config.idle_timeout_cid = options->idle_timeout_cid * DG_SECOND;
+    config.maximal_age = options->age_max ? options->age_max * DG_SECOND : DG_NEVER;
+    config.datagram_max = (uint16_t)options->datagram_max;
+    config.drain_per_second = options->drain_rate / server->worker_count + 1;
+    return config;
+}
+
+static bool make_front(struct dg_server *server, char *error, size_t error_size)
+{
+    bool debug = dg_log_enabled(DG_LOG_DEBUG);
+    const struct dg_front_loop_config config = {
+        .worker_count = server->worker_count,
+        .mesh = server->mesh,
+        .sockets = server->sockets[0],
+        .socket_count = server->options.listen.count,
+        .steer = server->memfile.memory.header->steer,
+        .front = front_config_of(server),
+        .ops = &dg_wolf_handshake,
+        .gate = server->front_gate,
+        .hooks = {.context = server,
+                  .failed = on_failed,
+                  .debug_datagram = debug ? on_datagram : NULL,
+                  .gate_replaced = on_gate_replaced},
+        .counters = server->counters[DG_MESH_FRONT],
+    };
+    server->front = dg_front_loop_new(&config, error, error_size);
+    return server->front != NULL;
+}
+
+static bool make_worker(struct dg_server *server, uint32_t worker, char *error, size_t error_size)
+{
+    bool debug = dg_log_enabled(DG_LOG_DEBUG);
+    const struct dg_worker_loop_config config = {
+        .worker = worker,
+        .worker_count = server->worker_count,
+        .mesh = server->mesh,
+        .sockets = server->sockets[1 + worker],
+        .socket_count = server->options.listen.count,
+        .memory = &server->memfile.memory,
+        .aead = &dg_wolf_aead,
+        .engine = engine_config_of(server),
+        .backend = {.context = server, .make = dg_server_make_backend},
+        .hooks = {.context = server,
+                  .opened = on_opened,
+                  .closed = on_closed,
+                  .authorise = on_authorise,
+                  .debug_datagram = debug ? on_datagram : NULL,
+                  .debug_plaintext = debug ? on_plaintext : NULL},
+        .counters = server->counters[dg_mesh_worker(worker)],
+        .policy_generation = server->policy_generation,
+    };
+    server->workers[worker] = dg_worker_loop_new(&config, error, error_size);
+    return server->workers[worker] != NULL;
+}
+
+bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size)
+{
+    if (!make_front(server, error, error_size))
+        return false;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        if (!make_worker(server, i, error, error_size))
+            return false;
+    return true;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The public functions of include/dtlsgate: thin covers over dg_server. Never holds logic.
+#include "dtlsgate/dtlsgate.h"
+
+#include "config/options.h"
+#include "server/server.h"
+
+#include <stdlib.h>
+
+struct dtlsgate_options {
+    struct dg_options options;
+};
+
+struct dtlsgate_server; // is a dg_server
+
+static struct dg_server *server_of(const dtlsgate_server *server)
+{
+    return (struct dg_server *)(uintptr_t)server;
+}
+
+dtlsgate_options *dtlsgate_options_new(void)
+{
+    dtlsgate_options *options = calloc(1, sizeof *options);
+    if (options)
+        dg_options_default(&options->options);
+    return options;
+}
+
+void dtlsgate_options_free(dtlsgate_options *options)
+{
+    free(options);
+}
+
+bool dtlsgate_options_set(dtlsgate_options *options, const char *name, const char *value, char *error,
+                          size_t error_size)
+{
+    return dg_options_set(&options->options, name, value, error, error_size);
+}
+
+dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *options, dtlsgate_datagram_callback on_datagram,
+                                     void *context, char *error, size_t error_size)
+{
+    return (dtlsgate_server *)dg_server_new(&options->options, on_datagram, context, error, error_size);
+}
+
+bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size)
+{
+    return dg_server_start(server_of(server), error, error_size);
+}
+
+uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener)
+{
+    return dg_server_port(server_of(server), listener);
+}
+
+bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size)
+{
+    return dg_server_reload(server_of(server), error, error_size);
+}
+
+void dtlsgate_server_stop(dtlsgate_server *server, unsigned wait_ms)
+{
+    dg_server_stop(server_of(server), wait_ms);
+}
+
+void dtlsgate_server_free(dtlsgate_server *server)
+{
+    dg_server_free(server_of(server));
+}
+
+size_t dtlsgate_server_associations(const dtlsgate_server *server)
+{
+    return dg_server_associations(server_of(server));
+}
+
+uint64_t dtlsgate_server_counter(const dtlsgate_server *server, const char *name)
+{
+    return dg_server_counter(server_of(server), name);
+}
+
+const char *dtlsgate_version(void)
+{
+    return "0.1.0";
+}

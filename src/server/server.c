@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Builds, starts, reloads and ends one server. Undoes in reverse order; everything it makes is freed here.
+#include "server/server_state.h"
+
+#include "base/log.h"
+#include "core/cid.h"
+#include "io/clock.h"
+#include "server/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FLIGHTS_PER_SHARD_MIN 256
+#define FLIGHTS_PER_SHARD_MAX (1u << 20)
+
+struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
+{
+    const struct dg_options *options = &server->options;
+    const struct dg_credential_files files = {
+        .psk_file = options->psk_file[0] ? options->psk_file : NULL,
+        .certificate_file = options->cert[0] ? options->cert : NULL,
+        .key_file = options->key[0] ? options->key : NULL,
+        .client_ca_file = options->client_ca[0] ? options->client_ca : NULL,
+        .client_keys_file = options->client_keys[0] ? options->client_keys : NULL,
+    };
+    struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
+    if (!credentials)
+        return NULL;
+    const struct dg_gate_config config = {
+        .credentials = credentials,
+        .profile = options->profile == 0 ? DG_PROFILE_MODERN : DG_PROFILE_IOT,
+        .authenticate_clients = options->client_auth == DG_CLIENT_AUTH_REQUIRED,
+        .secrets = server->memfile.memory.secrets,
+        .datagram_max = (uint16_t)options->datagram_max,
+        .cookie_period = options->cookie_period * DG_SECOND,
+        .ticket_period = options->ticket_period * DG_SECOND,
+        .retransmit_seconds = options->retransmit,
+        .policy_generation = generation,
+    };
+    struct dg_gate *gate = dg_gate_new(&config, error, error_size);
+    dg_credentials_put(credentials);
+    return gate;
+}
+
+static struct dg_memory_shape shape_of(const struct dg_options *options)
+{
+    uint32_t slots = (options->associations_max + DG_SHARDS_DEFAULT - 1) / DG_SHARDS_DEFAULT;
+    uint32_t flights = slots / 2;
+    if (flights < FLIGHTS_PER_SHARD_MIN)
+        flights = FLIGHTS_PER_SHARD_MIN;
+    if (flights > FLIGHTS_PER_SHARD_MAX)
+        flights = FLIGHTS_PER_SHARD_MAX;
+    return (struct dg_memory_shape){
+        .shard_count = DG_SHARDS_DEFAULT, .slots_per_shard = slots, .flights_per_shard = flights};
+}
+
+static uint32_t worker_count_of(const struct dg_options *options)
+{
+    if (options->steering == DG_STEERING_FORWARD)
+        return 1;
+    if (options->workers > 0)
+        return options->workers;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < 1)
+        return 1;
+    return processors > DG_WORKERS_MAX ? DG_WORKERS_MAX : (uint32_t)processors;
+}
+
+static bool make_shared_parts(struct dg_server *server, char *error, size_t error_size)
+{
+    server->is_crypto_up = dg_crypto_init();
+    if (!server->is_crypto_up) {
+        snprintf(error, error_size, "the TLS library does not start");
+        return false;
+    }
+    const struct dg_memory_shape shape = shape_of(&server->options);
+    if (!dg_memfile_new(&server->memfile, &shape, error, error_size))
+        return false;
+    server->policy_generation = 1;
+    server->gate = dg_server_make_gate(server, server->policy_generation, error, error_size);
+    if (!server->gate)
+        return false;
+    server->front_gate = dg_gate_get(server->gate);
+    return true;
+}
+
+static bool make_threads_parts(struct dg_server *server, char *error, size_t error_size)
+{
+    server->thread_count = dg_mesh_size(server->worker_count);
+    server->mesh = dg_mesh_new(server->thread_count, DG_MESH_RING_BYTES);
+    if (!server->mesh) {
+        snprintf(error, error_size, "memory or descriptors are short for %u threads", server->thread_count);
+        return false;
+    }
+    for (uint32_t i = 0; i < server->thread_count; i++) {
+        server->counters[i] = aligned_alloc(DG_CACHE_LINE, (sizeof(struct dg_counters) + DG_CACHE_LINE - 1) /
+                                                               DG_CACHE_LINE * DG_CACHE_LINE);
+        if (!server->counters[i]) {
+            snprintf(error, error_size, "memory is short for the counters");
+            return false;
+        }
+        memset(server->counters[i], 0, sizeof *server->counters[i]);
+    }
+    return dg_server_make_loops(server, error, error_size);
+}
+
+static bool build(struct dg_server *server, char *error, size_t error_size)
+{
+    return dg_options_check(&server->options, error, error_size) && dg_server_check_backend(server, error, error_size) &&
+           make_shared_parts(server, error, error_size) && dg_server_open_sockets(server, error, error_size) &&
+           make_threads_parts(server, error, error_size);
+}
+
+struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datagram_callback on_datagram, void *context,
+                                char *error, size_t error_size)
+{
+    struct dg_server *server = calloc(1, sizeof *server);
+    if (!server) {
+        snprintf(error, error_size, "memory is short for a server");
+        return NULL;
+    }
+    server->options = *options;
+    server->on_datagram = on_datagram;
+    server->callback_context = context;
+    server->worker_count = worker_count_of(options);
+    server->memfile.fd = -1;
+    pthread_mutex_init(&server->lock, NULL);
+    if (!build(server, error, error_size)) {
+        dg_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+static void warn_of_choices(const struct dg_server *server)
+{
+    struct dg_log_line line;
+    if (server->options.client_auth == DG_CLIENT_AUTH_INSECURE_NONE) {
+        dg_log_begin(&line, DG_LOG_WARNING, "insecure");
+        dg_log_text(&line, "reason", "--client-auth insecure-none: clients are NOT authenticated, everybody is let in");
+        dg_log_end(&line);
+    }
+    if (!server->memfile.is_locked_in_ram) {
+        dg_log_begin(&line, DG_LOG_INFO, "memory");
+        dg_log_text(&line, "reason", "the host does not let keys be locked in memory; they may reach swap: raise "
+                                     "LimitMEMLOCK, or switch swap off");
+        dg_log_end(&line);
+    }
+}
+
+static void report_start(const struct dg_server *server)
+{
+    for (size_t i = 0; i < server->options.listen.count; i++) {
+        char text[DG_ADDRESS_TEXT];
+        struct dg_log_line line;
+        dg_address_format(&server->sockets[0][i].address, text);
+        dg_log_begin(&line, DG_LOG_INFO, "listening");
+        dg_log_text(&line, "address", text);
+        dg_log_text(&line, "backend", server->options.backend);
+        dg_log_text(&line, "profile", server->options.profile == 0 ? "modern" : "iot");
+        dg_log_u64(&line, "workers", server->worker_count);
+        dg_log_text(&line, "steering", server->options.steering == DG_STEERING_FILTER ? "filter" : "forward");
+        dg_log_end(&line);
+    }
+}
+
+bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
+{
+    server->is_started = true;
+    bool done = dg_thread_start(&server->threads[0], "dg-front", dg_front_loop_run, server->front);
+    for (uint32_t i = 0; done && i < server->worker_count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "dg-worker-%u", i);
+        done = dg_thread_start(&server->threads[1 + i], name, dg_worker_loop_run, server->workers[i]);
+    }
+    if (!done) {
+        snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
+        return false;
+    }
+    warn_of_choices(server);
+    report_start(server);
+    return true;
+}
+
+static void tell_workers_generation(struct dg_server *server, uint32_t generation)
+{
+    const struct dg_ring_part part = {&generation, sizeof generation};
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        while (!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
+                            DG_MESSAGE_POLICY_GENERATION, &part, 1))
+            usleep(1000); // its ring is full: it will be read, the workers never wait for us
+}
+
+bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
+{
+    pthread_mutex_lock(&server->lock);
+    uint32_t generation = server->policy_generation + 1;
+    struct dg_gate *gate = dg_server_make_gate(server, generation, error, error_size);
+    if (gate) {
+        dg_gate_put(server->gate);
+        server->gate = gate;
+        server->policy_generation = generation;
+        dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
+        tell_workers_generation(server, generation);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return gate != NULL;
+}
+
+void dg_server_stop(struct dg_server *server, unsigned wait_ms)
+{
+    if (!server->is_started || server->is_stopped)
+        return;
+    server->is_stopped = true;
+    // The front first: nobody new comes in while the workers say goodbye.
+    dg_front_loop_stop(server->front, DG_STOP_NOW);
+    dg_thread_join(&server->threads[0]);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        dg_worker_loop_stop(server->workers[i], DG_STOP_GENTLY);
+    dg_time deadline = dg_clock_now() + wait_ms * DG_MILLISECOND;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        if (!dg_thread_join_until(&server->threads[1 + i], deadline)) {
+            dg_worker_loop_stop(server->workers[i], DG_STOP_NOW);
+            dg_thread_join(&server->threads[1 + i]);
+        }
+    }
+}
+
+void dg_server_free(struct dg_server *server)
+{
+    if (!server)
+        return;
+    dg_server_stop(server, 0);
+    dg_front_loop_free(server->front);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        dg_worker_loop_free(server->workers[i]);
+    if (server->mesh)
+        dg_mesh_free(server->mesh);
+    for (uint32_t i = 0; i < server->thread_count; i++)
+        free(server->counters[i]);
+    dg_server_close_sockets(server);
+    dg_gate_put(server->front_gate);
+    dg_gate_put(server->gate);
+    if (server->memfile.fd >= 0)
+        dg_memfile_close(&server->memfile);
+    if (server->is_crypto_up)
+        dg_crypto_cleanup();
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+uint16_t dg_server_port(const struct dg_server *server, size_t listener)
+{
+    return listener < server->options.listen.count ? server->sockets[0][listener].address.port : 0;
+}
+
+static uint64_t sum(const struct dg_server *server, enum dg_counter counter)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < server->thread_count; i++)
+        total += dg_counter_read(server->counters[i], counter);
+    return total;
+}
+
+size_t dg_server_associations(const struct dg_server *server)
+{
+    uint64_t closed = sum(server, DG_COUNT_ASSOCIATIONS_CLOSED); // first: never more closed than opened
+    return (size_t)(sum(server, DG_COUNT_ASSOCIATIONS_OPENED) - closed);
+}
+
+uint64_t dg_server_counter(const struct dg_server *server, const char *name)
+{
+    for (int counter = DG_COUNT_NONE + 1; counter < DG_COUNTER_COUNT; counter++)
+        if (strcmp(dg_counter_name((enum dg_counter)counter), name) == 0)
+            return sum(server, (enum dg_counter)counter);
+    return 0;
+}
+
+void dg_server_report_counters(const struct dg_server *server)
+{
+    dg_report_counters((const struct dg_counters *const *)server->counters, server->thread_count);
+}

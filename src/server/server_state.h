@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the files of this room share: the parts of one server. Never seen outside src/server.
+#ifndef DG_SERVER_SERVER_STATE_H
+#define DG_SERVER_SERVER_STATE_H
+
+#include "crypto/gate.h"
+#include "io/front_loop.h"
+#include "io/memfile.h"
+#include "io/threads.h"
+#include "io/worker_loop.h"
+#include "server/server.h"
+
+#include <pthread.h>
+
+#define DG_WORKERS_MAX 64
+
+struct dg_server {
+    struct dg_options options;
+    dtlsgate_datagram_callback on_datagram;
+    void *callback_context;
+
+    struct dg_address backend_target; // of udp:HOST:PORT
+    uint32_t worker_count;
+    uint32_t thread_count;                           // the front, the workers and the controlling thread
+    struct dg_memfile memfile;                       // fd -1: none yet
+    struct dg_mesh *mesh;
+    struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listener
+    struct dg_counters *counters[2 + DG_WORKERS_MAX];
+    struct dg_front_loop *front;
+    struct dg_worker_loop *workers[DG_WORKERS_MAX];
+    struct dg_thread threads[1 + DG_WORKERS_MAX];
+    bool is_crypto_up;
+    bool is_started;
+    bool is_stopped;
+
+    pthread_mutex_t lock;      // over gate and policy_generation
+    struct dg_gate *gate;      // current snapshot; the front holds the one that it uses
+    struct dg_gate *front_gate;
+    uint32_t policy_generation;
+};
+
+// Reads the credentials and builds a gate for them under the next generation. NULL: error says why.
+struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size);
+// Sockets of every thread for every listener, with the filter on each group.
+DG_MUST_USE bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size);
+void dg_server_close_sockets(struct dg_server *server);
+// The loops of front and workers, with hooks and backends.
+DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
+// Parses --backend, looks its host up and says whether it can be made.
+DG_MUST_USE bool dg_server_check_backend(struct dg_server *server, char *error, size_t error_size);
+struct dg_backend dg_server_make_backend(void *server, const struct dg_backend_sink *sink, uint32_t worker,
+                                         uint32_t worker_count, struct dg_counters *counters, char *error,
+                                         size_t error_size);
+
+#endif
