@@ -33,6 +33,7 @@ static uint32_t wide_take(struct dg_shard *shard, uint32_t owner)
     }
     struct dg_side_wide *wide = &shard->wides[number];
     wide->next_free = 0;
+    dg_wipe(wide->keyset, sizeof wide->keyset); // is zero, unless the head was damaged
     atomic_store_explicit(&wide->owner, owner, memory_order_release);
     DG_STORE_ORDER();
     return number;
@@ -170,6 +171,12 @@ struct dg_side_flight *dg_shard_flight_find(const struct dg_shard *shard, const 
     return flight;
 }
 
+static void wipe_flight(struct dg_side_flight *flight)
+{
+    size_t kept = offsetof(struct dg_side_flight, next);
+    dg_wipe((uint8_t *)flight + kept, sizeof *flight - kept);
+}
+
 struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slot *slot, enum dg_flight_kind kind)
 {
     uint32_t number = shard->free_flight;
@@ -185,6 +192,7 @@ struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slo
         DG_STORE_ORDER();
     }
     struct dg_side_flight *flight = &shard->flights[number];
+    wipe_flight(flight); // is zero, unless the head was damaged
     atomic_store_explicit(&flight->owner, owner_of(shard, slot), memory_order_release);
     DG_STORE_ORDER();
     flight->next = DG_NO_SIDE;
@@ -206,8 +214,7 @@ void dg_shard_flight_release(struct dg_shard *shard, uint32_t number)
 {
     dg_timer_heap_set(&shard->timers, number, DG_NEVER);
     struct dg_side_flight *flight = &shard->flights[number];
-    size_t owner_size = offsetof(struct dg_side_flight, next);
-    dg_wipe((uint8_t *)flight + owner_size, sizeof *flight - owner_size);
+    wipe_flight(flight);
     DG_STORE_ORDER();
     atomic_store_explicit(&flight->owner, 0, memory_order_release);
     flight->next = shard->free_flight;

@@ -23,6 +23,14 @@ void dg_shard_slot_push_free(struct dg_shard *shard, uint32_t number)
     shard->free_slot = number;
 }
 
+void dg_shard_slot_wipe(struct dg_slot *slot)
+{
+    _Static_assert(offsetof(struct dg_slot, state) == 0, "the state comes first");
+    size_t kept = sizeof slot->state;
+    dg_wipe((uint8_t *)slot + kept, sizeof *slot - kept);
+    DG_STORE_ORDER();
+}
+
 // Still free in the region: it is taken by becoming live.
 static struct dg_slot *choose_slot(struct dg_shard *shard)
 {
@@ -38,15 +46,11 @@ static struct dg_slot *choose_slot(struct dg_shard *shard)
     number = shard->fresh_slot++;
     atomic_store_explicit(&shard->head->slots_used, shard->fresh_slot, memory_order_release);
     DG_STORE_ORDER();
-    return &shard->slots[number];
-}
-
-void dg_shard_slot_wipe(struct dg_slot *slot)
-{
-    _Static_assert(offsetof(struct dg_slot, state) == 0, "the state comes first");
-    size_t kept = sizeof slot->state;
-    dg_wipe((uint8_t *)slot + kept, sizeof *slot - kept);
-    DG_STORE_ORDER();
+    // All zeros, unless the head was damaged and this slot was in use: then it is nobody's any more.
+    struct dg_slot *slot = &shard->slots[number];
+    atomic_store_explicit(&slot->state, DG_SLOT_FREE, memory_order_release);
+    dg_shard_slot_wipe(slot);
+    return slot;
 }
 
 // --- the check ----------------------------------------------------------------
