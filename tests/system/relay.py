@@ -16,12 +16,13 @@ class Relay:
     """to_server, to_client: what passed, in order. on_client(datagram), on_server(datagram): called with what
     comes from the client and the server; each returns the list of datagrams to pass on instead."""
 
-    def __init__(self, server_port, source="127.0.0.1", server="127.0.0.1"):
+    def __init__(self, server_port, server="127.0.0.1", inside=None):
         self.server_address = (server, server_port)
         self.outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.outside.bind(("127.0.0.1", 0))
-        self.inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.inside.bind((source, 0))
+        self.inside = inside or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if not inside:
+            self.inside.bind(("127.0.0.1", 0))
         for s in (self.inside, self.outside):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.port = self.outside.getsockname()[1]
@@ -71,13 +72,6 @@ class Relay:
                 self.outside.sendto(datagram, self.client)
             except OSError:
                 pass
-
-    def move(self, source="127.0.0.1"):
-        """From now on the client speaks to the server from another port (and address)."""
-        fresh = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        fresh.bind((source, 0))
-        old, self.inside = self.inside, fresh
-        return old
 
     def wait_to_client(self, count, timeout=None):
         """Until this many datagrams have gone to the client in all."""
