@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The public library: a server made, refused, started, stopped and freed through include/dtlsgate alone.
+#include "check.h"
+
+#include "dtlsgate/dtlsgate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char error[DTLSGATE_ERROR_SIZE];
+
+static void write_psk(char path[64])
+{
+    snprintf(path, 64, "/tmp/dg-library-XXXXXX");
+    int fd = mkstemp(path);
+    static const char line[] = "device:00112233445566778899aabbccddeeff\n";
+    if (fd < 0 || write(fd, line, sizeof line - 1) != sizeof line - 1 || close(fd) != 0)
+        abort();
+}
+
+static dtlsgate_options *options_for(const char *psk_file, const char *backend)
+{
+    dtlsgate_options *options = dtlsgate_options_new();
+    if (!options || !dtlsgate_options_set(options, "listen", "127.0.0.1:0", error, sizeof error) ||
+        !dtlsgate_options_set(options, "backend", backend, error, sizeof error) ||
+        !dtlsgate_options_set(options, "workers", "2", error, sizeof error) ||
+        (psk_file && !dtlsgate_options_set(options, "psk-file", psk_file, error, sizeof error)))
+        abort();
+    return options;
+}
+
+static void no_datagram(void *context, const dtlsgate_peer *peer, const uint8_t *data, size_t size)
+{
+    (void)context;
+    (void)peer;
+    (void)data;
+    (void)size;
+}
+
+DG_TEST(library_server_starts_and_stops)
+{
+    char path[64];
+    write_psk(path);
+    dtlsgate_options *options = options_for(path, "callback");
+    dtlsgate_server *server = dtlsgate_server_new(options, no_datagram, NULL, error, sizeof error);
+    CHECK_MSG(server != NULL, "%s", error);
+    dtlsgate_options_free(options);
+    if (server) {
+        CHECK(dtlsgate_server_port(server, 0) != 0);
+        CHECK_EQ(dtlsgate_server_port(server, 1), 0);
+        CHECK_MSG(dtlsgate_server_start(server, error, sizeof error), "%s", error);
+        CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+        CHECK_EQ(dtlsgate_server_associations(server), 0);
+        CHECK_EQ(dtlsgate_server_counter(server, "no_such_counter"), 0);
+        dtlsgate_server_stop(server, 1000);
+    }
+    dtlsgate_server_free(server);
+    unlink(path);
+}
+
+// CWE-807: no server without something to check clients by.
+DG_TEST(library_refuses_a_server_that_could_not_check_clients)
+{
+    dtlsgate_options *options = options_for(NULL, "echo");
+    CHECK(!dtlsgate_server_new(options, NULL, NULL, error, sizeof error));
+    CHECK_MSG(strstr(error, "--psk-file") != NULL, "%s", error);
+    dtlsgate_options_free(options);
+}
+
+DG_TEST(library_refuses_a_callback_backend_without_callback)
+{
+    char path[64];
+    write_psk(path);
+    dtlsgate_options *options = options_for(path, "callback");
+    CHECK(!dtlsgate_server_new(options, NULL, NULL, error, sizeof error));
+    CHECK_MSG(strstr(error, "--backend: found \"callback\"") != NULL, "%s", error);
+    dtlsgate_options_free(options);
+    unlink(path);
+}
+
+DG_TEST(library_reload_keeps_the_old_credentials_when_the_new_are_bad)
+{
+    char path[64];
+    write_psk(path);
+    dtlsgate_options *options = options_for(path, "echo");
+    dtlsgate_server *server = dtlsgate_server_new(options, NULL, NULL, error, sizeof error);
+    dtlsgate_options_free(options);
+    CHECK_MSG(server != NULL, "%s", error);
+    if (server && dtlsgate_server_start(server, error, sizeof error)) {
+        CHECK(chmod(path, 0644) == 0);
+        CHECK(!dtlsgate_server_reload(server, error, sizeof error));
+        CHECK_MSG(strstr(error, "chmod 600") != NULL, "%s", error);
+        CHECK(chmod(path, 0600) == 0);
+        CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+    }
+    dtlsgate_server_free(server);
+    unlink(path);
+}
+
+DG_TEST(library_server_that_never_started_is_freed)
+{
+    char path[64];
+    write_psk(path);
+    dtlsgate_options *options = options_for(path, "echo");
+    dtlsgate_server *server = dtlsgate_server_new(options, NULL, NULL, error, sizeof error);
+    CHECK_MSG(server != NULL, "%s", error);
+    dtlsgate_server_free(server);
+    dtlsgate_server_free(NULL);
+    dtlsgate_options_free(options);
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(library_server_starts_and_stops),
+        DG_CASE(library_refuses_a_server_that_could_not_check_clients),
+        DG_CASE(library_refuses_a_callback_backend_without_callback),
+        DG_CASE(library_reload_keeps_the_old_credentials_when_the_new_are_bad),
+        DG_CASE(library_server_that_never_started_is_freed),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
