@@ -225,6 +225,8 @@ void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate)
     return unused;
 }
 
+void *dg_front_loop_gate(const struct dg_front_loop *loop) { return loop->gate; }
+
 // --- the turns -------------------------------------------------------------------------------------------
 
 static void take_gate(struct dg_front_loop *loop)

@@ -46,5 +46,7 @@ void dg_front_loop_stop(struct dg_front_loop *loop, enum dg_stop how); // from a
 // From any thread: another gate for new handshakes. Returns a gate that was set before but never taken into
 // use (the caller's again), or NULL. gate_replaced tells when the one in use was given up.
 void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate);
+// While the thread does not run: the gate in use.
+void *dg_front_loop_gate(const struct dg_front_loop *loop);
 
 #endif

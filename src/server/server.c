@@ -228,12 +228,23 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
     }
 }
 
+// The front holds one gate, and perhaps another that it was given and never took into use.
+static void free_front(struct dg_server *server)
+{
+    if (server->front) {
+        dg_gate_put(dg_front_loop_set_gate(server->front, NULL));
+        server->front_gate = dg_front_loop_gate(server->front);
+    }
+    dg_front_loop_free(server->front);
+    dg_gate_put(server->front_gate);
+}
+
 void dg_server_free(struct dg_server *server)
 {
     if (!server)
         return;
     dg_server_stop(server, 0);
-    dg_front_loop_free(server->front);
+    free_front(server);
     for (uint32_t i = 0; i < server->worker_count; i++)
         dg_worker_loop_free(server->workers[i]);
     if (server->mesh)
@@ -241,7 +252,6 @@ void dg_server_free(struct dg_server *server)
     for (uint32_t i = 0; i < server->thread_count; i++)
         free(server->counters[i]);
     dg_server_close_sockets(server);
-    dg_gate_put(server->front_gate);
     dg_gate_put(server->gate);
     if (server->memfile.fd >= 0)
         dg_memfile_close(&server->memfile);

@@ -34,8 +34,8 @@ struct dg_server {
     bool is_stopped;
 
     pthread_mutex_t lock;      // over gate and policy_generation
-    struct dg_gate *gate;      // current snapshot; the front holds the one that it uses
-    struct dg_gate *front_gate;
+    struct dg_gate *gate;       // current snapshot
+    struct dg_gate *front_gate; // the front's first; from then on it says which it uses
     uint32_t policy_generation;
 };
 
