@@ -192,10 +192,11 @@ static bool take_group(const char **text, unsigned *ret)
 
 // RFC 4291 2.2: eight groups, of which one run of zeros may be left out as "::" and the last two may be
 // written as an IPv4 address.
+#define NO_GAP 17 // no place for "::" in 16 bytes
 static bool take_ipv6(const char **text, uint8_t ip[16])
 {
     uint8_t bytes[16] = {0};
-    unsigned count = 0, gap = 16; // in bytes; gap 16: no "::" yet
+    unsigned count = 0, gap = NO_GAP; // in bytes
 
     if ((*text)[0] == ':' && (*text)[1] == ':') {
         *text += 2;
@@ -220,7 +221,7 @@ static bool take_ipv6(const char **text, uint8_t ip[16])
             break;
         (*text)++;
         if (**text == ':') {
-            if (gap != 16)
+            if (gap != NO_GAP)
                 return false;
             gap = count;
             (*text)++;
@@ -228,7 +229,7 @@ static bool take_ipv6(const char **text, uint8_t ip[16])
             return false; // one colon with nothing behind it
         }
     }
-    if (gap == 16 ? count != 16 : count > 14)
+    if (gap == NO_GAP ? count != 16 : count > 14)
         return false;
     memset(ip, 0, 16);
     memcpy(ip, bytes, gap < count ? gap : count);
