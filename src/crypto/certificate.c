@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads certificates by wolfCrypt's parser and judges strength (RFC 9325 4.5) and use (RFC 5280 4.2.1.3,
+// 4.2.1.12).
+#include "crypto/certificate.h"
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/rsa.h>
+
+#include <string.h>
+#include <time.h>
+
+#define RSA_BITS_MIN 2048
+#define ECC_BITS_MIN 256
+
+static const char *rsa_weakness(const uint8_t *key, word32 size)
+{
+    RsaKey rsa;
+    word32 at = 0;
+    if (wc_InitRsaKey(&rsa, NULL) != 0)
+        return "an RSA key that could not be read";
+    int result = wc_RsaPublicKeyDecode(key, &at, &rsa, size);
+    int bits = result == 0 ? wc_RsaEncryptSize(&rsa) * 8 : 0;
+    wc_FreeRsaKey(&rsa);
+    if (bits == 0)
+        return "an RSA key that could not be read";
+    return bits < RSA_BITS_MIN ? "an RSA key of less than 2048 bits" : NULL;
+}
+
+static const char *ecc_weakness(const uint8_t *key, word32 size)
+{
+    ecc_key ecc;
+    word32 at = 0;
+    if (wc_ecc_init(&ecc) != 0)
+        return "an EC key that could not be read";
+    int result = wc_EccPublicKeyDecode(key, &at, &ecc, size);
+    int bits = result == 0 ? wc_ecc_size(&ecc) * 8 : 0;
+    wc_ecc_free(&ecc);
+    if (bits == 0)
+        return "an EC key that could not be read";
+    return bits < ECC_BITS_MIN ? "an EC key of less than 256 bits" : NULL;
+}
+
+static const char *key_weakness(const DecodedCert *cert)
+{
+    switch (cert->keyOID) {
+    case RSAk:
+    case RSAPSSk:
+        return rsa_weakness(cert->publicKey, cert->pubKeySize);
+    case ECDSAk:
+        return ecc_weakness(cert->publicKey, cert->pubKeySize);
+    case ED25519k:
+        return NULL;
+    default:
+        return "a key of a kind that is not supported";
+    }
+}
+
+static const char *signature_weakness(const DecodedCert *cert)
+{
+    switch (cert->signatureOID) {
+    case CTC_MD5wRSA:
+    case CTC_SHAwRSA:
+    case CTC_SHAwECDSA:
+    case CTC_SHAwDSA:
+        return "a signature with SHA-1 or MD5";
+    default:
+        return NULL;
+    }
+}
+
+// Returns false where the date does not parse.
+static bool read_date(const uint8_t *field, int size, time_t *ret)
+{
+    const byte *date = NULL;
+    byte format = 0;
+    int length = 0;
+    struct tm parts;
+    memset(&parts, 0, sizeof parts);
+    if (wc_GetDateInfo(field, size, &date, &format, &length) != 0 ||
+        wc_GetDateAsCalendarTime(date, length, format, &parts) != 0)
+        return false;
+    *ret = timegm(&parts);
+    return *ret != (time_t)-1;
+}
+
+static bool take_name(const char *name, int size, struct dg_certificate_facts *ret)
+{
+    if (name == NULL || size <= 0 || size > DG_IDENTITY_MAX || memchr(name, 0, (size_t)size) != NULL)
+        return false;
+    memcpy(ret->identity, name, (size_t)size);
+    ret->identity_size = (uint8_t)size;
+    return true;
+}
+
+static bool take_alternative(const DecodedCert *cert, int type, struct dg_certificate_facts *ret)
+{
+    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next)
+        if (entry->type == type)
+            return take_name(entry->name, entry->len, ret);
+    return false;
+}
+
+static void copy_id(uint8_t to[32], const uint8_t *from, size_t size)
+{
+    memset(to, 0, 32);
+    memcpy(to, from, size > 32 ? 32 : size);
+}
+
+static bool read_facts(const DecodedCert *cert, struct dg_certificate_facts *ret)
+{
+    time_t not_before = 0, not_after = 0;
+    if (!read_date(cert->beforeDate, cert->beforeDateLen, &not_before) ||
+        !read_date(cert->afterDate, cert->afterDateLen, &not_after))
+        return false;
+    time_t now = time(NULL);
+    ret->is_not_yet_valid = now < not_before;
+    ret->is_expired = now > not_after;
+    ret->expires_s = not_after <= 0 ? 1 : not_after > (time_t)UINT32_MAX ? UINT32_MAX : (uint32_t)not_after;
+    ret->is_ca = cert->isCA;
+    ret->may_sign = !cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_DIGITAL_SIG) != 0;
+    unsigned uses = cert->extExtKeyUsage;
+    ret->may_be_client = !cert->extExtKeyUsageSet || (uses & (EXTKEYUSE_CLIENT_AUTH | EXTKEYUSE_ANY)) != 0;
+    ret->may_be_server = !cert->extExtKeyUsageSet || (uses & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY)) != 0;
+    ret->weakness = key_weakness(cert);
+    // Nobody's signature matters on a certificate that is trusted itself.
+    if (ret->weakness == NULL && !(cert->isCA && memcmp(cert->subjectHash, cert->issuerHash, KEYID_SIZE) == 0))
+        ret->weakness = signature_weakness(cert);
+    copy_id(ret->subject_hash, cert->subjectHash, KEYID_SIZE);
+    copy_id(ret->issuer_hash, cert->issuerHash, KEYID_SIZE);
+    if (cert->extSubjKeyIdSet)
+        copy_id(ret->key_id, cert->extSubjKeyId, KEYID_SIZE);
+    if (cert->extAuthKeyIdSet)
+        copy_id(ret->issuer_key_id, cert->extAuthKeyId, KEYID_SIZE);
+    if (!take_alternative(cert, ASN_URI_TYPE, ret) && !take_alternative(cert, ASN_DNS_TYPE, ret))
+        (void)take_name(cert->subjectCN, cert->subjectCNLen, ret);
+    return true;
+}
+
+bool dg_certificate_read(struct dg_bytes der, struct dg_certificate_facts *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    DecodedCert cert;
+    wc_InitDecodedCert(&cert, der.data, (word32)der.size, NULL);
+    bool done = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && read_facts(&cert, ret);
+    wc_FreeDecodedCert(&cert);
+    return done;
+}
+
+const char *dg_public_key_weakness(struct dg_bytes der)
+{
+    // The decoders refuse another algorithm's key; the kind that reads it is the kind it is.
+    ecc_key ecc;
+    word32 at = 0;
+    if (wc_ecc_init(&ecc) == 0) {
+        int result = wc_EccPublicKeyDecode(der.data, &at, &ecc, (word32)der.size);
+        wc_ecc_free(&ecc);
+        if (result == 0)
+            return ecc_weakness(der.data, (word32)der.size);
+    }
+    RsaKey rsa;
+    at = 0;
+    if (wc_InitRsaKey(&rsa, NULL) == 0) {
+        int result = wc_RsaPublicKeyDecode(der.data, &at, &rsa, (word32)der.size);
+        wc_FreeRsaKey(&rsa);
+        if (result == 0)
+            return rsa_weakness(der.data, (word32)der.size);
+    }
+    return "a key of a kind that is not supported";
+}
+
+// --- PEM ----------------------------------------------------------------------
+
+static struct dg_bytes next_line(struct dg_pem_reader *reader)
+{
+    const uint8_t *begin = reader->left.data;
+    const uint8_t *newline = memchr(begin, '\n', reader->left.size);
+    size_t size = newline != NULL ? (size_t)(newline - begin) + 1 : reader->left.size;
+    reader->left.data += size;
+    reader->left.size -= size;
+    reader->line++;
+    return (struct dg_bytes){begin, size};
+}
+
+static bool starts_with(struct dg_bytes line, const char *text)
+{
+    return line.size >= strlen(text) && memcmp(line.data, text, strlen(text)) == 0;
+}
+
+bool dg_pem_next(struct dg_pem_reader *reader, const char *label, struct dg_pem_block *ret)
+{
+    char begin[64];
+    size_t label_size = strlen(label);
+    DG_BUG_UNLESS(label_size < 40);
+    memcpy(begin, "-----BEGIN ", 11);
+    memcpy(begin + 11, label, label_size);
+    memcpy(begin + 11 + label_size, "-----", 6);
+    while (reader->left.size > 0) {
+        struct dg_bytes line = next_line(reader);
+        if (!starts_with(line, "-----BEGIN "))
+            continue;
+        *ret = (struct dg_pem_block){.is_label_wanted = starts_with(line, begin), .line = reader->line};
+        ret->text.data = line.data;
+        while (reader->left.size > 0) {
+            struct dg_bytes inner = next_line(reader);
+            if (starts_with(inner, "-----END ")) {
+                ret->text.size = (size_t)(inner.data + inner.size - line.data);
+                break;
+            }
+        }
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Cookies of both versions: their secrets, which rotate, and the judgement of a hello's cookie without
+// touching the TLS library. Never makes a cookie: the library does, under the secrets set here.
+#ifndef DG_CRYPTO_COOKIE_H
+#define DG_CRYPTO_COOKIE_H
+
+#include "core/handshake.h"
+#include "core/memory.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+struct dg_gate;
+
+// The peer's address as the library hashes it: byte by byte, so that everything unused is zero (no padding,
+// no flow label). Returns its size.
+union dg_canonical_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+socklen_t dg_cookie_address(const struct dg_address *peer, union dg_canonical_address *ret);
+
+// Makes the two library secrets of each period from the shared ones, when those have changed.
+void dg_cookie_refresh(struct dg_gate *gate);
+// Which secret (0 current, 1 previous) the hello's cookie verifies under; -1 none does; -2 it has no cookie.
+int dg_cookie_match(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello);
+enum dg_cookie_verdict dg_cookie_check(void *gate, dg_time now, const struct dg_path *path,
+                                       const struct dg_hello *hello);
+
+// Fills empty secrets, repairs those that a process died over, and rotates what is due.
+void dg_secrets_attach(struct dg_memory_secrets *secrets);
+void dg_secrets_rotate(struct dg_memory_secrets *secrets, dg_time now, dg_time cookie_period, dg_time ticket_period);
+dg_time dg_secrets_deadline(const struct dg_memory_secrets *secrets, dg_time cookie_period, dg_time ticket_period);
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the files of this room share and nobody else sees: the gate and a handshake from the inside.
+// Includes wolfSSL; only files of src/crypto include it.
+#ifndef DG_CRYPTO_INNER_H
+#define DG_CRYPTO_INNER_H
+
+// wolfSSL's options come before any of its headers.
+#include <wolfssl/options.h>
+
+#include "crypto/gate.h"
+#include "crypto/peek.h"
+#include "crypto/suites.h"
+#include "crypto/tap.h"
+
+#include <wolfssl/ssl.h>
+
+#include <stdatomic.h>
+
+#define DG_ANCHORS_MAX 64   // CA certificates in a client-ca file
+#define DG_RAW_KEYS_MAX 4096 // keys in a client-keys file
+
+// A CA certificate that client chains may end in.
+struct dg_anchor {
+    uint8_t *der;
+    size_t size;
+    uint64_t credential;
+    uint32_t expires_s;
+    uint8_t subject_hash[32]; // what wolfSSL compares names by, zero-padded
+    uint8_t key_id[32];       // subject key identifier, zero-padded; all 0: none
+};
+
+// Everything about public keys that the gate has parsed out of its snapshot.
+struct dg_trust {
+    struct dg_anchor *anchors;
+    size_t anchor_count;
+    uint8_t (*raw_keys)[32]; // SHA-256 of each SubjectPublicKeyInfo
+    size_t raw_key_count;
+    uint8_t *own_raw_key;    // our SubjectPublicKeyInfo, DER; NULL: no certificate
+    size_t own_raw_key_size;
+};
+
+// Who the peer is and by what: proven, or on the way to it.
+struct dg_proof {
+    bool known;
+    uint8_t kind; // dg_identity_kind
+    uint8_t identity_size;
+    uint8_t identity[DG_IDENTITY_MAX];
+    uint64_t credential;
+    uint32_t expires_s;
+};
+
+struct dg_gate {
+    atomic_uint users;
+    struct dg_gate_config config;
+    struct dg_credentials *credentials;
+    struct dg_trust trust;
+    WOLFSSL_CTX *context;
+    uint8_t dummy_secret[32];  // makes keys for unknown identities (RFC 4279 2)
+    uint32_t cookie_generation; // of which cookie_keys are made; odd: none yet
+    uint8_t cookie_keys[2][2][32]; // current and previous; for 1.2 and for 1.3
+    struct dg_handshake *listener; // the object for hellos without state; no user of the gate
+};
+
+struct dg_handshake {
+    struct dg_gate *gate;
+    WOLFSSL *ssl;
+    struct dg_path path;
+    bool started;  // has a cookie: counts as a user of the gate
+    bool done;
+    bool failed;
+    bool silent;   // nothing may be sent any more
+    // during one call only
+    const struct dg_output *output;
+    const uint8_t *record;
+    size_t record_size;
+    size_t sent;   // datagrams
+
+    dg_time now;
+    dg_time deadline;
+
+    struct dg_peek peek;
+    uint8_t cid[DG_CID_SIZE];
+    struct dg_proof ticket;      // what the accepted ticket says
+    uint8_t ticket_iv[16];       // of the one ticket that this hello may use
+    bool ticket_seen;
+    struct dg_proof certificate; // what the verify call-back accepted
+    struct dg_proof claim;       // what the peer says it is, unproven
+    bool claim_is_known;         // the claimed PSK identity is in the snapshot
+    struct dg_proof proof;       // the result
+    struct dg_tap tap;
+    struct dg_handshake_failure failure;
+};
+
+// gate.c
+void dg_gate_rotate(struct dg_gate *gate, dg_time now);
+
+// listener.c
+struct dg_handshake *dg_listener_new(struct dg_gate *gate);
+enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
+                                        size_t size, const uint8_t cid[DG_CID_SIZE], const struct dg_output *output,
+                                        struct dg_handshake **ret);
+
+// handshake.c
+void dg_handshake_free(struct dg_handshake *handshake);
+void dg_handshake_set_deadline(struct dg_handshake *handshake, dg_time now);
+// Runs the library's state machine over what handshake->record holds.
+enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time now);
+int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context);
+int dg_handshake_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context);
+int dg_handshake_on_done(WOLFSSL *ssl, void *context);
+
+// failure.c
+void dg_failure_from_library(struct dg_handshake *handshake, int error);
+void dg_failure_set(struct dg_handshake *handshake, enum dg_counter counter, const char *reason);
+
+// proof.c
+uint64_t dg_credential_of_psk(const struct dg_psk *psk);
+uint64_t dg_credential_of_bytes(const void *bytes, size_t size);
+// Who has proven itself, as far as the handshake has come: from the ticket, the certificate or the PSK.
+void dg_proof_resolve(struct dg_handshake *handshake);
+bool dg_proof_is_current(const struct dg_gate *gate, const struct dg_proof *proof);
+
+// psk.c
+void dg_psk_install(struct dg_gate *gate);
+
+// tickets.c
+void dg_tickets_install(struct dg_gate *gate);
+
+// verify.c
+int dg_verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The stateless accept: one library object answers all strangers of a gate and becomes a handshake's own
+// when a cookie is good. Keeps nothing for a peer before that (RFC 9147 5.1).
+#include "base/secret.h"
+#include "core/wire_constants.h"
+#include "crypto/cookie.h"
+#include "crypto/inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HELLO_RECORD_MAX 4096 // what the library takes as one record; the real size is set after the accept
+
+static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int size, void *context)
+{
+    (void)ssl;
+    struct dg_handshake *handshake = context;
+    int which = id == CLIENT_HANDSHAKE_TRAFFIC_SECRET   ? DG_TAP_CLIENT_HANDSHAKE
+                : id == SERVER_HANDSHAKE_TRAFFIC_SECRET ? DG_TAP_SERVER_HANDSHAKE
+                : id == CLIENT_TRAFFIC_SECRET           ? DG_TAP_CLIENT_DATA
+                : id == SERVER_TRAFFIC_SECRET           ? DG_TAP_SERVER_DATA
+                                                        : -1;
+    if (which >= 0 && size > 0)
+        dg_tap_secret(&handshake->tap, which, secret, (size_t)size);
+    return 0;
+}
+
+// Runs when the cookie is good, before the extensions are read: what is set here is negotiated.
+static int on_good_hello(WOLFSSL *ssl, void *context)
+{
+    struct dg_handshake *handshake = context;
+    if (handshake->peek.has_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
+                                    wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+        return -1;
+    // The library knows "a certificate unless there is a PSK" for 1.2 only, and "a certificate" for 1.3 in a way
+    // that leaves PSKs out by itself.
+    if (handshake->peek.offers_13 && handshake->gate->config.authenticate_clients)
+        wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, dg_verify_peer);
+    const struct dg_trust *trust = &handshake->gate->trust;
+    if (handshake->peek.wants_raw_server_key && trust->own_raw_key != NULL) {
+        static const char types[] = {WOLFSSL_CERT_TYPE_RPK};
+        if (wolfSSL_use_certificate_buffer(ssl, trust->own_raw_key, (long)trust->own_raw_key_size,
+                                           WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS ||
+            wolfSSL_set_server_cert_type(ssl, types, 1) != WOLFSSL_SUCCESS)
+            return -1;
+    }
+    return 0;
+}
+
+struct dg_handshake *dg_listener_new(struct dg_gate *gate)
+{
+    struct dg_handshake *handshake = calloc(1, sizeof *handshake);
+    if (handshake == NULL)
+        return NULL;
+    handshake->gate = gate;
+    handshake->ssl = wolfSSL_new(gate->context);
+    if (handshake->ssl == NULL) {
+        free(handshake);
+        return NULL;
+    }
+    WOLFSSL *ssl = handshake->ssl;
+    wolfSSL_SetIOReadCtx(ssl, handshake);
+    wolfSSL_SetIOWriteCtx(ssl, handshake);
+    wolfSSL_SetCertCbCtx(ssl, handshake);
+    wolfSSL_dtls_set_using_nonblock(ssl, 1);
+    bool done = wolfSSL_dtls_set_mtu(ssl, HELLO_RECORD_MAX) == WOLFSSL_SUCCESS &&
+                wolfDTLS_SetChGoodCb(ssl, on_good_hello, handshake) == WOLFSSL_SUCCESS &&
+                wolfSSL_SetHsDoneCb(ssl, dg_handshake_on_done, handshake) == WOLFSSL_SUCCESS &&
+                wolfSSL_set_tls13_secret_cb(ssl, on_secret, handshake) == WOLFSSL_SUCCESS &&
+                wolfSSL_dtls_set_timeout_init(ssl, (int)gate->config.retransmit_seconds) == WOLFSSL_SUCCESS;
+    if (done)
+        return handshake;
+    dg_handshake_free(handshake);
+    return NULL;
+}
+
+// Everything that the hello before left behind.
+static void reset(struct dg_handshake *handshake)
+{
+    handshake->sent = 0;
+    handshake->ticket_seen = false;
+    dg_wipe(&handshake->ticket, sizeof handshake->ticket);
+    memset(&handshake->certificate, 0, sizeof handshake->certificate);
+    memset(&handshake->claim, 0, sizeof handshake->claim);
+    memset(&handshake->proof, 0, sizeof handshake->proof);
+    memset(&handshake->failure, 0, sizeof handshake->failure);
+    handshake->claim_is_known = false;
+    dg_tap_clear(&handshake->tap);
+}
+
+static bool parse(const uint8_t *record, size_t size, struct dg_hello *ret)
+{
+    struct dg_reader reader = dg_reader_of(record, size);
+    uint8_t type = dg_read_u8(&reader);
+    (void)dg_read_u16(&reader);
+    uint16_t epoch = dg_read_u16(&reader);
+    (void)dg_read_u48(&reader);
+    struct dg_bytes body = dg_read_block16(&reader);
+    struct dg_handshake_fragment fragment;
+    return dg_reader_done(&reader) && type == DG_CONTENT_HANDSHAKE && epoch == 0 &&
+           dg_handshake_fragment_parse(body, &fragment).outcome == DG_OK && fragment.type == DG_HS_CLIENT_HELLO &&
+           fragment.offset == 0 && fragment.bytes.size == fragment.length &&
+           dg_hello_parse(fragment.bytes, ret).outcome == DG_OK;
+}
+
+// The library forgets a peer's address never, and takes none as "any": it is set before every call.
+static bool set_peer(struct dg_handshake *handshake, const struct dg_path *path, int secret)
+{
+    struct dg_gate *gate = handshake->gate;
+    union dg_canonical_address address;
+    socklen_t size = dg_cookie_address(&path->peer, &address);
+    return wolfSSL_dtls_set_peer(handshake->ssl, &address, (unsigned)size) == WOLFSSL_SUCCESS &&
+           wolfSSL_DTLS_SetCookieSecret(handshake->ssl, gate->cookie_keys[secret][0], 32) == 0 &&
+           wolfSSL_send_hrr_cookie(handshake->ssl, gate->cookie_keys[secret][1], 32) == WOLFSSL_SUCCESS;
+}
+
+// A fresh object in the place of one that is in use or broken.
+static bool replace(struct dg_gate *gate)
+{
+    gate->listener = dg_listener_new(gate);
+    return gate->listener != NULL;
+}
+
+static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
+{
+    struct dg_handshake *handshake = gate->listener;
+    handshake->started = true;
+    (void)dg_gate_get(gate);
+    (void)replace(gate); // without memory the next hello tries again
+    handshake->now = now;
+    return handshake;
+}
+
+static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
+{
+    return handshake->sent > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
+}
+
+enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
+                                        size_t size, const uint8_t cid[DG_CID_SIZE], const struct dg_output *output,
+                                        struct dg_handshake **ret)
+{
+    struct dg_gate *gate = context;
+    struct dg_hello hello;
+    if (size > HELLO_RECORD_MAX || !parse(record, size, &hello))
+        return DG_HELLO_IGNORED;
+    if (gate->listener == NULL && !replace(gate))
+        return DG_HELLO_IGNORED;
+    struct dg_handshake *handshake = gate->listener;
+    int match = dg_cookie_match(gate, path, &hello);
+    reset(handshake);
+    dg_peek_hello(&hello, gate->credentials, &handshake->peek);
+    handshake->path = *path;
+    memcpy(handshake->cid, cid, DG_CID_SIZE);
+    if (!set_peer(handshake, path, match > 0 ? match : 0))
+        return DG_HELLO_IGNORED;
+    handshake->output = output;
+    handshake->record = record;
+    handshake->record_size = size;
+    int result = wolfDTLS_accept_stateless(handshake->ssl);
+    enum dg_hello_verdict verdict = DG_HELLO_STARTED;
+    if (result == WOLFSSL_FAILURE) {
+        verdict = answered(handshake);
+    } else if (result != WOLFSSL_SUCCESS && match < 0) {
+        // A stranger's hello that the library gave up on.
+        verdict = answered(handshake);
+        handshake->output = NULL;
+        dg_handshake_free(handshake);
+        (void)replace(gate);
+        return verdict;
+    } else if (result != WOLFSSL_SUCCESS) {
+        int error = wolfSSL_get_error(handshake->ssl, result);
+        *ret = start(gate, now);
+        handshake->failed = true;
+        dg_failure_from_library(handshake, error);
+    } else {
+        *ret = start(gate, now);
+        handshake->record_size = 0;
+        if (wolfSSL_dtls_set_mtu(handshake->ssl, gate->config.datagram_max) != WOLFSSL_SUCCESS)
+            handshake->failed = true;
+        else
+            (void)dg_handshake_run(handshake, now);
+    }
+    handshake->output = NULL;
+    handshake->record = NULL;
+    handshake->record_size = 0;
+    return verdict;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads the few extensions that the gate decides by. Everything here is unproven and only chooses between
+// answers that are all safe.
+#include "crypto/peek.h"
+
+#include "credentials/credentials.h"
+#include "crypto/suites.h"
+
+#include <string.h>
+
+#define EXTENSION_SERVER_CERTIFICATE_TYPE 20 // RFC 7250
+#define EXTENSION_EXTENDED_MASTER_SECRET 23  // RFC 7627
+#define EXTENSION_PRE_SHARED_KEY 41          // RFC 8446 4.2.11
+#define CERTIFICATE_TYPE_X509 0
+#define CERTIFICATE_TYPE_RAW 2
+
+// Identities of one hello that are looked at: more than any client has, few enough to be cheap before the
+// cookie (RFC 9147 11).
+#define IDENTITIES_MAX 8
+
+static void peek_certificate_types(struct dg_bytes body, struct dg_peek *ret)
+{
+    struct dg_reader reader = dg_reader_in(body);
+    struct dg_bytes types = dg_read_block8(&reader);
+    for (size_t i = 0; i < types.size; i++) {
+        if (types.data[i] == CERTIFICATE_TYPE_X509)
+            return;
+        if (types.data[i] == CERTIFICATE_TYPE_RAW) {
+            ret->wants_raw_server_key = true;
+            return;
+        }
+    }
+}
+
+// RFC 8446 4.2.11: an external identity has an obfuscated_ticket_age of 0; anything else is a ticket, ours or
+// somebody else's, and takes the full handshake if it is not good. An unknown external identity is chosen
+// too, so that it fails where a wrong key fails (RFC 9257 6.1.2's concern; RFC 4279 2 for DTLS 1.2).
+static void peek_identities(struct dg_bytes body, const struct dg_credentials *credentials, struct dg_peek *ret)
+{
+    struct dg_reader reader = dg_reader_in(body);
+    struct dg_reader offers = dg_reader_in(dg_read_block16(&reader));
+    for (unsigned i = 0; i < IDENTITIES_MAX && dg_reader_left(&offers) > 0; i++) {
+        struct dg_bytes identity = dg_read_block16(&offers);
+        uint32_t age = dg_read_u32(&offers);
+        if (offers.failed)
+            return;
+        if (age != 0 || identity.size == 0 || identity.size > DG_IDENTITY_MAX ||
+            memchr(identity.data, 0, identity.size) != NULL)
+            continue;
+        bool is_known = dg_credentials_find_psk(credentials, identity) != NULL;
+        if (ret->has_psk && !is_known)
+            continue;
+        ret->has_psk = true;
+        ret->psk_is_known = is_known;
+        ret->psk_size = (uint8_t)identity.size;
+        memcpy(ret->psk_identity, identity.data, identity.size);
+        ret->psk_identity[identity.size] = '\0';
+        if (is_known)
+            return;
+    }
+}
+
+void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *credentials, struct dg_peek *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->offers_13 = hello->offers_13;
+    ret->has_cid = hello->has_cid;
+    struct dg_reader reader = dg_reader_in(hello->extensions);
+    while (dg_reader_left(&reader) > 0) {
+        uint16_t type = dg_read_u16(&reader);
+        struct dg_bytes body = dg_read_block16(&reader);
+        if (reader.failed)
+            break;
+        if (type == EXTENSION_EXTENDED_MASTER_SECRET)
+            ret->has_ems = true;
+        else if (type == EXTENSION_SERVER_CERTIFICATE_TYPE)
+            peek_certificate_types(body, ret);
+        else if (type == EXTENSION_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_psk_count(credentials) > 0)
+            peek_identities(body, credentials, ret);
+    }
+    const struct dg_suite *suite = ret->has_psk ? dg_suite_for_psk13(hello->suites) : NULL;
+    ret->psk_suite = suite != NULL ? suite->wolf_name : NULL;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What of a ClientHello's extensions must be known before the TLS library reads them: which identity the
+// client offers, which kinds of certificates, which suite a PSK would go with. Never answers.
+#ifndef DG_CRYPTO_PEEK_H
+#define DG_CRYPTO_PEEK_H
+
+#include "core/handover.h"
+#include "core/hello.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dg_credentials;
+
+struct dg_peek {
+    bool offers_13;
+    bool has_cid;
+    bool has_ems;             // extended_master_secret (RFC 7627)
+    bool wants_raw_server_key; // server_certificate_type puts it first, or names nothing else (RFC 7250 4.1)
+    // DTLS 1.3: the one external PSK identity that this hello may use
+    bool has_psk;
+    bool psk_is_known;
+    uint8_t psk_size;
+    char psk_identity[DG_IDENTITY_MAX + 1];
+    const char *psk_suite;    // wolfSSL's name; NULL: no suite in common that a PSK goes with
+};
+
+// hello has been parsed strictly; its blocks point into the caller's record.
+void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *credentials, struct dg_peek *ret);
+
+#endif

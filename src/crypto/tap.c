@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The watch on what goes in and out of the library. Rests on facts about wolfSSL 5.9.2 that
+// tests/crypto/test_takeover_*.c prove anew: every record passes the send call-back as it goes out, the keys
+// of an epoch are there before its first record (docs/wolfssl.md).
+#include "crypto/tap.h"
+
+#include "base/secret.h"
+#include "core/record12.h"
+#include "core/record13.h"
+#include "crypto/inner.h"
+#include "crypto/wolf_aead.h"
+
+#include <string.h>
+
+// Explicit nonces of GCM and CCM in DTLS 1.2: ours are epoch and number (RFC 9325 7.2.1), so that epoch 1
+// begins here; more numbers than the limit of one key (RFC 9325 4.4) cannot be reached.
+#define NONCE_BASE (UINT64_C(1) << 48)
+#define NONCE_RANGE (UINT64_C(1) << 25)
+
+void dg_tap_clear(struct dg_tap *tap) { dg_wipe(tap, sizeof *tap); }
+
+void dg_tap_secret(struct dg_tap *tap, int which, const uint8_t *secret, size_t size)
+{
+    if (size > DG_SECRET_MAX) {
+        tap->broken = true;
+        return;
+    }
+    tap->secret_size = (uint8_t)size;
+    memcpy(tap->keys[which].secret, secret, size);
+    tap->secrets_known = (uint8_t)(tap->secrets_known | 1 << which);
+    tap->keys_made = (uint8_t)(tap->keys_made & ~(1 << which));
+}
+
+static const struct dg_suite *current_suite(const struct dg_handshake *handshake)
+{
+    return dg_suite_find((uint16_t)wolfSSL_get_current_cipher_suite(handshake->ssl));
+}
+
+const struct dg_key_material *dg_tap_keys(struct dg_handshake *handshake, int which)
+{
+    struct dg_tap *tap = &handshake->tap;
+    const struct dg_suite *suite = current_suite(handshake);
+    if (suite == NULL || suite->exchange != DG_EXCHANGE_13 || (tap->secrets_known & 1 << which) == 0 ||
+        tap->secret_size != dg_hash_size(suite->hash))
+        return NULL;
+    if ((tap->keys_made & 1 << which) == 0) {
+        if (!dg_key_material_derive(&tap->keys[which], &dg_wolf_aead, suite->aead, suite->hash))
+            return NULL;
+        tap->keys_made = (uint8_t)(tap->keys_made | 1 << which);
+    }
+    return &tap->keys[which];
+}
+
+bool dg_tap_keys12(struct dg_handshake *handshake, bool client, struct dg_key_material *ret)
+{
+    WOLFSSL *ssl = handshake->ssl;
+    const struct dg_suite *suite = current_suite(handshake);
+    if (suite == NULL || suite->exchange == DG_EXCHANGE_13)
+        return false;
+    const struct dg_aead_info *info = &dg_aead_table[suite->aead];
+    const uint8_t *key = client ? wolfSSL_GetClientWriteKey(ssl) : wolfSSL_GetServerWriteKey(ssl);
+    const uint8_t *iv = client ? wolfSSL_GetClientWriteIV(ssl) : wolfSSL_GetServerWriteIV(ssl);
+    // What the library says of the suite must be what our table says.
+    if (key == NULL || iv == NULL || wolfSSL_GetKeySize(ssl) != info->key_size ||
+        wolfSSL_GetIVSize(ssl) != info->iv12_size || wolfSSL_GetAeadMacSize(ssl) != info->tag_size)
+        return false;
+    memset(ret, 0, sizeof *ret);
+    memcpy(ret->key, key, info->key_size);
+    memcpy(ret->iv, iv, info->iv12_size);
+    return true;
+}
+
+static struct dg_key_view view_of(const struct dg_key_material *keys, const struct dg_suite *suite, bool is_13)
+{
+    return (struct dg_key_view){
+        .aead = suite->aead,
+        .hash = suite->hash,
+        .key = keys->key,
+        .number_key = is_13 ? keys->number_key : NULL,
+        .iv = keys->iv,
+        .secret = is_13 ? keys->secret : NULL,
+    };
+}
+
+static size_t peer_cid(const struct dg_handshake *handshake, uint8_t cid[DG_CID_PEER_MAX])
+{
+    unsigned size = 0;
+    if (wolfSSL_dtls_cid_get_tx_size(handshake->ssl, &size) != WOLFSSL_SUCCESS || size == 0 || size > DG_CID_PEER_MAX ||
+        wolfSSL_dtls_cid_get_tx(handshake->ssl, cid, size) != WOLFSSL_SUCCESS)
+        return 0;
+    return size;
+}
+
+static size_t own_cid(const struct dg_handshake *handshake, uint8_t cid[DG_CID_SIZE])
+{
+    unsigned size = 0;
+    if (wolfSSL_dtls_cid_get_rx_size(handshake->ssl, &size) != WOLFSSL_SUCCESS || size != DG_CID_SIZE ||
+        wolfSSL_dtls_cid_get_rx(handshake->ssl, cid, size) != WOLFSSL_SUCCESS)
+        return 0;
+    return size;
+}
+
+// Puts one fragment of a message in its place; the library sends fragments in order.
+static void keep(struct dg_tap_message *message, const struct dg_handshake_fragment *fragment)
+{
+    if (fragment->length + DG_HANDSHAKE_HEADER > sizeof message->bytes ||
+        fragment->offset + fragment->bytes.size > fragment->length) {
+        message->too_long = true;
+        return;
+    }
+    struct dg_writer writer = dg_writer_of(message->bytes, DG_HANDSHAKE_HEADER);
+    dg_write_u8(&writer, fragment->type);
+    dg_write_u24(&writer, fragment->length);
+    dg_write_u16(&writer, fragment->message_seq);
+    dg_write_u24(&writer, 0);
+    dg_write_u24(&writer, fragment->length);
+    memcpy(message->bytes + DG_HANDSHAKE_HEADER + fragment->offset, fragment->bytes.data, fragment->bytes.size);
+    message->size = (uint16_t)(DG_HANDSHAKE_HEADER + fragment->length);
+}
+
+// Calls on_message for every fragment in a handshake record's plaintext.
+static bool each_message(struct dg_bytes plaintext, struct dg_handshake *handshake,
+                         void (*on_message)(struct dg_handshake *, const struct dg_handshake_fragment *))
+{
+    struct dg_reader reader = dg_reader_in(plaintext);
+    while (dg_reader_left(&reader) > 0) {
+        struct dg_handshake_fragment fragment = {0};
+        fragment.type = dg_read_u8(&reader);
+        fragment.length = dg_read_u24(&reader);
+        fragment.message_seq = dg_read_u16(&reader);
+        fragment.offset = dg_read_u24(&reader);
+        fragment.bytes = dg_read_block24(&reader);
+        if (reader.failed)
+            return false;
+        on_message(handshake, &fragment);
+    }
+    return true;
+}
+
+#define HS_CERTIFICATE 11
+
+static void on_own_message(struct dg_handshake *handshake, const struct dg_handshake_fragment *fragment)
+{
+    struct dg_tap *tap = &handshake->tap;
+    if (!tap->sent_any_message || fragment->message_seq >= tap->message_next)
+        tap->message_next = (uint16_t)(fragment->message_seq + 1);
+    tap->sent_any_message = true;
+    if (fragment->type == HS_CERTIFICATE)
+        tap->sent_certificate = true;
+    if (fragment->type == DG_HS_NEW_SESSION_TICKET)
+        keep(&tap->ticket, fragment);
+    if (fragment->type == DG_HS_FINISHED)
+        keep(&tap->finished, fragment);
+}
+
+static void sent_plain(struct dg_handshake *handshake, const struct dg_record *record)
+{
+    struct dg_tap *tap = &handshake->tap;
+    if (record->sequence >= tap->plain_next)
+        tap->plain_next = record->sequence + 1;
+    if (record->type != DG_CONTENT_HANDSHAKE)
+        return;
+    struct dg_bytes body = {record->start + record->header_size, record->size - record->header_size};
+    if (!each_message(body, handshake, on_own_message))
+        tap->broken = true;
+}
+
+static void note_nonce(struct dg_tap *tap, uint64_t nonce)
+{
+    if (nonce >= NONCE_BASE && nonce < NONCE_BASE + NONCE_RANGE && nonce - NONCE_BASE + 1 > tap->nonce_next)
+        tap->nonce_next = nonce - NONCE_BASE + 1;
+}
+
+static void sent12(struct dg_handshake *handshake, const struct dg_record *record)
+{
+    struct dg_tap *tap = &handshake->tap;
+    const struct dg_suite *suite = current_suite(handshake);
+    struct dg_key_material keys;
+    if (record->epoch != DG_EPOCH12_PROTECTED || suite == NULL || !dg_tap_keys12(handshake, false, &keys)) {
+        tap->broken = true;
+        return;
+    }
+    if (dg_aead_table[suite->aead].explicit_size == 8) {
+        struct dg_reader reader = dg_reader_of(record->start + record->header_size, 8);
+        note_nonce(tap, dg_read_u64(&reader));
+    }
+    uint8_t cid[DG_CID_PEER_MAX];
+    size_t cid_size = peer_cid(handshake, cid);
+    struct dg_key_view view = view_of(&keys, suite, false);
+    uint8_t type = 0;
+    struct dg_bytes plaintext = {0};
+    struct dg_result result = dg_record12_open(&dg_wolf_aead, &view, record, cid, cid_size, &type, &plaintext);
+    dg_wipe(&keys, sizeof keys);
+    if (result.outcome != DG_OK ||
+        (type == DG_CONTENT_HANDSHAKE && !each_message(plaintext, handshake, on_own_message))) {
+        tap->broken = true;
+        return;
+    }
+    if (record->sequence >= tap->sent_next)
+        tap->sent_next = record->sequence + 1;
+    tap->sent_protected = true;
+}
+
+static void sent13(struct dg_handshake *handshake, const struct dg_record *record)
+{
+    struct dg_tap *tap = &handshake->tap;
+    bool is_data = record->epoch == DG_EPOCH13_APPLICATION;
+    const struct dg_suite *suite = current_suite(handshake);
+    const struct dg_key_material *keys =
+        dg_tap_keys(handshake, is_data ? DG_TAP_SERVER_DATA : DG_TAP_SERVER_HANDSHAKE);
+    if (keys == NULL || suite == NULL || (!is_data && record->epoch != DG_EPOCH13_HANDSHAKE)) {
+        tap->broken = true;
+        return;
+    }
+    uint8_t cid[DG_CID_PEER_MAX];
+    size_t cid_size = peer_cid(handshake, cid);
+    struct dg_key_view view = view_of(keys, suite, true);
+    uint64_t *next = is_data ? &tap->sent_next : &tap->flight_next;
+    uint64_t sequence = 0;
+    uint8_t type = 0;
+    struct dg_bytes plaintext = {0};
+    struct dg_result result =
+        dg_record13_open(&dg_wolf_aead, &view, record, cid, cid_size, *next, &sequence, &type, &plaintext);
+    bool had_ticket = tap->ticket.size > 0;
+    if (result.outcome != DG_OK ||
+        (type == DG_CONTENT_HANDSHAKE && !each_message(plaintext, handshake, on_own_message))) {
+        tap->broken = true;
+        return;
+    }
+    if (sequence >= *next)
+        *next = sequence + 1;
+    tap->sent_protected = tap->sent_protected || is_data;
+    if (is_data && !had_ticket && tap->ticket.size > 0) {
+        tap->ticket_epoch = record->epoch;
+        tap->ticket_sequence = sequence;
+    }
+}
+
+void dg_tap_sent(struct dg_handshake *handshake, const uint8_t *bytes, size_t size)
+{
+    struct dg_tap *tap = &handshake->tap;
+    uint8_t copy[DG_DATAGRAM_MAX];
+    if (size > sizeof copy) {
+        tap->broken = true;
+        return;
+    }
+    memcpy(copy, bytes, size);
+    uint8_t cid[DG_CID_PEER_MAX];
+    size_t cid_size = peer_cid(handshake, cid);
+    for (size_t at = 0; at < size;) {
+        struct dg_record record;
+        if (dg_record_parse(copy + at, size - at, cid_size, &record).outcome != DG_OK) {
+            tap->broken = true;
+            break;
+        }
+        if (record.is_unified)
+            sent13(handshake, &record);
+        else if (record.epoch == 0)
+            sent_plain(handshake, &record);
+        else
+            sent12(handshake, &record);
+        at += record.size;
+    }
+    dg_wipe(copy, size);
+}
+
+static void on_peer_message(struct dg_handshake *handshake, const struct dg_handshake_fragment *fragment)
+{
+    if (fragment->type != DG_HS_FINISHED)
+        return;
+    handshake->tap.finished_seen = true;
+    handshake->tap.finished_message_seq = fragment->message_seq;
+}
+
+static void received_opened(struct dg_handshake *handshake, uint64_t sequence, uint8_t type, struct dg_bytes plaintext)
+{
+    struct dg_tap *tap = &handshake->tap;
+    if (dg_replay_is_fresh(&tap->received, tap->received_next, sequence)) {
+        _Atomic uint64_t next = tap->received_next;
+        dg_replay_accept(&tap->received, &next, sequence);
+        tap->received_next = next;
+    }
+    if (type == DG_CONTENT_HANDSHAKE)
+        (void)each_message(plaintext, handshake, on_peer_message);
+}
+
+static void received12(struct dg_handshake *handshake, const struct dg_record *record, const struct dg_suite *suite)
+{
+    struct dg_key_material keys;
+    if (!dg_tap_keys12(handshake, true, &keys))
+        return;
+    uint8_t cid[DG_CID_SIZE];
+    size_t cid_size = own_cid(handshake, cid);
+    struct dg_key_view view = view_of(&keys, suite, false);
+    uint8_t type = 0;
+    struct dg_bytes plaintext = {0};
+    struct dg_result result = dg_record12_open(&dg_wolf_aead, &view, record, cid, cid_size, &type, &plaintext);
+    dg_wipe(&keys, sizeof keys);
+    if (result.outcome == DG_OK)
+        received_opened(handshake, record->sequence, type, plaintext);
+    else
+        handshake->tap.unopened++;
+}
+
+static void received13(struct dg_handshake *handshake, const struct dg_record *record, const struct dg_suite *suite)
+{
+    const struct dg_key_material *keys = dg_tap_keys(handshake, DG_TAP_CLIENT_HANDSHAKE);
+    if (keys == NULL)
+        return;
+    uint8_t cid[DG_CID_SIZE];
+    size_t cid_size = own_cid(handshake, cid);
+    struct dg_key_view view = view_of(keys, suite, true);
+    uint64_t sequence = 0;
+    uint8_t type = 0;
+    struct dg_bytes plaintext = {0};
+    if (dg_record13_open(&dg_wolf_aead, &view, record, cid, cid_size, handshake->tap.received_next, &sequence, &type,
+                         &plaintext)
+            .outcome == DG_OK)
+        received_opened(handshake, sequence, type, plaintext);
+    else
+        handshake->tap.unopened++;
+}
+
+void dg_tap_received(struct dg_handshake *handshake, const uint8_t *bytes, size_t size)
+{
+    const struct dg_suite *suite = current_suite(handshake);
+    uint8_t copy[DG_DATAGRAM_MAX];
+    if (suite == NULL || size > sizeof copy)
+        return;
+    memcpy(copy, bytes, size);
+    struct dg_record record;
+    uint8_t cid[DG_CID_SIZE];
+    if (dg_record_parse(copy, size, own_cid(handshake, cid), &record).outcome == DG_OK) {
+        if (record.is_unified && record.epoch == DG_EPOCH13_HANDSHAKE)
+            received13(handshake, &record, suite);
+        else if (!record.is_unified && record.epoch == DG_EPOCH12_PROTECTED)
+            received12(handshake, &record, suite);
+    }
+    dg_wipe(copy, size);
+}

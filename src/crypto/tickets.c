@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Session tickets: AES-256-GCM under our own rotating keys (RFC 9325 3.4). Inside lies the library's own
+// ticket and, which that lacks, who the peer is and what proved it, so that a resumed association keeps its
+// identity and a removed credential ends its tickets too. Never keeps state for a ticket.
+#include "base/random.h"
+#include "base/secret.h"
+#include "crypto/inner.h"
+
+#include <wolfssl/wolfcrypt/aes.h>
+
+#include <string.h>
+
+#define NONCE_SIZE 12
+#define TAG_SIZE 16
+#define ENVELOPE_FIXED (2 + 1 + 8 + 4 + 1) // inner size, kind, credential, expiry, identity size
+
+static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *name, const uint8_t *nonce, uint8_t *data,
+                 size_t size, uint8_t tag[TAG_SIZE])
+{
+    Aes aes;
+    if (wc_AesInit(&aes, NULL, INVALID_DEVID) != 0)
+        return false;
+    bool done = wc_AesGcmSetKey(&aes, key, DG_TICKET_KEY) == 0 &&
+                wc_AesGcmEncrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, name,
+                                 DG_TICKET_KEY_NAME) == 0;
+    wc_AesFree(&aes);
+    return done;
+}
+
+static bool unseal(const uint8_t key[DG_TICKET_KEY], const uint8_t *name, const uint8_t *nonce, uint8_t *data,
+                   size_t size, const uint8_t tag[TAG_SIZE])
+{
+    Aes aes;
+    if (wc_AesInit(&aes, NULL, INVALID_DEVID) != 0)
+        return false;
+    bool done = wc_AesGcmSetKey(&aes, key, DG_TICKET_KEY) == 0 &&
+                wc_AesGcmDecrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, name,
+                                 DG_TICKET_KEY_NAME) == 0;
+    wc_AesFree(&aes);
+    return done;
+}
+
+// Appends who the peer is to the library's ticket; returns the new size. Where it does not fit the ticket
+// says that nobody is proven, which is refused when it comes back: a full handshake, never another identity.
+static size_t append_proof(const struct dg_proof *proof, uint8_t *buffer, size_t size, size_t capacity)
+{
+    static const struct dg_proof nobody = {.kind = 0xff};
+    if (ENVELOPE_FIXED + (size_t)proof->identity_size > capacity - size)
+        proof = &nobody;
+    struct dg_writer writer = dg_writer_of(buffer + size, capacity - size);
+    dg_write_u8(&writer, proof->kind);
+    dg_write_u64(&writer, proof->credential);
+    dg_write_u32(&writer, proof->expires_s);
+    dg_write_bytes(&writer, proof->identity, proof->identity_size);
+    dg_write_u8(&writer, proof->identity_size);
+    dg_write_u16(&writer, (uint16_t)size);
+    return writer.failed ? 0 : size + dg_writer_size(&writer);
+}
+
+// Reads from the end, since only the library knows where its own part ends. 0: not one of ours.
+static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *ret)
+{
+    if (size < ENVELOPE_FIXED)
+        return 0;
+    struct dg_reader tail = dg_reader_of(buffer + size - 3, 3);
+    uint8_t identity_size = dg_read_u8(&tail);
+    uint16_t inner = dg_read_u16(&tail);
+    if ((size_t)inner + ENVELOPE_FIXED + identity_size != size)
+        return 0;
+    struct dg_reader reader = dg_reader_of(buffer + inner, size - inner);
+    memset(ret, 0, sizeof *ret);
+    ret->kind = dg_read_u8(&reader);
+    ret->credential = dg_read_u64(&reader);
+    ret->expires_s = dg_read_u32(&reader);
+    struct dg_bytes identity = dg_read_bytes(&reader, identity_size);
+    if (reader.failed)
+        return 0;
+    memcpy(ret->identity, identity.data, identity.size);
+    ret->identity_size = identity_size;
+    ret->known = true;
+    return inner;
+}
+
+static int encrypt(struct dg_handshake *handshake, uint8_t *name, uint8_t *iv, uint8_t *mac, uint8_t *buffer,
+                   int size, int *ret_size)
+{
+    struct dg_gate *gate = handshake->gate;
+    const struct dg_memory_secrets *secrets = gate->config.secrets;
+    dg_proof_resolve(handshake);
+    struct dg_proof none = {.kind = DG_IDENTITY_NONE};
+    if (!handshake->proof.known && gate->config.authenticate_clients)
+        none.kind = 0xff;
+    size_t whole = append_proof(handshake->proof.known ? &handshake->proof : &none, buffer, (size_t)size,
+                                (size_t)*ret_size);
+    if (whole == 0)
+        return WOLFSSL_TICKET_RET_FATAL;
+    memcpy(name, secrets->ticket_name[0], DG_TICKET_KEY_NAME);
+    memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
+    dg_random_bytes(iv, NONCE_SIZE);
+    memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
+    if (!seal(secrets->ticket_key[0], name, iv, buffer, whole, mac))
+        return WOLFSSL_TICKET_RET_FATAL;
+    *ret_size = (int)whole;
+    return WOLFSSL_TICKET_RET_OK;
+}
+
+static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const uint8_t *iv, const uint8_t *mac,
+                    uint8_t *buffer, int size, int *ret_size)
+{
+    struct dg_gate *gate = handshake->gate;
+    const struct dg_memory_secrets *secrets = gate->config.secrets;
+    // Resumption in DTLS 1.2 needs the extended master secret (RFC 7627 5.3, RFC 9325 3.5).
+    if (!handshake->peek.offers_13 && !handshake->peek.has_ems)
+        return false;
+    // One ticket for a hello: the identity must be that of the ticket which the library resumes with, and with
+    // several it does not say which one that is.
+    if (handshake->ticket_seen && memcmp(handshake->ticket_iv, iv, sizeof handshake->ticket_iv) != 0)
+        return false;
+    int which = -1;
+    for (int i = 0; i < 2 && which < 0; i++)
+        if (memcmp(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME) == 0)
+            which = i;
+    if (which < 0 || size <= 0 || !unseal(secrets->ticket_key[which], name, iv, buffer, (size_t)size, mac))
+        return false;
+    struct dg_proof proof;
+    size_t inner = split_proof(buffer, (size_t)size, &proof);
+    if (inner == 0 || !dg_proof_is_current(gate, &proof))
+        return false;
+    handshake->ticket_seen = true;
+    memcpy(handshake->ticket_iv, iv, sizeof handshake->ticket_iv);
+    handshake->ticket = proof;
+    *ret_size = (int)inner;
+    return true;
+}
+
+static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
+                     unsigned char iv[WOLFSSL_TICKET_IV_SZ], unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_encrypt,
+                     unsigned char *buffer, int size, int *ret_size, void *context)
+{
+    (void)context;
+    struct dg_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
+    if (handshake == NULL)
+        return WOLFSSL_TICKET_RET_FATAL;
+    if (is_encrypt)
+        return encrypt(handshake, name, iv, mac, buffer, size, ret_size);
+    return decrypt(handshake, name, iv, mac, buffer, size, ret_size) ? WOLFSSL_TICKET_RET_OK
+                                                                     : WOLFSSL_TICKET_RET_REJECT;
+}
+
+#define TICKET_SECONDS_MAX (7 * 24 * 3600) // RFC 8446 4.6.1
+
+void dg_tickets_install(struct dg_gate *gate)
+{
+    uint64_t seconds = gate->config.ticket_period / DG_SECOND;
+    if (seconds > TICKET_SECONDS_MAX)
+        seconds = TICKET_SECONDS_MAX;
+    wolfSSL_CTX_set_TicketEncCb(gate->context, on_ticket);
+    wolfSSL_CTX_set_TicketHint(gate->context, (int)seconds);
+    wolfSSL_CTX_set_timeout(gate->context, (unsigned)seconds);
+    // The library's own cache belongs to one process and keeps what a ticket carries (RFC 5077).
+    wolfSSL_CTX_set_session_cache_mode(gate->context, WOLFSSL_SESS_CACHE_OFF);
+}
