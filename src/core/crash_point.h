@@ -15,6 +15,10 @@
     X(KEY_UPDATE_PREPARED)                                                                                       \
     X(KEY_UPDATE_PUBLISHED)                                                                                      \
     X(KEY_UPDATE_OLD_WIPED)                                                                                      \
+    X(SLOT_MARK_RAISED)                                                                                          \
+    X(SIDE_MARK_RAISED)                                                                                          \
+    X(SIDE_OWNED)                                                                                                \
+    X(SIDE_WIPED)                                                                                                \
     X(TAKE_OVER_SLOT_CHOSEN)                                                                                     \
     X(TAKE_OVER_FILLED)                                                                                          \
     X(TAKE_OVER_LIVE)                                                                                            \

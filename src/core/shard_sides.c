@@ -29,13 +29,13 @@ static uint32_t wide_take(struct dg_shard *shard, uint32_t owner)
         }
         number = shard->fresh_wide++;
         atomic_store_explicit(&shard->head->wides_used, shard->fresh_wide, memory_order_release);
-        DG_STORE_ORDER();
+        DG_CRASH_POINT(SIDE_MARK_RAISED);
     }
     struct dg_side_wide *wide = &shard->wides[number];
     wide->next_free = 0;
     dg_wipe(wide->keyset, sizeof wide->keyset); // is zero, unless the head was damaged
     atomic_store_explicit(&wide->owner, owner, memory_order_release);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SIDE_OWNED);
     return number;
 }
 
@@ -44,7 +44,7 @@ void dg_shard_wide_release(struct dg_shard *shard, uint32_t number)
     struct dg_side_wide *wide = &shard->wides[number];
     dg_wipe(wide->keyset, sizeof wide->keyset);
     dg_wipe(wide->spare, sizeof wide->spare);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SIDE_WIPED);
     atomic_store_explicit(&wide->owner, 0, memory_order_release);
     wide->next_free = shard->free_wide;
     shard->free_wide = number;
@@ -189,12 +189,12 @@ struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slo
         }
         number = shard->fresh_flight++;
         atomic_store_explicit(&shard->head->flights_used, shard->fresh_flight, memory_order_release);
-        DG_STORE_ORDER();
+        DG_CRASH_POINT(SIDE_MARK_RAISED);
     }
     struct dg_side_flight *flight = &shard->flights[number];
     wipe_flight(flight); // is zero, unless the head was damaged
     atomic_store_explicit(&flight->owner, owner_of(shard, slot), memory_order_release);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SIDE_OWNED);
     flight->next = DG_NO_SIDE;
     flight->kind = (uint8_t)kind;
     flight->deadline = DG_NEVER;
@@ -215,7 +215,7 @@ void dg_shard_flight_release(struct dg_shard *shard, uint32_t number)
     dg_timer_heap_set(&shard->timers, number, DG_NEVER);
     struct dg_side_flight *flight = &shard->flights[number];
     wipe_flight(flight);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SIDE_WIPED);
     atomic_store_explicit(&flight->owner, 0, memory_order_release);
     flight->next = shard->free_flight;
     shard->free_flight = number;

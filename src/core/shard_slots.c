@@ -45,7 +45,7 @@ static struct dg_slot *choose_slot(struct dg_shard *shard)
     }
     number = shard->fresh_slot++;
     atomic_store_explicit(&shard->head->slots_used, shard->fresh_slot, memory_order_release);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SLOT_MARK_RAISED);
     // All zeros, unless the head was damaged and this slot was in use: then it is nobody's any more.
     struct dg_slot *slot = &shard->slots[number];
     atomic_store_explicit(&slot->state, DG_SLOT_FREE, memory_order_release);
