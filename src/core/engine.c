@@ -122,6 +122,13 @@ void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uin
         association.slot->backend_port = port;
 }
 
+struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref ref)
+{
+    const struct dg_shard *shard = ref.shard < DG_SHARDS_MAX ? engine->by_number[ref.shard] : NULL;
+    const struct dg_slot *slot = shard != NULL ? dg_shard_find_ref(shard, ref) : NULL;
+    return slot != NULL ? dg_shard_identity(shard, slot) : (struct dg_bytes){NULL, 0};
+}
+
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation)
 {
     engine->policy_generation = generation;
