@@ -279,7 +279,7 @@ class Server(Process):
 
     def _learn_port(self, index):
         def found():
-            ports = [m for line in list(self.lines) for m in re.findall(r"event=listening\b.*?:(\d+)\b", line)]
+            ports = [m for line in list(self.lines) for m in re.findall(r"event=listening\b.* address=\S*:(\d+)\b", " " + line)]
             return ports[index] if len(ports) > index else None
         end = time.monotonic() + PATIENCE
         while not found():
@@ -315,7 +315,10 @@ class Server(Process):
         return int(re.search(rf"^{key}:\s*(\d+)", text, re.M).group(1))
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        try:
+            return len(os.listdir(f"/proc/{self.pid}/fd"))
+        except PermissionError:  # it cannot be dumped, so only root may look
+            return None
 
 
 # --- credentials --------------------------------------------------------------

@@ -176,7 +176,7 @@ def reload(server, pattern):
     return server.wait_line(pattern, start=before)
 
 
-GOOD, BAD = r"event=reloaded\b", r"level=(warning|error) event=reload_failed\b.*"
+GOOD, BAD = r"event=reloaded\b", r"level=error event=reload-refused\b.*"
 
 
 @case

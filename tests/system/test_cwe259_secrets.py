@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# CWE-259 and CWE-798, keys in the source: secrets are planted in key files and looked for
+# in what the server writes, in its arguments and environment, and in dumps of its memory;
+# tree and program are searched for keys; key files that others can read are refused. The
+# heap after shutdown is searched by test_cwe259_heap.c.
+# ctest: timeout=300
+
+import base64
+import os
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+
+import clients
+import harness
+from harness import DTLSGATE, Credentials, Server, Skipped, case, check, check_equal, program, run
+
+
+class Planted:
+    """Secrets in key files, and every form in which they could show."""
+
+    def __init__(self):
+        self.credentials = Credentials()
+        self.second = harness.fresh_key()
+        self.credentials.write_psk({"demo": self.credentials.key, "second": self.second})
+        self.secrets = {"psk demo": bytes.fromhex(self.credentials.key), "psk second": bytes.fromhex(self.second),
+                        "server key": self.scalar(self.credentials["server.key"])}
+
+    @staticmethod
+    def scalar(path):
+        """The private number of a P-256 key."""
+        der = subprocess.run(["openssl", "ec", "-in", path, "-outform", "DER"], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, check=True).stdout
+        check(der[5:7] == b"\x04\x20", "the form of the private key")
+        return der[7:39]
+
+    def forms(self):
+        for name, secret in self.secrets.items():
+            yield f"{name} (raw)", secret
+            yield f"{name} (raw, first half)", secret[:16]
+            yield f"{name} (raw, second half)", secret[16:]
+            yield f"{name} (raw, reversed)", secret[::-1]
+            yield f"{name} (hex)", secret.hex().encode()
+            yield f"{name} (hex, beginning)", secret.hex()[:24].encode()
+            yield f"{name} (hex, end)", secret.hex()[-24:].encode()
+            yield f"{name} (HEX)", secret.hex().upper().encode()
+            for shift in range(3):  # base64 looks different at each of three offsets
+                text = base64.b64encode(bytes(shift) + secret)
+                yield f"{name} (base64)", text[4 if shift else 0:-4]
+        pem = pathlib.Path(self.credentials["server.key"]).read_text().splitlines()
+        yield "server key (PEM)", pem[1].encode()
+
+    def seen_in(self, data):
+        return sorted({name for name, form in self.forms() if form in data})
+
+
+def busy_server(planted, *options, **more):
+    """A server that has had good and bad handshakes of every kind, at debug level, and a few clients still open."""
+    c = planted.credentials
+    server = Server(*c.both("--log-contents", "yes", *options), **more)
+    open_clients = [clients.openssl_psk(server.port, "demo", c.key), clients.wolf_psk(server.port, c),
+                    clients.wolf_psk(server.port, c, "--cid", "c1", version="1.2"),
+                    clients.openssl_certificate(server.port, c), clients.wolf_certificate(server.port, c)]
+    for client in open_clients:
+        client.echo()
+    for bad in (clients.openssl_psk(server.port, "demo", planted.second), clients.openssl_psk(server.port, "nobody", c.key),
+                clients.Openssl(server.port, "-CAfile", c["ca.pem"])):
+        bad.expect_refused()
+    server.wait_line(r"counter=fail_no_certificate")
+    return server, open_clients
+
+
+@case
+def secrets_are_in_no_log_line_at_debug_level():
+    planted = Planted()
+    server, _ = busy_server(planted)
+    server.signal(signal.SIGHUP)
+    server.wait_line("event=reloaded")
+    check_equal(server.stop(), 0, "exit status")
+    check(len(server.lines) > 40, "the log is too short to show anything")
+    check_equal(planted.seen_in(server.text().encode()), [], "secrets in the log")
+
+
+@case
+def secrets_are_in_no_error_message():
+    planted = Planted()
+    c = planted.credentials
+    psk, key = c.key, pathlib.Path(c["server.key"]).read_text()
+    said = ""
+    for text in (f"demo:{psk}\ndemo:{psk}\n", f"demo:{psk}g\n", f"{psk}\n", f"demo:{psk}:{psk}\n", f":{psk}\n",
+                 f"demo:{psk * 5}\n", f"demo {psk}\n", f"{psk}:zz\n", f"demo:{psk[:31]}\n"):
+        path = c.path / "bad.txt"
+        path.write_text(text)
+        path.chmod(0o600)
+        status, output = run([DTLSGATE, "serve", "--listen", "127.0.0.1:0", "--backend", "echo", "--psk-file", str(path)])
+        check_equal(status, 1, f"exit status: {output}")
+        said += output
+    (c.path / "bad.key").write_text(key.replace("-----END", "!!!!\n-----END"))
+    (c.path / "bad.key").chmod(0o600)
+    for options in (["--key", c["bad.key"]], ["--key", c["psk.txt"]], ["--key", c["ca.key"]]):
+        status, output = run([DTLSGATE, "serve", "--listen", "127.0.0.1:0", "--backend", "echo", "--cert", c["server.pem"],
+                              "--client-ca", c["ca.pem"], *options])
+        check_equal(status, 1, f"exit status of {options}: {output}")
+        said += output
+    check_equal(planted.seen_in(said.encode()), [], "secrets in error messages")
+
+
+@case
+def secrets_are_in_no_argument_and_no_environment():
+    planted = Planted()
+    server, _ = busy_server(planted)
+    for name in ("cmdline", "environ"):
+        try:
+            data = pathlib.Path(f"/proc/{server.pid}/{name}").read_bytes()
+        except PermissionError:
+            continue
+        check_equal(planted.seen_in(data), [], f"secrets in /proc/PID/{name}")
+    help_text = run([DTLSGATE, "serve", "--help"])[1]
+    check(not re.search(r"--(psk|password|secret|key-data)\b", help_text), "an option that takes a secret itself")
+
+
+@case
+def an_abort_leaves_no_core_dump():
+    # With the limit as high as it goes: the server forbids dumps of itself.
+    planted = Planted()
+    place = harness.folder()
+
+    def allow():
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+        os.chdir(place)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+        server, _ = busy_server(planted, preexec=allow)
+    except (ValueError, subprocess.SubprocessError):
+        raise Skipped("the limit for core dumps cannot be raised") from None
+    limits = pathlib.Path(f"/proc/{server.pid}/limits").read_text()
+    soft = re.search(r"Max core file size\s+(\S+)", limits).group(1)
+    server.signal(signal.SIGABRT)
+    check_equal(server.wait(), -signal.SIGABRT, "exit status")
+    check_equal([p.name for p in place.iterdir()], [], "files after the abort")
+    check_equal(soft, "0", "the limit that the server set itself")
+
+
+@case
+def secrets_are_not_in_a_dump_made_by_force():
+    # gcore reads the memory through ptrace, whatever the process forbids, and leaves out what is marked as not to
+    # be dumped: so pre-shared keys, private keys and traffic keys must all lie in marked memory.
+    gcore = program("gcore")
+    planted = Planted()
+    server, open_clients = busy_server(planted)
+    place = harness.folder()
+    status, output = run([gcore, "-o", str(place / "core"), str(server.pid)], timeout=100)
+    if status != 0 and "ptrace" in output.lower():
+        raise Skipped(f"gcore may not attach: {harness.one_line(output)[-200:]}")
+    check_equal(status, 0, f"gcore: {output[-400:]}")
+    dump = next(place.glob("core.*")).read_bytes()
+    check(len(dump) > 1 << 18, "the dump is too small to show anything")
+    check(planted.credentials["psk.txt"].encode() in dump, "the dump does not hold the server's heap")
+    check_equal(planted.seen_in(dump), [], "secrets in the dump")
+    for client in open_clients:
+        client.echo()
+
+
+# --- the tree and the program -------------------------------------------------
+
+KEY_BLOCK = re.compile(rb"BEGIN [A-Z ]*PRIVATE KEY-----[\s\\nr\"]*[A-Za-z0-9+/]{40}")
+PSK_LINE = re.compile(rb"^[\w.@ -]{1,128}:[0-9A-Fa-f]{32,}$", re.M)
+
+
+def tree():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=harness.SOURCE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, check=False)
+    names = [n for n in listed.stdout.decode().split("\0") if n] if listed.returncode == 0 else []
+    paths = [harness.SOURCE / n for n in names] or [
+        p for p in harness.SOURCE.rglob("*") if "build" not in p.relative_to(harness.SOURCE).parts[:1]]
+    return [p for p in paths if p.is_file()]
+
+
+@case
+def no_key_is_in_the_tree():
+    paths = tree()
+    check(len(paths) > 50, f"only {len(paths)} files found")
+    for path in paths:
+        data = path.read_bytes()
+        for pattern in (KEY_BLOCK, PSK_LINE):
+            match = pattern.search(data)
+            check(not match, f"{path.relative_to(harness.SOURCE)}: {match and match.group(0)[:60]}")
+
+
+@case
+def no_key_is_in_the_program():
+    data = pathlib.Path(DTLSGATE).read_bytes()
+    for pattern in (KEY_BLOCK, PSK_LINE):
+        match = pattern.search(data)
+        check(not match, f"{match and match.group(0)[:60]}")
+    # wolfSSL's test certificates (certs_test.h) are built in by careless builds.
+    for name in (b"wolfSSL_2048", b"Programming-2048", b"www.wolfssl.com\0\x30", b"Sawtooth"):
+        check(name not in data, f"a test certificate: {name}")
+    for path in harness.SOURCE.glob("docs/*.md"):
+        text = path.read_text()
+        check(not re.search(r"-psk [0-9A-Fa-f]{16,}|--pskkey[ =][0-9A-Fa-f]{16,}", text), f"{path.name}: a key in an example")
+
+
+@case
+def demo_credentials_are_fresh_each_time():
+    first, second = Credentials(), Credentials()
+    check(first.key != second.key and len(first.key) == 64, "the pre-shared keys")
+    for name in ("ca.key", "server.key", "client.key", "server.pem"):
+        check((first.path / name).read_text() != (second.path / name).read_text(), f"{name} twice the same")
+    check_equal(os.stat(first.path).st_mode & 0o777, 0o700, "mode of the folder")
+
+
+if __name__ == "__main__":
+    harness.main()
