@@ -88,7 +88,7 @@ static bool check_own_chain(struct dg_gate *gate, const struct source *source)
             return complain(source, block.line, "an intermediate certificate of the chain has expired; renew it");
         if (count == 0) {
             word32 key_size = 0;
-            if (wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, NULL, &key_size) != LENGTH_ONLY_E ||
+            if (wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, NULL, &key_size) != 0 ||
                 (gate->trust.own_raw_key = malloc(key_size)) == NULL ||
                 wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, gate->trust.own_raw_key, &key_size) != 0)
                 return complain(source, block.line, "the certificate's public key cannot be read");
