@@ -108,7 +108,7 @@ size_t dg_receive_batch_read(struct dg_receive_batch *batch, const struct dg_soc
     for (size_t i = 0; i < (size_t)got; i++) {
         struct msghdr *message = &batch->messages[i].msg_hdr;
         struct dg_received *received = &batch->received[usable];
-        if ((message->msg_flags & MSG_TRUNC) != 0) {
+        if ((message->msg_flags & MSG_TRUNC) != 0 || batch->messages[i].msg_len > DG_DATAGRAM_MAX) {
             dg_count(counters, DG_COUNT_DROP_RECORD_TOO_LONG);
             continue;
         }

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The UDP backend against a real service on loopback, under a virtual clock. Associations here are only
+// their ids: each says its id to the service, and an answer says for whom it is.
+#include "backend/udp.h"
+#include "check.h"
+#include "io/sockaddr.h"
+#include "support/random.h"
+
+#include "base/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ASSOCIATIONS_MAX 4096
+
+// A backend, its sink and a service.
+struct fixture {
+    struct dg_backend backend;
+    struct dg_backend_udp_config config;
+    struct dg_counters counters;
+    int service;
+    unsigned answers[ASSOCIATIONS_MAX]; // that reached association i
+    unsigned wrong;                     // answers that reached another than they were for
+    uint16_t port[ASSOCIATIONS_MAX];
+    bool close_on_answer;
+};
+
+static struct dg_ref ref_of(uint32_t number) { return (struct dg_ref){.id = UINT64_C(0x1000000) + number}; }
+
+static bool on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+{
+    struct fixture *fixture = context;
+    uint64_t meant = 0;
+    if (size == sizeof meant) {
+        memcpy(&meant, data, sizeof meant);
+    }
+    fixture->wrong += meant != ref.id;
+    fixture->answers[ref.id & 0xfff]++;
+    if (fixture->close_on_answer) {
+        fixture->backend.ops->closed(fixture->backend.self, now, ref);
+    }
+    return true;
+}
+
+static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
+{
+    struct fixture *fixture = context;
+    fixture->port[ref.id & 0xfff] = port;
+}
+
+// A service on this port, 0: any. -1: none to be had.
+static int service_open(const char *host, uint16_t port, struct dg_address *ret)
+{
+    char text[64];
+    union dg_sockaddr name;
+    snprintf(text, sizeof text, "%s:%u", host, port);
+    if (!dg_address_parse(text, ret)) {
+        return -1;
+    }
+    socklen_t size = dg_sockaddr_from(&name, ret);
+    int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int bytes = 4 * 1024 * 1024;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    size = bind(fd, &name.any, size) == 0 ? sizeof name : 0;
+    if (size == 0 || getsockname(fd, &name.any, &size) != 0 || !dg_sockaddr_to(&name, size, ret)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool backend_make(struct fixture *fixture)
+{
+    const struct dg_backend_sink sink = {
+        .context = fixture, .answer = on_answer, .port_changed = on_port_changed};
+    char error[256];
+    fixture->backend = dg_backend_udp_new(&fixture->config, &sink, &fixture->counters, error, sizeof error);
+    return fixture->backend.self != NULL;
+}
+
+// Everything on the heap: the arrays are large. config may be changed before backend_make.
+static struct fixture *fixture_new(const char *host)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    if (fixture == NULL) {
+        abort();
+    }
+    fixture->config = dg_backend_udp_config_default();
+    fixture->service = service_open(host, 0, &fixture->config.target);
+    return fixture;
+}
+
+static void fixture_free(struct fixture *fixture)
+{
+    if (fixture->backend.self != NULL) {
+        fixture->backend.ops->free(fixture->backend.self);
+    }
+    if (fixture->service >= 0) {
+        close(fixture->service);
+    }
+    free(fixture);
+}
+
+static void say(struct fixture *fixture, dg_time now, uint32_t number)
+{
+    struct dg_ref ref = ref_of(number);
+    fixture->backend.ops->deliver(fixture->backend.self, now, ref, (const uint8_t *)&ref.id, sizeof ref.id);
+}
+
+static void end(struct fixture *fixture, dg_time now, uint32_t number)
+{
+    fixture->backend.ops->closed(fixture->backend.self, now, ref_of(number));
+}
+
+static uint64_t count_of(const struct fixture *fixture, enum dg_counter counter)
+{
+    return dg_counter_read(&fixture->counters, counter);
+}
+
+struct request {
+    union dg_sockaddr from;
+    socklen_t from_size;
+    uint64_t id;
+};
+
+// Loopback delivers before send returns; the patience is for hosts that do otherwise.
+static bool service_hear(int service, struct request *ret)
+{
+    struct pollfd polled = {.fd = service, .events = POLLIN};
+    if (poll(&polled, 1, 2000) != 1) {
+        return false;
+    }
+    ret->from_size = sizeof ret->from;
+    return recvfrom(service, &ret->id, sizeof ret->id, 0, &ret->from.any, &ret->from_size) == (ssize_t)sizeof ret->id;
+}
+
+static void service_answer(int service, const struct request *request)
+{
+    (void)sendto(service, &request->id, sizeof request->id, 0, &request->from.any, request->from_size);
+}
+
+// Lets the backend read until nothing is there.
+static void serve(struct fixture *fixture, dg_time now)
+{
+    struct pollfd polled = {.fd = fixture->backend.ops->descriptor(fixture->backend.self), .events = POLLIN};
+    for (int turns = 0; turns < 10000 && poll(&polled, 1, 0) == 1; turns++) {
+        fixture->backend.ops->ready(fixture->backend.self, now);
+    }
+}
+
+static struct dg_port_range small_range(uint16_t count)
+{
+    struct test_random random = {.state = dg_test_seed()};
+    uint16_t first = (uint16_t)(20000 + test_random_below(&random, 10000));
+    return (struct dg_port_range){first, (uint16_t)(first + count - 1)};
+}
+
+// 3,000 associations that live shortly, a few at a time. The service answers each only when it has closed
+// and others have come.
+static struct fixture *late_answers(struct dg_port_range ports, dg_time quarantine)
+{
+    enum { LIVES = 3000, AT_ONCE = 6, LATE_BY = 12 };
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.ports = ports;
+    fixture->config.quarantine = quarantine;
+    static struct request requests[LIVES];
+    if (!backend_make(fixture)) {
+        return fixture;
+    }
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < LIVES + LATE_BY; i++) {
+        dg_time now = DG_SECOND + i * 10 * DG_MILLISECOND;
+        if (i < LIVES) {
+            say(fixture, now, i);
+            heard += service_hear(fixture->service, &requests[i]) ? 1 : 0;
+        }
+        if (i >= AT_ONCE && i - AT_ONCE < LIVES) {
+            end(fixture, now, i - AT_ONCE);
+        }
+        if (i >= LATE_BY) {
+            service_answer(fixture->service, &requests[i - LATE_BY]);
+        }
+        serve(fixture, now);
+    }
+    CHECK_EQ(heard, LIVES);
+    return fixture;
+}
+
+DG_TEST(udp_backend_late_answers_reach_no_other_client)
+{
+    struct fixture *fixture = late_answers((struct dg_port_range){32768, 60999}, 300 * DG_SECOND);
+    CHECK_EQ(fixture->wrong, 0);
+    unsigned answers = 0;
+    for (size_t i = 0; i < ASSOCIATIONS_MAX; i++) {
+        answers += fixture->answers[i];
+    }
+    CHECK_EQ(answers, 0); // every one came too late
+    fixture_free(fixture);
+}
+
+// The same without rest: what the test above would see if ports were used again at once.
+DG_TEST(udp_backend_late_answers_would_go_astray_without_quarantine)
+{
+    struct fixture *fixture = late_answers(small_range(8), 0);
+    CHECK_MSG(fixture->wrong > 100, "%u went astray", fixture->wrong);
+    fixture_free(fixture);
+}
+
+static void answers_find_their_way(const char *host)
+{
+    enum { COUNT = 500 };
+    struct test_random random = {.state = dg_test_seed()};
+    struct fixture *fixture = fixture_new(host);
+    REQUIRE(fixture->service >= 0);
+    REQUIRE(backend_make(fixture));
+    unsigned expected[COUNT] = {0};
+    for (int round = 0; round < 5000; round++) {
+        uint32_t number = (uint32_t)test_random_below(&random, COUNT);
+        struct request request;
+        say(fixture, DG_SECOND, number);
+        REQUIRE(service_hear(fixture->service, &request));
+        struct dg_address from;
+        REQUIRE(dg_sockaddr_to(&request.from, request.from_size, &from));
+        CHECK_EQ(request.id, ref_of(number).id);
+        CHECK_EQ(from.port, fixture->port[number]);
+        unsigned times = (unsigned)test_random_below(&random, 12);
+        for (unsigned i = 0; i < times; i++) {
+            service_answer(fixture->service, &request);
+        }
+        expected[number] += times;
+        if (round % 8 == 0) {
+            serve(fixture, DG_SECOND);
+        }
+    }
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->wrong, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        CHECK_EQ(fixture->answers[i], expected[i]);
+    }
+    fixture_free(fixture);
+}
+
+DG_TEST(udp_backend_answers_reach_their_association) { answers_find_their_way("127.0.0.1"); }
+DG_TEST(udp_backend_answers_reach_their_association_ipv6) { answers_find_their_way("[::1]"); }
+
+DG_TEST(udp_backend_without_a_free_port_drops_and_counts)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.ports = small_range(4);
+    REQUIRE(backend_make(fixture));
+    dg_time now = DG_SECOND;
+    size_t talking = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        say(fixture, now, i);
+    }
+    talking = dg_backend_udp_talking(&fixture->backend);
+    CHECK(talking >= 1 && talking <= 4); // fewer where others use a port of the range
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 5 - talking);
+
+    end(fixture, now, 0);
+    say(fixture, now + 299 * DG_SECOND, 5);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 6 - talking);
+    say(fixture, now + 300 * DG_SECOND, 5);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 6 - talking);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), talking);
+    fixture_free(fixture);
+}
+
+DG_TEST(udp_backend_takes_the_socket_of_the_longest_silent_after_the_hold_time)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.sockets_max = 3;
+    fixture->config.hold = DG_HOUR;
+    REQUIRE(backend_make(fixture));
+    say(fixture, 1 * DG_SECOND, 0);
+    say(fixture, 2 * DG_SECOND, 1);
+    say(fixture, 3 * DG_SECOND, 2);
+    say(fixture, 4 * DG_SECOND, 0); // 1 is now the longest silent
+    dg_time now = DG_HOUR + 2 * DG_SECOND;
+    say(fixture, now - 1, 3);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 1);
+    CHECK(fixture->port[1] != 0);
+    say(fixture, now, 3);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 1);
+    CHECK_EQ(fixture->port[1], 0); // told that it has none any more
+    CHECK(fixture->port[3] != 0);
+    CHECK(fixture->port[0] != 0 && fixture->port[2] != 0);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 3);
+    fixture_free(fixture);
+}
+
+DG_TEST(udp_backend_passes_over_ports_that_others_use)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.ports = small_range(12);
+    int others[6];
+    for (size_t i = 0; i < 6; i++) {
+        struct dg_address ignored;
+        others[i] = service_open("127.0.0.1", (uint16_t)(fixture->config.ports.first + 2 * i), &ignored);
+    }
+    REQUIRE(backend_make(fixture));
+    for (uint32_t i = 0; i < 4; i++) {
+        say(fixture, DG_SECOND, i);
+        CHECK(fixture->port[i] != 0);
+        CHECK_EQ((fixture->port[i] - fixture->config.ports.first) % 2, 1);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        if (others[i] >= 0) {
+            close(others[i]);
+        }
+    }
+    fixture_free(fixture);
+}
+
+// Nobody listens, then somebody does: nothing but the datagrams of between is lost, and the log stays quiet.
+DG_TEST(udp_backend_recovers_when_the_service_comes_back)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    int log = memfd_create("log", MFD_CLOEXEC);
+    dg_log_set_fd(log);
+    REQUIRE(backend_make(fixture));
+    struct request request;
+    say(fixture, DG_SECOND, 7);
+    CHECK(service_hear(fixture->service, &request));
+    uint16_t port = fixture->port[7];
+
+    close(fixture->service); // the service ends
+    for (int i = 0; i < 20; i++) {
+        say(fixture, DG_SECOND, 7);
+        serve(fixture, DG_SECOND);
+    }
+    CHECK(count_of(fixture, DG_COUNT_BACKEND_UNREACHABLE) >= 15);
+    say(fixture, DG_SECOND, 7); // leaves an error behind on the socket
+
+    struct dg_address address;
+    fixture->service = service_open("127.0.0.1", fixture->config.target.port, &address);
+    REQUIRE(fixture->service >= 0);
+    say(fixture, DG_SECOND, 7); // the error of the one before must not cost this one
+    REQUIRE(service_hear(fixture->service, &request));
+    service_answer(fixture->service, &request);
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->answers[7], 1);
+    CHECK_EQ(fixture->port[7], port);
+
+    char text[4096] = "";
+    ssize_t size = pread(log, text, sizeof text - 1, 0);
+    size_t lines = 0;
+    for (ssize_t i = 0; i < size; i++) {
+        lines += text[i] == '\n';
+    }
+    CHECK_EQ(lines, 1);
+    dg_log_set_fd(2);
+    close(log);
+    fixture_free(fixture);
+}
+
+DG_TEST(udp_backend_socket_hears_the_service_only)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    REQUIRE(backend_make(fixture));
+    struct request request;
+    say(fixture, DG_SECOND, 9);
+    REQUIRE(service_hear(fixture->service, &request));
+    struct dg_address address;
+    int stranger = service_open("127.0.0.1", 0, &address);
+    service_answer(stranger, &request);
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->answers[9], 0);
+    service_answer(fixture->service, &request);
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->answers[9], 1);
+    close(stranger);
+    fixture_free(fixture);
+}
+
+// The answer itself may end the association, in the middle of a batch.
+DG_TEST(udp_backend_association_that_ends_while_it_is_answered)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    REQUIRE(backend_make(fixture));
+    fixture->close_on_answer = true;
+    for (uint32_t i = 0; i < 20; i++) {
+        struct request request;
+        say(fixture, DG_SECOND, i);
+        REQUIRE(service_hear(fixture->service, &request));
+        for (int times = 0; times < 20; times++) {
+            service_answer(fixture->service, &request);
+        }
+    }
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->wrong, 0);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 0);
+    fixture_free(fixture);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (directory != NULL && readdir(directory) != NULL) {
+        count++;
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return count;
+}
+
+DG_TEST(udp_backend_leaves_no_descriptor_behind)
+{
+    size_t before = open_descriptors();
+    for (int round = 0; round < 3; round++) {
+        struct fixture *fixture = fixture_new("127.0.0.1");
+        REQUIRE(backend_make(fixture));
+        for (uint32_t i = 0; i < 100; i++) {
+            say(fixture, DG_SECOND, i);
+        }
+        for (uint32_t i = 0; i < 50; i++) {
+            end(fixture, DG_SECOND, i);
+            end(fixture, DG_SECOND, i); // of one that has none: nothing
+        }
+        CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 50);
+        fixture_free(fixture);
+    }
+    CHECK_EQ(open_descriptors(), before);
+}
+
+DG_TEST(udp_backend_beyond_loopback_takes_an_explicit_word)
+{
+    struct fixture fixture = {.config = dg_backend_udp_config_default(), .service = -1};
+    REQUIRE(dg_address_parse("192.0.2.1:5683", &fixture.config.target));
+    CHECK(!backend_make(&fixture));
+    fixture.config.allow_beyond_loopback = true;
+    REQUIRE(backend_make(&fixture));
+    fixture.backend.ops->free(fixture.backend.self);
+}
+
+DG_TEST(udp_backend_address_is_read_or_explained)
+{
+    static const char *const bad[] = {"",      "5683",         "localhost",        ":5683", "localhost:",
+                                      "x:0",   "127.0.0.1:99999", "127.0.0.1:56 83", "[::1]", "host:port",
+                                      "nothing.invalid:1"};
+    struct dg_address address;
+    char error[256];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        error[0] = '\0';
+        CHECK_MSG(!dg_backend_udp_resolve(bad[i], &address, error, sizeof error), "%s", bad[i]);
+        CHECK_MSG(strstr(error, "udp:") != NULL, "%s: %s", bad[i], error);
+    }
+    REQUIRE(dg_backend_udp_resolve("127.0.0.1:5683", &address, error, sizeof error));
+    CHECK_EQ(address.port, 5683);
+    REQUIRE(dg_backend_udp_resolve("[::1]:5683", &address, error, sizeof error));
+    CHECK(dg_address_is_loopback(&address));
+    REQUIRE(dg_backend_udp_resolve("localhost:5683", &address, error, sizeof error));
+    CHECK(dg_address_is_loopback(&address));
+    CHECK_EQ(address.port, 5683);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(udp_backend_late_answers_reach_no_other_client),
+        DG_CASE(udp_backend_late_answers_would_go_astray_without_quarantine),
+        DG_CASE(udp_backend_answers_reach_their_association),
+        DG_CASE(udp_backend_answers_reach_their_association_ipv6),
+        DG_CASE(udp_backend_without_a_free_port_drops_and_counts),
+        DG_CASE(udp_backend_takes_the_socket_of_the_longest_silent_after_the_hold_time),
+        DG_CASE(udp_backend_passes_over_ports_that_others_use),
+        DG_CASE(udp_backend_recovers_when_the_service_comes_back),
+        DG_CASE(udp_backend_socket_hears_the_service_only),
+        DG_CASE(udp_backend_association_that_ends_while_it_is_answered),
+        DG_CASE(udp_backend_leaves_no_descriptor_behind),
+        DG_CASE(udp_backend_beyond_loopback_takes_an_explicit_word),
+        DG_CASE(udp_backend_address_is_read_or_explained),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The batches over real sockets, and the send batch against a kernel that refuses: sendmmsg is this file's,
+// which can be told to take less, to be full, or to refuse a datagram.
+#include "check.h"
+#include "core/wire_constants.h"
+#include "io/receive_batch.h"
+#include "io/send_batch.h"
+#include "io/sockaddr.h"
+#include "support/random.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// --- a kernel that refuses -------------------------------------------------------------------------------
+
+static struct {
+    bool is_on;
+    struct test_random random;
+    int full_fd;              // always full
+    unsigned full_permille;   // sometimes full
+    unsigned refuse_permille; // the first datagram of a call
+    unsigned sent_count;
+    struct {
+        int fd;
+        uint32_t number; // the datagram's first four bytes
+    } sent[8192];
+    unsigned refused;
+} kernel;
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (!kernel.is_on) {
+        return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
+    }
+    if (fd == kernel.full_fd || test_random_permille(&kernel.random, kernel.full_permille)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (test_random_permille(&kernel.random, kernel.refuse_permille)) {
+        static const int codes[] = {EPERM, EMSGSIZE, ECONNREFUSED, ENETUNREACH, EINVAL, EHOSTUNREACH, EACCES};
+        errno = codes[test_random_below(&kernel.random, sizeof codes / sizeof codes[0])];
+        kernel.refused++;
+        return -1;
+    }
+    unsigned taken = 1 + (unsigned)test_random_below(&kernel.random, count);
+    for (unsigned i = 0; i < taken; i++) {
+        uint32_t number;
+        memcpy(&number, messages[i].msg_hdr.msg_iov->iov_base, sizeof number);
+        kernel.sent[kernel.sent_count].fd = fd;
+        kernel.sent[kernel.sent_count++].number = number;
+        messages[i].msg_len = (unsigned)messages[i].msg_hdr.msg_iov->iov_len;
+    }
+    return (int)taken;
+}
+
+// --- helpers ---------------------------------------------------------------------------------------------
+
+static bool listen_on(const char *text, struct dg_socket *ret)
+{
+    struct dg_address address;
+    char error[256];
+    return dg_address_parse(text, &address) && dg_socket_group_open(&address, ret, 1, error, sizeof error);
+}
+
+// A client that takes answers from one address only.
+static int client_to(const struct dg_address *to)
+{
+    union dg_sockaddr name;
+    socklen_t size = dg_sockaddr_from(&name, to);
+    int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, &name.any, size) == 0 ? fd : -1;
+}
+
+static struct dg_address name_of(int fd)
+{
+    union dg_sockaddr name;
+    socklen_t size = sizeof name;
+    struct dg_address address = {.port = 0};
+    CHECK(getsockname(fd, &name.any, &size) == 0 && dg_sockaddr_to(&name, size, &address));
+    return address;
+}
+
+static bool wait_readable(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    return poll(&polled, 1, 2000) == 1;
+}
+
+static bool queue(const struct dg_output *output, const struct dg_path *path, const void *data, size_t size)
+{
+    uint8_t *room = output->reserve(output->context, size);
+    if (room == NULL) {
+        return false;
+    }
+    memcpy(room, data, size);
+    output->commit(output->context, path, size);
+    return true;
+}
+
+// --- cases -----------------------------------------------------------------------------------------------
+
+// One of our addresses is spoken to; the batch says which; the answer leaves from there, which the client's
+// connected socket checks.
+static void answer_from(const char *listen, const char *spoken_to)
+{
+    struct dg_socket socket;
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on(listen, &socket));
+    struct dg_address to;
+    REQUIRE(dg_address_parse(spoken_to, &to));
+    to.port = socket.address.port;
+    int client = client_to(&to);
+    REQUIRE(client >= 0);
+    struct dg_address client_address = name_of(client);
+    struct dg_receive_batch *receive = dg_receive_batch_new();
+    struct dg_send_batch *batch = dg_send_batch_new(&socket, 1, &counters);
+    REQUIRE(receive != NULL && batch != NULL);
+    struct dg_output output = dg_send_batch_output(batch);
+
+    REQUIRE(send(client, "one", 3, 0) == 3 && send(client, "", 0, 0) == 0 && send(client, "three", 5, 0) == 5);
+    REQUIRE(wait_readable(socket.fd));
+    struct dg_received *received;
+    size_t count;
+    CHECK_EQ(dg_receive_batch_read(receive, &socket, &counters, &received, &count), 3);
+    REQUIRE(count == 3);
+    CHECK_EQ(received[0].size, 3);
+    CHECK_MEM(received[0].data, "one", 3);
+    CHECK_EQ(received[1].size, 0);
+    CHECK_MEM(received[2].data, "three", 5);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(dg_address_equal(&received[i].path.peer, &client_address));
+        CHECK(dg_address_equal(&received[i].path.local, &to));
+        CHECK_EQ(received[i].path.listener, socket.listener);
+    }
+    CHECK(queue(&output, &received[0].path, "answer", 6));
+    dg_send_batch_flush(batch);
+    char got[16];
+    REQUIRE(wait_readable(client));
+    CHECK_EQ(recv(client, got, sizeof got, 0), 6);
+    CHECK_MEM(got, "answer", 6);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_RECEIVED), 3);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_SENT), 1);
+    CHECK_EQ(dg_receive_batch_read(receive, &socket, &counters, &received, &count), 0); // never blocks
+    CHECK_EQ(count, 0);
+    dg_send_batch_free(batch);
+    dg_receive_batch_free(receive);
+    close(client);
+    dg_socket_group_close(&socket, 1);
+}
+
+DG_TEST(batch_answers_from_the_address_that_was_spoken_to)
+{
+    answer_from("0.0.0.0:0", "127.0.0.1:0");
+    answer_from("0.0.0.0:0", "127.11.12.13:0");
+    answer_from("127.0.0.1:0", "127.0.0.1:0");
+    answer_from("[::]:0", "[::1]:0");
+    answer_from("[::1]:0", "[::1]:0");
+}
+
+DG_TEST(batch_drops_what_is_longer_than_any_record)
+{
+    struct dg_socket socket;
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on("127.0.0.1:0", &socket));
+    int client = client_to(&socket.address);
+    struct dg_receive_batch *receive = dg_receive_batch_new();
+    static uint8_t bytes[DG_DATAGRAM_MAX + 1];
+    REQUIRE(client >= 0 && receive != NULL);
+    REQUIRE(send(client, bytes, DG_DATAGRAM_MAX, 0) == DG_DATAGRAM_MAX);
+    REQUIRE(send(client, bytes, DG_DATAGRAM_MAX + 1, 0) == DG_DATAGRAM_MAX + 1);
+    REQUIRE(send(client, bytes, 5, 0) == 5);
+    REQUIRE(wait_readable(socket.fd));
+    struct dg_received *received;
+    size_t count;
+    size_t got = dg_receive_batch_read(receive, &socket, &counters, &received, &count);
+    CHECK_EQ(got, 3);
+    REQUIRE(count >= 1);
+    CHECK_EQ(received[0].size, DG_DATAGRAM_MAX);
+    // One byte more fits the buffer without being cut, and is above the limit all the same.
+    CHECK_EQ(count, 2);
+    CHECK_EQ(received[count - 1].size, 5);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_RECORD_TOO_LONG), 1);
+    dg_receive_batch_free(receive);
+    close(client);
+    dg_socket_group_close(&socket, 1);
+}
+
+// Of a random load through a random kernel: each datagram is sent once, refused and counted, or never got
+// room; those of one socket leave in their order.
+DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
+{
+    struct test_random random = {.state = dg_test_seed()};
+    struct dg_socket sockets[2];
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("[::1]:0", &sockets[1]));
+    struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
+    REQUIRE(batch != NULL);
+    struct dg_output output = dg_send_batch_output(batch);
+    memset(&kernel, 0, sizeof kernel);
+    kernel.is_on = true;
+    kernel.full_fd = -1;
+    kernel.full_permille = 200;
+    kernel.refuse_permille = 50;
+    kernel.random.state = test_random_next(&random);
+
+    static uint8_t data[DG_DATAGRAM_MAX];
+    uint32_t committed = 0, without_room = 0;
+    for (uint32_t i = 0; i < 6000; i++) {
+        size_t which = test_random_below(&random, 2);
+        struct dg_path path = {
+            .peer = sockets[which].address, .local = sockets[which].address, .listener = sockets[which].listener};
+        memcpy(data, &committed, sizeof committed);
+        size_t size = test_random_permille(&random, 20) ? sizeof data : 4 + test_random_below(&random, 1200);
+        if (queue(&output, &path, data, size)) {
+            committed++;
+        } else {
+            without_room++;
+        }
+        if (test_random_permille(&random, 30)) {
+            dg_send_batch_flush(batch);
+        }
+        for (size_t s = 0; s < 2; s++) {
+            if (dg_send_batch_is_blocked(batch, s) && test_random_permille(&random, 3)) {
+                dg_send_batch_writable(batch, s);
+            }
+        }
+    }
+    kernel.full_permille = 0;
+    dg_send_batch_writable(batch, 0);
+    dg_send_batch_writable(batch, 1);
+    CHECK_EQ(dg_send_batch_waiting(batch), 0);
+    CHECK_EQ(kernel.sent_count + kernel.refused, committed);
+    CHECK(kernel.refused > 10);
+    CHECK(without_room > 0);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_SENT), kernel.sent_count);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_ERROR), kernel.refused);
+    int64_t last[2] = {-1, -1};
+    for (unsigned i = 0; i < kernel.sent_count; i++) {
+        size_t which = kernel.sent[i].fd == sockets[0].fd ? 0 : 1;
+        CHECK((int64_t)kernel.sent[i].number > last[which]);
+        last[which] = kernel.sent[i].number;
+    }
+    kernel.is_on = false;
+    dg_send_batch_free(batch);
+    dg_socket_group_close(&sockets[0], 1);
+    dg_socket_group_close(&sockets[1], 1);
+}
+
+DG_TEST(batch_full_socket_does_not_hold_up_another_listener)
+{
+    struct dg_socket sockets[2];
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("127.0.0.1:0", &sockets[1]));
+    struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
+    REQUIRE(batch != NULL);
+    struct dg_output output = dg_send_batch_output(batch);
+    memset(&kernel, 0, sizeof kernel);
+    kernel.is_on = true;
+    kernel.full_fd = sockets[0].fd;
+    for (uint32_t i = 0; i < 100; i++) {
+        size_t which = i % 2;
+        struct dg_path path = {
+            .peer = sockets[which].address, .local = sockets[which].address, .listener = sockets[which].listener};
+        CHECK(queue(&output, &path, &i, sizeof i));
+    }
+    dg_send_batch_flush(batch);
+    CHECK_EQ(kernel.sent_count, 50);
+    CHECK_EQ(dg_send_batch_waiting(batch), 50);
+    CHECK(dg_send_batch_is_blocked(batch, 0));
+    CHECK(!dg_send_batch_is_blocked(batch, 1));
+    kernel.full_fd = -1;
+    dg_send_batch_flush(batch); // not before it is said to be writable
+    CHECK_EQ(dg_send_batch_waiting(batch), 50);
+    dg_send_batch_writable(batch, 0);
+    CHECK_EQ(dg_send_batch_waiting(batch), 0);
+    CHECK_EQ(kernel.sent_count, 100);
+
+    struct dg_path gone = {.peer = sockets[0].address, .local = sockets[0].address, .listener = 1};
+    uint32_t number = 0;
+    CHECK(queue(&output, &gone, &number, sizeof number)); // a listener that there is not any more
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_ERROR), 1);
+    kernel.is_on = false;
+    dg_send_batch_free(batch);
+    dg_socket_group_close(&sockets[0], 1);
+    dg_socket_group_close(&sockets[1], 1);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(batch_answers_from_the_address_that_was_spoken_to),
+        DG_CASE(batch_drops_what_is_longer_than_any_record),
+        DG_CASE(batch_loses_nothing_to_short_counts_and_full_sockets),
+        DG_CASE(batch_full_socket_does_not_hold_up_another_listener),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
