@@ -79,6 +79,7 @@ struct dg_handshake {
     dg_time deadline;
 
     struct dg_peek peek;
+    bool offers_cid; // the front gave an ID to offer
     uint8_t cid[DG_CID_SIZE];
     struct dg_proof ticket;      // what the accepted ticket says
     uint8_t ticket_iv[16];       // of the one ticket that this hello may use

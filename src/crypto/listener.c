@@ -29,8 +29,9 @@ static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int size
 static int on_good_hello(WOLFSSL *ssl, void *context)
 {
     struct dg_handshake *handshake = context;
-    if (handshake->peek.has_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
-                                    wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+    if (handshake->offers_cid && handshake->peek.has_cid &&
+        (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
+         wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
         return -1;
     // The library knows "a certificate unless there is a PSK" for 1.2 only, and "a certificate" for 1.3 in a way
     // that leaves PSKs out by itself.
@@ -151,7 +152,9 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     reset(handshake);
     dg_peek_hello(&hello, gate->credentials, &handshake->peek);
     handshake->path = *path;
-    memcpy(handshake->cid, cid, DG_CID_SIZE);
+    handshake->offers_cid = cid != NULL;
+    if (cid != NULL)
+        memcpy(handshake->cid, cid, DG_CID_SIZE);
     if (!set_peer(handshake, path, match > 0 ? match : 0))
         return DG_HELLO_IGNORED;
     handshake->output = output;
