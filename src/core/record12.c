@@ -8,7 +8,6 @@
 
 #define CID_MAX 255                      // RFC 9146 3: the length is one byte
 #define AAD_MAX (8 + 3 + 2 + 8 + CID_MAX + 2)
-#define INNER_MAX DG_PLAINTEXT_MAX       // RFC 9146 5: DTLSInnerPlaintext, type and padding included
 
 // RFC 6347 4.1.2.4 without, RFC 9146 5.3 with connection ID. inner_size: bytes that are encrypted.
 static size_t make_aad(uint8_t aad[AAD_MAX], uint8_t type, uint16_t epoch, uint64_t sequence, const uint8_t *cid,
@@ -82,7 +81,8 @@ struct dg_result dg_record12_open(const struct dg_aead_ops *ops, const struct dg
     if (body_size < (size_t)info->explicit_size + info->tag_size + (with_cid ? 1 : 0))
         return dg_drop(DG_COUNT_DROP_RECORD_MALFORMED);
     size = body_size - info->explicit_size - info->tag_size;
-    if (size > DG_PLAINTEXT_MAX || (with_cid && size > INNER_MAX))
+    // With an ID that is DTLSInnerPlaintext: its type and padding count as well (RFC 9146 5).
+    if (size > DG_PLAINTEXT_MAX)
         return dg_drop(DG_COUNT_DROP_RECORD_TOO_LONG);
 
     make_nonce(nonce, keys, body, record->epoch, record->sequence);
@@ -117,7 +117,8 @@ size_t dg_record12_seal(const struct dg_aead_ops *ops, const struct dg_key_view 
     size_t aad_size, explicit_at, inner_at;
 
     // RFC 6347 4.1: numbers never wrap.
-    if (sequence > DG_SEQUENCE48_MAX || size > DG_PLAINTEXT_MAX || inner_size > INNER_MAX || cid_size > CID_MAX)
+    if (sequence > DG_SEQUENCE48_MAX || size > DG_PLAINTEXT_MAX || inner_size > DG_PLAINTEXT_MAX ||
+        cid_size > CID_MAX)
         return 0;
     dg_write_u8(&writer, cid_size > 0 ? DG_CONTENT_TLS12_CID : type);
     dg_write_u16(&writer, DG_VERSION_DTLS12);

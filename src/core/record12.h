@@ -9,7 +9,10 @@
 
 // Opens record in place with keys; the caller has checked epoch and replay. cid/cid_size: what the
 // association negotiated for receiving (0: none); a record that does not carry exactly that is
-// DROP_CID_MISMATCH, one that does not verify DROP_FORGED, one without inner type DROP_INNER_TYPE.
+// DROP_CID_MISMATCH, one that is too short for its AEAD DROP_RECORD_MALFORMED, one whose plaintext is above
+// 2^14 DROP_RECORD_TOO_LONG, one that does not verify DROP_FORGED, one without inner type or with one that
+// has no place under protection (anything but 21, 22, 23, 27) DROP_INNER_TYPE. Only with DG_OK are ret_type
+// and ret_plaintext written; after any other outcome the record's bytes are undefined.
 DG_MUST_USE struct dg_result dg_record12_open(const struct dg_aead_ops *ops, const struct dg_key_view *keys,
                                               const struct dg_record *record, const uint8_t *cid, size_t cid_size,
                                               uint8_t *ret_type, struct dg_bytes *ret_plaintext);
