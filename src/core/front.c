@@ -24,7 +24,7 @@ struct dg_front_config dg_front_config_default(void)
 static uint8_t *metered_reserve(void *context, size_t capacity)
 {
     struct dg_front *front = context;
-    uint8_t *room = front->output->reserve(front->output->context, capacity);
+    uint8_t *room = front->output.reserve(front->output.context, capacity);
     if (room == NULL) {
         dg_count(front->counters, DG_COUNT_DROP_SEND_FULL);
     }
@@ -42,7 +42,7 @@ static void metered_commit(void *context, const struct dg_path *path, size_t siz
         front->allowance -= size;
     }
     front->committed++;
-    front->output->commit(front->output->context, path, size);
+    front->output.commit(front->output.context, path, size);
 }
 
 void dg_front_meter_validated(struct dg_front *front)
@@ -71,7 +71,7 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
     front->gate = gate;
     front->hooks = *hooks;
     front->counters = counters;
-    front->output = output;
+    front->output = *output;
     front->metered = (struct dg_output){.context = front, .reserve = metered_reserve, .commit = metered_commit};
     front->admission = dg_admission_new(&config->admission);
     front->pending = dg_secret_new(DG_FRONT_PENDING_MAX * sizeof *front->pending);

@@ -38,6 +38,7 @@ struct dg_front_hooks {
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
 };
 
+// output and hooks are copied. NULL: memory is short.
 struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
                               const struct dg_output *output, const struct dg_front_hooks *hooks,
                               struct dg_counters *counters);

@@ -32,7 +32,7 @@ struct dg_front {
     struct dg_handover *pending; // DG_FRONT_PENDING_MAX, in shielded memory: they carry keys
     uint64_t pending_used;       // a bit for each
     // All that handshakes send goes through `metered`, which leads to output.
-    const struct dg_output *output;
+    struct dg_output output;
     struct dg_output metered;
     bool is_validated;  // of the peer being served: the cookie has come back
     size_t allowance;   // bytes that may still go to it while it is not
