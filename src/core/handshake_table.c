@@ -16,30 +16,32 @@ bool dg_handshake_table_init(struct dg_handshake_table *table, uint32_t busy_max
     while (heads < capacity) {
         heads *= 2;
     }
-    uint32_t cells = 64;
-    while (cells < 4 * busy_max) {
-        cells *= 2;
-    }
     *table = (struct dg_handshake_table){.capacity = capacity,
                                          .busy_max = busy_max,
                                          .head_mask = heads - 1,
-                                         .prefix_mask = cells - 1,
                                          .oldest = DG_NO_ENTRY,
                                          .newest = DG_NO_ENTRY,
                                          .unused_first = DG_NO_ENTRY,
+                                         .prefix_unused_first = DG_NO_ENTRY,
                                          .key = dg_hash_key_new()};
     table->entries = calloc(capacity > 0 ? capacity : 1, sizeof *table->entries);
     table->peer_heads = calloc(heads, sizeof *table->peer_heads);
     table->cid_heads = calloc(heads, sizeof *table->cid_heads);
-    table->prefix_cells = calloc(cells, sizeof *table->prefix_cells);
+    table->prefixes = calloc(busy_max > 0 ? busy_max : 1, sizeof *table->prefixes);
+    table->prefix_heads = calloc(heads, sizeof *table->prefix_heads);
     if (table->entries == NULL || table->peer_heads == NULL || table->cid_heads == NULL ||
-        table->prefix_cells == NULL || !dg_timer_heap_init(&table->timers, capacity)) {
+        table->prefixes == NULL || table->prefix_heads == NULL || !dg_timer_heap_init(&table->timers, capacity)) {
         dg_handshake_table_clear(table);
         return false;
     }
     for (uint32_t i = 0; i < heads; i++) {
         table->peer_heads[i] = DG_NO_ENTRY;
         table->cid_heads[i] = DG_NO_ENTRY;
+        table->prefix_heads[i] = DG_NO_ENTRY;
+    }
+    for (uint32_t i = busy_max; i > 0; i--) {
+        table->prefixes[i - 1].chain = table->prefix_unused_first;
+        table->prefix_unused_first = i - 1;
     }
     for (uint32_t i = capacity; i > 0; i--) {
         table->entries[i - 1].peer_chain = table->unused_first;
@@ -51,7 +53,8 @@ bool dg_handshake_table_init(struct dg_handshake_table *table, uint32_t busy_max
 void dg_handshake_table_clear(struct dg_handshake_table *table)
 {
     dg_timer_heap_clear(&table->timers);
-    free(table->prefix_cells);
+    free(table->prefix_heads);
+    free(table->prefixes);
     free(table->cid_heads);
     free(table->peer_heads);
     free(table->entries);
@@ -72,9 +75,41 @@ static uint32_t *cid_head(const struct dg_handshake_table *table, const uint8_t 
     return &table->cid_heads[(uint32_t)dg_hash(&table->key, cid, DG_CID_SIZE) & table->head_mask];
 }
 
-static uint32_t prefix_cell(const struct dg_handshake_table *table, const struct dg_address *peer)
+// The link that leads to the prefix's count, or the chain's last link.
+static uint32_t *prefix_link(const struct dg_handshake_table *table, uint64_t number)
 {
-    return (uint32_t)dg_prefix_number(&table->key, peer, DG_PREFIX_VALIDATED) & table->prefix_mask;
+    uint32_t *link = &table->prefix_heads[(uint32_t)number & table->head_mask];
+    while (*link != DG_NO_ENTRY && table->prefixes[*link].number != number) {
+        link = &table->prefixes[*link].chain;
+    }
+    return link;
+}
+
+static uint32_t prefix_get(struct dg_handshake_table *table, const struct dg_address *peer)
+{
+    uint64_t number = dg_prefix_number(&table->key, peer, DG_PREFIX_VALIDATED);
+    uint32_t *link = prefix_link(table, number);
+    uint32_t place = *link;
+    if (place == DG_NO_ENTRY) {
+        place = table->prefix_unused_first;
+        DG_BUG_UNLESS(place != DG_NO_ENTRY);
+        table->prefix_unused_first = table->prefixes[place].chain;
+        table->prefixes[place] = (struct dg_prefix_count){.number = number, .chain = DG_NO_ENTRY};
+        *link = place;
+    }
+    table->prefixes[place].busy++;
+    return place;
+}
+
+static void prefix_put(struct dg_handshake_table *table, uint32_t place)
+{
+    struct dg_prefix_count *prefix = &table->prefixes[place];
+    if (--prefix->busy > 0) {
+        return;
+    }
+    *prefix_link(table, prefix->number) = prefix->chain;
+    prefix->chain = table->prefix_unused_first;
+    table->prefix_unused_first = place;
 }
 
 uint32_t dg_handshake_table_find(const struct dg_handshake_table *table, const struct dg_path *path)
@@ -101,7 +136,8 @@ uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, con
 
 uint32_t dg_handshake_table_of_prefix(const struct dg_handshake_table *table, const struct dg_address *peer)
 {
-    return table->prefix_cells[prefix_cell(table, peer)];
+    uint32_t place = *prefix_link(table, dg_prefix_number(&table->key, peer, DG_PREFIX_VALIDATED));
+    return place != DG_NO_ENTRY ? table->prefixes[place].busy : 0;
 }
 
 uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct dg_path *path, const uint8_t *cid)
@@ -127,8 +163,7 @@ uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct d
         entry->cid_chain = *head;
         *head = place;
     }
-    entry->prefix_cell = prefix_cell(table, &path->peer);
-    table->prefix_cells[entry->prefix_cell]++;
+    entry->prefix = prefix_get(table, &path->peer);
     table->busy++;
     return place;
 }
@@ -144,7 +179,7 @@ static void end_busy(struct dg_handshake_table *table, uint32_t place)
         *link = entry->cid_chain;
         entry->has_cid = false;
     }
-    table->prefix_cells[entry->prefix_cell]--;
+    prefix_put(table, entry->prefix);
     table->busy--;
 }
 

@@ -37,7 +37,7 @@ struct dg_handshake_entry {
     uint32_t pending;               // TAKEN: which pending hand-over
     dg_time give_up_at;
     dg_time repeat_at;              // earliest time at which a repeated hello is given to it again
-    uint32_t peer_chain, cid_chain, prefix_cell;
+    uint32_t peer_chain, cid_chain, prefix;
     uint32_t older, newer;          // FINISHED, by age
 };
 
@@ -46,10 +46,14 @@ struct dg_handshake_table {
     uint32_t capacity;
     uint32_t *peer_heads, *cid_heads;
     uint32_t head_mask;
-    // Handshakes of each prefix, in cells picked by a keyed hash. Two prefixes may share a cell, and then
-    // its limit; nobody can choose to.
-    uint32_t *prefix_cells;
-    uint32_t prefix_mask;
+    // How many are busy of each prefix: there are never more prefixes than busy handshakes.
+    struct dg_prefix_count {
+        uint64_t number;
+        uint32_t busy;
+        uint32_t chain;
+    } *prefixes;
+    uint32_t *prefix_heads;
+    uint32_t prefix_unused_first;
     uint32_t unused_first;
     uint32_t oldest, newest; // FINISHED
     uint32_t busy;           // RUNNING, PROVEN or TAKEN
@@ -64,7 +68,7 @@ void dg_handshake_table_clear(struct dg_handshake_table *table); // fine on a ze
 
 uint32_t dg_handshake_table_find(const struct dg_handshake_table *table, const struct dg_path *path);
 uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, const uint8_t cid[DG_CID_SIZE]);
-// How many are busy of the peer's prefix (/32, /64), perhaps counting others that share its cell.
+// How many are busy of the peer's prefix (/32, /64).
 uint32_t dg_handshake_table_of_prefix(const struct dg_handshake_table *table, const struct dg_address *peer);
 // A RUNNING entry; the caller has removed the path's former one. DG_NO_ENTRY: busy_max are busy. cid may be
 // NULL.
