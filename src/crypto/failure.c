@@ -78,6 +78,10 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON,
                        "no cipher suite or group in common that our credentials allow");
         return;
+    case NO_CERT_ERROR:
+    case NO_PRIVATE_KEY:
+        dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "the client wants a certificate and we have none");
+        return;
     case BAD_KEY_SHARE_DATA:
     case KEY_SHARE_ERROR:
     case ECC_CURVE_ERROR:
@@ -88,10 +92,6 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         return;
     case PSK_KEY_ERROR:
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "no way in common to use the pre-shared key");
-        return;
-    case NO_CERT_ERROR:
-    case NO_PRIVATE_KEY:
-        dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "the client wants a certificate and we have none");
         return;
     case VERIFY_CERT_ERROR:
         dg_failure_set(handshake, DG_COUNT_FAIL_CERTIFICATE, "the client's certificate was refused");

@@ -33,9 +33,11 @@ static int on_good_hello(WOLFSSL *ssl, void *context)
         (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
          wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
         return -1;
-    // The library knows "a certificate unless there is a PSK" for 1.2 only, and "a certificate" for 1.3 in a way
-    // that leaves PSKs out by itself.
-    if (handshake->peek.offers_13 && handshake->gate->config.authenticate_clients)
+    // The library knows "a certificate unless there is a PSK" for DTLS 1.2 only. A 1.3 client without a PSK is
+    // told here; one with a PSK that shows nothing in the end is refused when the handshake is done.
+    const struct dg_peek *peek = &handshake->peek;
+    bool has_psk = peek->has_psk && peek->psk_suite != NULL;
+    if (peek->offers_13 && !has_psk && handshake->gate->config.authenticate_clients)
         wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, dg_verify_peer);
     const struct dg_trust *trust = &handshake->gate->trust;
     if (handshake->peek.wants_raw_server_key && trust->own_raw_key != NULL) {

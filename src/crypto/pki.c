@@ -34,10 +34,15 @@ static int encode_date(time_t when, uint8_t out[CTC_DATE_SIZE])
     if (gmtime_r(&when, &parts) == NULL)
         return 0;
     bool is_short = parts.tm_year < 150;
-    size_t size = strftime(text, sizeof text, is_short ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ", &parts);
+    const char *digits = text;
+    size_t size = strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &parts);
+    if (is_short) { // UTCTime leaves the century out
+        digits += 2;
+        size -= 2;
+    }
     out[0] = is_short ? ASN_UTC_TIME : ASN_GENERALIZED_TIME;
     out[1] = (uint8_t)size;
-    memcpy(out + 2, text, size);
+    memcpy(out + 2, digits, size);
     return (int)size + 2;
 }
 

@@ -35,6 +35,9 @@ static const char *refusal_text(int error)
         return "the client's certificate has a name that its CA may not give";
     case KEYUSAGE_E:
     case EXTKEYUSAGE_E:
+    case EXTKEYUSE_AUTH_E:
+    case KEYUSE_SIGNATURE_E:
+    case KEYUSE_ENCIPHER_E:
         return "the client's certificate is for another purpose";
     case RSA_KEY_SIZE_E:
     case ECC_KEY_SIZE_E:
@@ -191,8 +194,12 @@ static void note_claim(struct dg_handshake *handshake, const WOLFSSL_X509_STORE_
 int dg_verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store)
 {
     struct dg_handshake *handshake = store->userCtx;
-    if (handshake == NULL || store->certs == NULL || store->totalCerts < 1)
+    if (handshake == NULL)
         return 0;
+    if (store->certs == NULL || store->totalCerts < 1) {
+        dg_failure_set(handshake, DG_COUNT_FAIL_NO_CERTIFICATE, "the client sent no certificate");
+        return 0;
+    }
     int type = WOLFSSL_CERT_TYPE_UNKNOWN;
     bool is_raw = wolfSSL_get_negotiated_client_cert_type(handshake->ssl, &type) == WOLFSSL_SUCCESS &&
                   type == WOLFSSL_CERT_TYPE_RPK;
