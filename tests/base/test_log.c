@@ -18,7 +18,7 @@ static int ends[2] = {-1, -1};
 // What one write brought, as text; "" when there was none.
 static const char *next_write(void)
 {
-    static char text[4096];
+    static char text[8192];
     ssize_t size = recv(ends[0], text, sizeof text - 1, MSG_DONTWAIT);
     text[size > 0 ? size : 0] = '\0';
     return text;
@@ -28,6 +28,8 @@ static void begin(struct dg_log_line *line)
 {
     dg_log_begin(line, DG_LOG_INFO, "test");
 }
+
+#define LINE_MAX_BYTES (sizeof((struct dg_log_line *)0)->text)
 
 DG_TEST(log_line_is_one_write_of_pairs)
 {
@@ -131,8 +133,8 @@ DG_TEST(log_line_over_the_buffer_is_cut_and_marked)
     static const char MARK[] = " truncated=yes\n";
     for (int wide = 0; wide <= 1; wide++) {
         bool cut_before = false;
-        for (size_t size = 1; size <= 1100; size++) {
-            char value[1100];
+        for (size_t size = 1; size <= LINE_MAX_BYTES + 76; size++) {
+            char value[LINE_MAX_BYTES + 76];
             memset(value, wide ? '\n' : 'x', size);
             struct dg_log_line line;
             begin(&line);
@@ -158,7 +160,7 @@ DG_TEST(log_line_over_the_buffer_is_cut_and_marked)
 
 DG_TEST(log_nothing_follows_a_cut_value)
 {
-    static char value[3000];
+    static char value[LINE_MAX_BYTES + 2000];
     memset(value, 'x', sizeof value - 1);
     struct dg_log_line line;
     begin(&line);
@@ -172,7 +174,7 @@ DG_TEST(log_nothing_follows_a_cut_value)
     CHECK(strstr(text, " truncated=yes\n") != NULL);
     // A short pair that would still fit does not slip in behind one that did not.
     begin(&line);
-    dg_log_bytes(&line, "fill", value, 960);
+    dg_log_bytes(&line, "fill", value, LINE_MAX_BYTES - 64);
     dg_log_text(&line, "a_key_with_a_long_name_of_its_own_for_this", "v");
     dg_log_text(&line, "b", "v");
     dg_log_end(&line);
