@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Handshakes under way: one for an address, repeats, early data, failure, time-outs, hand-over, and what
+// comes late. Past the cookie everything is told from who holds which address.
+#include "check.h"
+#include "core/front_state.h"
+#include "support/front_rig.h"
+
+#include <string.h>
+
+#define NOW (100 * DG_SECOND)
+#define PEER "198.51.100.1:4000"
+#define LOCAL "192.0.2.9:5684"
+
+static struct toy_client client_of(bool is_13, bool with_cid, uint64_t seed)
+{
+    struct toy_client client = toy_client_new(PEER, LOCAL, is_13, seed);
+    client.offers_cid = with_cid;
+    client.cid_size = with_cid ? 5 : 0;
+    return client;
+}
+
+DG_TEST(front_hands_over_what_was_proven)
+{
+    static struct rig rig;
+    for (int kind = 0; kind < 16; kind++) {
+        bool is_13 = (kind & 1) != 0, with_cid = (kind & 2) != 0;
+        rig_init(&rig);
+        rig.gate.flights = (kind & 4) != 0 ? 2 : 1;
+        rig.gate.resumes = (kind & 8) != 0;
+        rig_open(&rig);
+        struct toy_client client = client_of(is_13, with_cid, 1);
+        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+        CHECK_EQ(rig.handed_over, 1);
+        CHECK_EQ(rig.handover.version, is_13 ? 13 : 12);
+        CHECK(dg_address_equal(&rig.handover.path.peer, &client.path.peer));
+        CHECK(dg_address_equal(&rig.handover.path.local, &client.path.local));
+        CHECK_EQ(rig.handover.path.listener, client.path.listener);
+        CHECK_EQ(rig.handover.cid_size, with_cid ? DG_CID_SIZE : 0);
+        if (with_cid) {
+            CHECK_MEM(rig.handover.cid, client.server_cid, DG_CID_SIZE);
+        }
+        struct dg_key_material keys;
+        fake_key_material(client.random, 'c', &keys);
+        CHECK_MEM(&rig.handover.rx, &keys, sizeof keys);
+        CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_COMPLETED), 1);
+        CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_RESUMED), (kind & 8) != 0);
+        CHECK_EQ(rig.gate.live, 0);
+        CHECK_EQ(rig.gate.violations, 0);
+        CHECK_EQ(dg_front_busy(rig.front), 0);
+        rig_close(&rig);
+    }
+}
+
+// Keys leave no trace in the front's memory once they are handed over.
+DG_TEST(front_wipes_keys_that_it_handed_over)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client client = client_of(true, true, 1);
+    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    static const uint8_t zeros[sizeof(struct dg_handover)];
+    CHECK_MEM(rig.front->pending, zeros, sizeof zeros);
+    CHECK_EQ(rig.front->pending_used, 0);
+    rig_close(&rig);
+}
+
+DG_TEST(front_without_cid_offers_none)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig.config.offer_cid = false;
+    rig_open(&rig);
+    struct toy_client client = client_of(false, true, 1);
+    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK(!client.has_server_cid);
+    CHECK_EQ(rig.handover.cid_size, 0);
+    rig_close(&rig);
+}
+
+// Attack 13: a repeated second hello never signs again; it is answered once a second from what is there.
+DG_TEST(front_never_signs_twice_for_one_hello)
+{
+    static struct rig rig;
+    for (int is_13 = 0; is_13 < 2; is_13++) {
+        rig_init(&rig);
+        rig_open(&rig);
+        struct toy_client client = client_of(is_13 != 0, false, 1);
+        struct toy_client first = client; // its hello without a cookie
+        rig_turn(&rig, NOW, &client);
+        uint8_t datagram[1024], bare[1024];
+        size_t bare_size = toy_hello(&first, bare, sizeof bare);
+        size_t size = toy_hello(&client, datagram, sizeof datagram);
+        rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.signed_flights, 1);
+        for (dg_time at = 0; at < 10 * DG_SECOND; at += 100 * DG_MILLISECOND) {
+            rig_give(&rig, NOW + at, &client.path, datagram, size);
+            rig_give(&rig, NOW + at, &client.path, bare, bare_size); // a late copy of the first
+        }
+        CHECK_EQ(rig.gate.started, 1);
+        CHECK_EQ(rig.gate.signed_flights, 1);
+        CHECK_EQ(rig.gate.repeats, 9);
+        CHECK_EQ(RIG_COUNT(&rig, DROP_HELLO_REPEATED), 200 - 9);
+        // With the random of the running handshake but no valid cookie (and no cookie work when it is too soon).
+        client.cookie[0] ^= 1;
+        size = toy_hello(&client, datagram, sizeof datagram);
+        unsigned checks = rig.gate.check_cookie_calls;
+        rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.check_cookie_calls, checks);
+        rig_give(&rig, NOW + 20 * DG_SECOND, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.repeats, 9);
+        CHECK_EQ(rig.queued, 0);
+        CHECK_EQ(dg_front_busy(rig.front), 1);
+        rig_close(&rig);
+    }
+}
+
+// Attack 42 and F10, RFC 6347 4.2.8: a client that begins anew is served; a spoofed hello disturbs nothing.
+DG_TEST(front_lets_a_client_begin_anew)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client old = client_of(false, true, 1), spoofer = client_of(true, false, 2);
+    rig_begin(&rig, NOW, &old);
+    CHECK_EQ(dg_front_busy(rig.front), 1);
+    // A hello without cookie and one with a wrong cookie, in the old client's name.
+    uint8_t datagram[1024];
+    size_t size = toy_hello(&spoofer, datagram, sizeof datagram);
+    rig_give(&rig, NOW, &spoofer.path, datagram, size);
+    spoofer.cookie_size = 16;
+    size = toy_hello(&spoofer, datagram, sizeof datagram);
+    rig_give(&rig, NOW, &spoofer.path, datagram, size);
+    CHECK_EQ(rig.gate.started, 1);
+    CHECK_EQ(rig.gate.freed, 0);
+    // The client itself, rebooted, while its old handshake runs.
+    struct toy_client again = client_of(false, true, 3);
+    rig_begin(&rig, NOW, &again);
+    CHECK_EQ(again.state, TOY_PROVING);
+    CHECK_EQ(rig.gate.started, 2);
+    CHECK_EQ(rig.gate.freed, 1);
+    CHECK_EQ(dg_front_busy(rig.front), 1);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_REPLACED), 1);
+    CHECK_EQ(rig_run(&rig, NOW, &again), TOY_DONE);
+    // And after its association was handed over, ten times of ten.
+    for (unsigned i = 0; i < 10; i++) {
+        struct toy_client reborn = client_of(i % 2 == 0, i % 3 == 0, 10 + i);
+        CHECK_EQ(rig_run(&rig, NOW, &reborn), TOY_DONE);
+    }
+    CHECK_EQ(rig.handed_over, 11);
+    CHECK_EQ(rig.gate.live, 0);
+    rig_close(&rig);
+}
+
+// What comes late for a finished handshake: its hello starts nothing, plaintext is dropped, records of its
+// last flight go to the worker.
+DG_TEST(front_remembers_a_finished_handshake)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client client = client_of(false, false, 1);
+    rig_turn(&rig, NOW, &client);
+    uint8_t hello[1024], flight[1024];
+    struct toy_client copy = client;
+    size_t hello_size = toy_hello(&copy, hello, sizeof hello);
+    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    client.state = TOY_PROVING; // the end got lost: it repeats ClientKeyExchange, CCS and Finished
+    size_t flight_size = toy_send(&client, true, flight, sizeof flight);
+    unsigned hello_calls = rig.gate.hello_calls;
+    rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, hello, hello_size);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_HELLO_REPEATED), 1);
+    CHECK_EQ(rig.gate.hello_calls, hello_calls);
+    rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 2);
+    CHECK_EQ(rig.forwarded, 1);
+    CHECK_EQ(rig.forwarded_size, 13 + 24);
+    CHECK_EQ(rig.sent, 3); // cookie, flight, end: no more
+    // Datagrams that a worker passed on may have crossed the hand-over: back, but not for ever.
+    for (int i = 0; i < 100; i++) {
+        rig_give_passed_on(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
+    }
+    CHECK_EQ(rig.forwarded, 1 + DG_FRONT_RETURNS_MAX);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_NO_ASSOCIATION), 100 - DG_FRONT_RETURNS_MAX);
+    // Ten seconds, then it is forgotten and the cookie alone decides.
+    CHECK_EQ(dg_front_deadline(rig.front), NOW + 10 * DG_SECOND);
+    dg_front_advance(rig.front, NOW + 10 * DG_SECOND);
+    CHECK_EQ(dg_front_deadline(rig.front), DG_NEVER);
+    rig_close(&rig);
+}
+
+// The memory of finished handshakes is bounded: the oldest is forgotten.
+DG_TEST(front_forgets_the_oldest_finished_handshake)
+{
+    struct dg_handshake_table table;
+    REQUIRE(dg_handshake_table_init(&table, 4, 16));
+    for (unsigned i = 0; i < 1000; i++) {
+        struct dg_path path = toy_client_new(PEER, LOCAL, false, 1).path;
+        path.peer.port = (uint16_t)(1 + i);
+        uint8_t cid[DG_CID_SIZE] = {(uint8_t)i, (uint8_t)(i >> 8)};
+        uint32_t place = dg_handshake_table_add(&table, &path, i % 2 == 0 ? cid : NULL);
+        REQUIRE(place != DG_NO_ENTRY);
+        CHECK_EQ(dg_handshake_table_find(&table, &path), place);
+        CHECK_EQ(dg_handshake_table_find_cid(&table, cid), i % 2 == 0 ? place : DG_NO_ENTRY);
+        CHECK_EQ(dg_handshake_table_of_prefix(&table, &path.peer), 1);
+        dg_handshake_table_finish(&table, place);
+        CHECK_EQ(dg_handshake_table_find_cid(&table, cid), DG_NO_ENTRY);
+        unsigned known = 0;
+        for (unsigned back = 0; back < 40 && back <= i; back++) {
+            path.peer.port = (uint16_t)(1 + i - back);
+            bool is_known = dg_handshake_table_find(&table, &path) != DG_NO_ENTRY;
+            CHECK(!is_known || back < 20);
+            known += is_known;
+        }
+        CHECK_EQ(known, i < 20 ? i + 1 : 20);
+    }
+    CHECK_EQ(table.busy, 0);
+    dg_handshake_table_clear(&table);
+}
+
+// T4, RFC 9147 5.8.1, RFC 6347 4.2.4: application data before the end is held, whole and bounded.
+DG_TEST(front_holds_early_data_within_bounds)
+{
+    static struct rig rig;
+    for (int is_13 = 0; is_13 < 2; is_13++) {
+        rig_init(&rig);
+        rig_open(&rig);
+        struct toy_client client = client_of(is_13 != 0, is_13 != 0, 1);
+        rig_begin(&rig, NOW, &client);
+        uint8_t data[6][256];
+        size_t size = 0;
+        for (int i = 0; i < 6; i++) {
+            size = toy_data(&client, data[i], sizeof data[i]);
+            if (i % 2 == 0) {
+                rig_give(&rig, NOW, &client.path, data[i], size);
+            } else {
+                rig_give_passed_on(&rig, NOW, &client.path, data[i], size); // a worker did not know it
+            }
+        }
+        CHECK_EQ(RIG_COUNT(&rig, DROP_EARLY_FULL), 2);
+        CHECK_EQ(rig.forwarded, 0);
+        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+        REQUIRE(rig.early_count == DG_EARLY_MAX);
+        for (size_t i = 0; i < DG_EARLY_MAX; i++) {
+            CHECK_EQ(rig.early_size[i], size);
+            CHECK_MEM(rig.early[i], data[i], size);
+        }
+        CHECK_EQ(rig.gate.violations, 0);
+        rig_close(&rig);
+    }
+}
+
+// Data in the datagram of the Finished is not the handshake's: records go in one by one.
+DG_TEST(front_keeps_what_follows_the_end_from_the_handshake)
+{
+    static struct rig rig;
+    for (int kind = 0; kind < 4; kind++) {
+        rig_init(&rig);
+        rig_open(&rig);
+        struct toy_client client = client_of((kind & 1) != 0, (kind & 2) != 0, 1);
+        rig_begin(&rig, NOW, &client);
+        uint8_t datagram[1024];
+        size_t size = toy_send(&client, false, datagram, sizeof datagram);
+        size += toy_data(&client, datagram + size, sizeof datagram - size);
+        size += toy_plain(&client, DG_CONTENT_ALERT, "\2\0", 2, datagram + size, sizeof datagram - size);
+        size += toy_data(&client, datagram + size, sizeof datagram - size);
+        rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_EQ(rig.handed_over, 1);
+        CHECK_EQ(rig.early_count, 2);
+        CHECK_EQ(rig.gate.violations, 0);
+        CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 1);
+        rig_close(&rig);
+    }
+}
+
+// The pool of early data is everybody's: many peers together never hold more than it has, and it all comes back.
+DG_TEST(front_pool_of_early_data_is_bounded_and_freed)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    for (unsigned round = 0; round < 3; round++) {
+        dg_time now = NOW + round * DG_MINUTE;
+        for (unsigned i = 0; i < 200; i++) {
+            struct toy_client client = client_of(true, false, round * 1000 + i);
+            client.path.peer.port = (uint16_t)(1000 + i);
+            rig_begin(&rig, now, &client);
+            for (int n = 0; n < DG_EARLY_MAX; n++) {
+                uint8_t datagram[256];
+                size_t size = toy_data(&client, datagram, sizeof datagram);
+                rig_give(&rig, now, &client.path, datagram, size);
+            }
+        }
+        CHECK_EQ(RIG_COUNT(&rig, DROP_EARLY_FULL), (round + 1) * (800 - DG_EARLY_BUFFERS));
+        dg_front_advance(rig.front, now + rig.config.handshake_timeout);
+        CHECK_EQ(dg_front_busy(rig.front), 0);
+    }
+    rig_close(&rig);
+}
+
+// M12: while a handshake runs only its address counts.
+DG_TEST(front_ignores_a_handshakes_cid_from_elsewhere)
+{
+    static struct rig rig;
+    for (int is_13 = 0; is_13 < 2; is_13++) {
+        rig_init(&rig);
+        rig_open(&rig);
+        struct toy_client client = client_of(is_13 != 0, true, 1);
+        rig_begin(&rig, NOW, &client);
+        REQUIRE(client.has_server_cid);
+        struct toy_client thief = client;
+        thief.path.peer.port++;
+        uint8_t datagram[1024];
+        unsigned received = rig.gate.receive_calls;
+        size_t size = toy_data(&thief, datagram, sizeof datagram);
+        rig_give(&rig, NOW, &thief.path, datagram, size);
+        size = toy_send(&thief, false, datagram, sizeof datagram); // even the right proof
+        rig_give(&rig, NOW, &thief.path, datagram, size);
+        CHECK_EQ(RIG_COUNT(&rig, DROP_OLD_PATH), 2);
+        CHECK_EQ(rig.gate.receive_calls, received);
+        CHECK_EQ(rig.forwarded, 0);
+        CHECK_EQ(rig.handed_over, 0);
+        // From its own address, but with the ID of an association that it has beside: the worker's.
+        struct toy_client beside = client;
+        beside.server_cid[0] ^= 1;
+        size = toy_data(&beside, datagram, sizeof datagram);
+        rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_EQ(rig.forwarded, 1);
+        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+        rig_close(&rig);
+    }
+}
+
+// Attack 22: application data of epoch 0; and epochs for which no handshake has keys.
+DG_TEST(front_gives_a_handshake_only_its_epochs)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client client = client_of(false, false, 1);
+    rig_begin(&rig, NOW, &client);
+    unsigned received = rig.gate.receive_calls;
+    uint8_t datagram[128];
+    size_t size = toy_plain(&client, DG_CONTENT_APPLICATION_DATA, "data", 4, datagram, sizeof datagram);
+    rig_give(&rig, NOW, &client.path, datagram, size);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 1);
+    uint8_t record[64] = {22, 0xfe, 0xfd, 0, 2};
+    record[12] = 40;
+    rig_give(&rig, NOW, &client.path, record, 53);
+    uint8_t unified[64] = {0x2d, 0, 0, 0, 40}; // epoch bits 1: 0-RTT
+    rig_give(&rig, NOW, &client.path, unified, 45);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_EPOCH_UNKNOWN), 2);
+    CHECK_EQ(rig.gate.receive_calls, received);
+    size = toy_plain(&client, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
+    rig_give(&rig, NOW, &client.path, datagram, size);
+    CHECK_EQ(rig.gate.receive_calls, received + 1);
+    rig_close(&rig);
+}
+
+DG_TEST(front_reports_why_a_handshake_failed)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client client = client_of(false, false, 1);
+    client.wrong_key = true;
+    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_REFUSED);
+    CHECK_EQ(rig.failed, 1);
+    CHECK_STR(rig.failure.reason, "wrong key for this identity");
+    CHECK_STR(rig.failed_peer, PEER);
+    CHECK_EQ(RIG_COUNT(&rig, FAIL_WRONG_KEY), 1);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_FAILED), 1);
+    // The client's own alert.
+    struct toy_client other = client_of(false, false, 2);
+    rig_begin(&rig, NOW, &other);
+    uint8_t datagram[64];
+    size_t size = toy_plain(&other, DG_CONTENT_ALERT, "\2\60", 2, datagram, sizeof datagram);
+    rig_give(&rig, NOW, &other.path, datagram, size);
+    CHECK_EQ(rig.failed, 2);
+    CHECK_EQ(rig.failure.alert_received, 48);
+    // The result cannot be used: never handed over.
+    rig.gate.take_fails = true;
+    struct toy_client third = client_of(true, false, 3);
+    rig_run(&rig, NOW, &third);
+    CHECK_EQ(rig.failed, 3);
+    CHECK_EQ(RIG_COUNT(&rig, FAIL_TAKEOVER), 1);
+    CHECK_EQ(rig.handed_over, 0);
+    CHECK_EQ(rig.gate.live, 0);
+    CHECK_EQ(dg_front_busy(rig.front), 0);
+    rig_close(&rig);
+}
+
+// T7 and attack 15: a client that stops, at every stage at which it can.
+DG_TEST(front_reaps_clients_that_stop_at_any_stage)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig.gate.flights = 3;
+    rig_open(&rig);
+    unsigned begun = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct toy_client client = client_of(i % 2 == 0, i % 3 == 0, i);
+        client.path.peer.port = (uint16_t)(1000 + i);
+        for (unsigned turns = i % 5; turns > 0; turns--) { // 0: nothing at all .. 4: one proof is missing
+            rig_turn(&rig, NOW, &client);
+        }
+        begun += i % 5 >= 2;
+    }
+    CHECK_EQ(dg_front_busy(rig.front), begun);
+    CHECK_EQ(rig.gate.live, begun);
+    dg_time now = NOW;
+    unsigned turns = 0;
+    while (dg_front_deadline(rig.front) != DG_NEVER) { // the clock that an owner would run
+        now = dg_front_deadline(rig.front);
+        dg_front_advance(rig.front, now);
+        REQUIRE(++turns < 1000);
+    }
+    CHECK_EQ(now, NOW + rig.config.handshake_timeout);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_EXPIRED), begun);
+    CHECK_EQ(dg_front_busy(rig.front), 0);
+    CHECK_EQ(rig.gate.live, 0);
+    CHECK_EQ(rig.gate.violations, 0);
+    CHECK(rig.gate.advance_calls >= begun * 4); // 1, 2, 4, 8, 16 s
+    rig_close(&rig);
+}
+
+DG_TEST(front_frees_a_handshake_whose_timer_gives_up)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig.gate.retransmit_max = 2;
+    rig_open(&rig);
+    struct toy_client client = client_of(false, false, 1);
+    rig_begin(&rig, NOW, &client);
+    dg_time now = NOW;
+    while (dg_front_busy(rig.front) > 0 && now < NOW + DG_MINUTE) {
+        now = dg_front_deadline(rig.front);
+        dg_front_advance(rig.front, now);
+    }
+    CHECK(now < NOW + rig.config.handshake_timeout);
+    CHECK_STR(rig.failure.reason, "the client does not answer");
+    CHECK_EQ(rig.gate.live, 0);
+    rig_close(&rig);
+}
+
+// A worker without room: the result waits, with what came early, until the deadline. Attack 43: the others
+// go on meanwhile, more of them than there are places to wait in.
+DG_TEST(front_retries_the_hand_over_until_its_deadline)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    rig.no_room = true;
+    enum { CLIENTS = DG_FRONT_PENDING_MAX + 10 };
+    static struct toy_client clients[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = client_of(true, false, i);
+        clients[i].path.peer.port = (uint16_t)(1000 + i);
+        CHECK_EQ(rig_run(&rig, NOW, &clients[i]), TOY_DONE);
+    }
+    CHECK_EQ(rig.handed_over, 0);
+    CHECK_EQ(dg_front_busy(rig.front), CLIENTS);
+    CHECK_EQ(rig.gate.live, CLIENTS - DG_FRONT_PENDING_MAX);
+    uint8_t datagram[256];
+    size_t size = toy_data(&clients[0], datagram, sizeof datagram);
+    rig_give(&rig, NOW, &clients[0].path, datagram, size);
+    dg_time now = NOW + 5 * DG_MILLISECOND;
+    CHECK(dg_front_deadline(rig.front) <= now);
+    dg_front_advance(rig.front, now);
+    CHECK_EQ(rig.handed_over, 0);
+    rig.no_room = false;
+    for (int i = 0; i < 3; i++) {
+        now += DG_MILLISECOND;
+        dg_front_advance(rig.front, now);
+    }
+    CHECK_EQ(rig.handed_over, CLIENTS);
+    CHECK_EQ(rig.gate.live, 0);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_COMPLETED), CLIENTS);
+    // And one that never finds room.
+    rig.no_room = true;
+    struct toy_client late = client_of(false, false, 999);
+    rig_run(&rig, now, &late);
+    dg_front_advance(rig.front, now + rig.config.handshake_timeout);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_EXPIRED), 1);
+    CHECK_EQ(dg_front_busy(rig.front), 0);
+    CHECK_EQ(rig.front->pending_used, 0);
+    rig_close(&rig);
+}
+
+DG_TEST(front_early_data_of_a_waiting_hand_over_goes_along)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    rig.no_room = true;
+    struct toy_client client = client_of(true, true, 1);
+    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    uint8_t datagram[256];
+    size_t size = toy_data(&client, datagram, sizeof datagram);
+    rig.no_room = false;
+    rig_give(&rig, NOW, &client.path, datagram, size);
+    CHECK_EQ(rig.handed_over, 1);
+    CHECK_EQ(rig.early_count, 1);
+    rig_close(&rig);
+}
+
+DG_TEST(front_stopping_takes_no_hello_and_ends_what_runs)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client running = client_of(false, false, 1), waiting = client_of(true, false, 2);
+    waiting.path.peer.port++;
+    rig_begin(&rig, NOW, &running);
+    rig_turn(&rig, NOW, &waiting);
+    dg_front_stop(rig.front);
+    CHECK_EQ(dg_front_busy(rig.front), 1);
+    CHECK_EQ(rig_run(&rig, NOW, &waiting), TOY_HELLO_COOKIE);
+    CHECK_EQ(rig_run(&rig, NOW, &running), TOY_DONE);
+    CHECK_EQ(dg_front_busy(rig.front), 0);
+    rig_close(&rig);
+}
+
+// A reload: new handshakes meet the new gate, those under way end with the one that they began with.
+DG_TEST(front_changes_gates_between_handshakes)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct fake_gate second = fake_gate_default();
+    struct toy_client old = client_of(false, false, 1), fresh = client_of(true, false, 2);
+    fresh.path.peer.port++;
+    rig_begin(&rig, NOW, &old);
+    dg_front_set_gate(rig.front, &second);
+    CHECK_EQ(rig_run(&rig, NOW, &fresh), TOY_DONE);
+    CHECK_EQ(rig_run(&rig, NOW, &old), TOY_DONE);
+    CHECK_EQ(rig.gate.taken, 1);
+    CHECK_EQ(second.taken, 1);
+    CHECK_EQ(rig.gate.live + second.live, 0);
+    rig_close(&rig);
+}
+
+// The front freed in the middle of everything frees everything (the sanitizer's leak check is the judge).
+DG_TEST(front_freed_at_any_moment_leaks_nothing)
+{
+    static struct rig rig;
+    for (int stage = 0; stage < 6; stage++) {
+        rig_init(&rig);
+        rig_open(&rig);
+        rig.no_room = true;
+        struct toy_client client = client_of(true, true, 1);
+        for (int turn = 0; turn < stage; turn++) {
+            rig_turn(&rig, NOW, &client);
+            uint8_t datagram[256];
+            size_t size = toy_data(&client, datagram, sizeof datagram);
+            rig_give(&rig, NOW, &client.path, datagram, size);
+        }
+        rig_close(&rig);
+        CHECK_EQ(rig.gate.live, 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(front_hands_over_what_was_proven),
+        DG_CASE(front_wipes_keys_that_it_handed_over),
+        DG_CASE(front_without_cid_offers_none),
+        DG_CASE(front_never_signs_twice_for_one_hello),
+        DG_CASE(front_lets_a_client_begin_anew),
+        DG_CASE(front_remembers_a_finished_handshake),
+        DG_CASE(front_forgets_the_oldest_finished_handshake),
+        DG_CASE(front_holds_early_data_within_bounds),
+        DG_CASE(front_keeps_what_follows_the_end_from_the_handshake),
+        DG_CASE(front_pool_of_early_data_is_bounded_and_freed),
+        DG_CASE(front_ignores_a_handshakes_cid_from_elsewhere),
+        DG_CASE(front_gives_a_handshake_only_its_epochs),
+        DG_CASE(front_reports_why_a_handshake_failed),
+        DG_CASE(front_reaps_clients_that_stop_at_any_stage),
+        DG_CASE(front_frees_a_handshake_whose_timer_gives_up),
+        DG_CASE(front_retries_the_hand_over_until_its_deadline),
+        DG_CASE(front_early_data_of_a_waiting_hand_over_goes_along),
+        DG_CASE(front_stopping_takes_no_hello_and_ends_what_runs),
+        DG_CASE(front_changes_gates_between_handshakes),
+        DG_CASE(front_freed_at_any_moment_leaks_nothing),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof *cases, argc, argv);
+}
