@@ -175,6 +175,23 @@ static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct
     dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, data, size);
 }
 
+static void serve_messages(struct dg_worker_loop *loop, dg_time now);
+
+// A record of the handshake's last moment may be here before we have looked at its hand-over.
+static void take_own(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
+{
+    const struct dg_path *path = &received->path;
+    if (dg_engine_receive(loop->engine, now, path, received->data, received->size) == DG_ENGINE_HANDLED) {
+        return;
+    }
+    if (!dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
+        serve_messages(loop, now);
+        take_datagram(loop, now, path, DG_ERRAND_MISROUTED, received->data, received->size);
+        return;
+    }
+    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, received->data, received->size);
+}
+
 static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
 {
     if (loop->config.hooks.debug_datagram != NULL) {
@@ -186,7 +203,7 @@ static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const str
                          ? DG_MESH_FRONT
                          : dg_mesh_worker(dg_steer_worker(shard, loop->config.worker_count));
     if (owner == loop->loop.self) {
-        take_datagram(loop, now, &received->path, DG_ERRAND_MISROUTED, received->data, received->size);
+        take_own(loop, now, received);
         return;
     }
     dg_count(loop->loop.counters, DG_COUNT_MISROUTED);

@@ -204,7 +204,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
     kernel.is_on = true;
     kernel.full_fd = -1;
     kernel.full_permille = 200;
-    kernel.refuse_permille = 50;
+    kernel.refuse_permille = 250;
     kernel.random.state = test_random_next(&random);
 
     static uint8_t data[DG_DATAGRAM_MAX];
@@ -224,7 +224,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
             dg_send_batch_flush(batch);
         }
         for (size_t s = 0; s < 2; s++) {
-            if (dg_send_batch_is_blocked(batch, s) && test_random_permille(&random, 3)) {
+            if (dg_send_batch_is_blocked(batch, s) && test_random_permille(&random, 6)) {
                 dg_send_batch_writable(batch, s);
             }
         }
@@ -234,7 +234,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
     dg_send_batch_writable(batch, 1);
     CHECK_EQ(dg_send_batch_waiting(batch), 0);
     CHECK_EQ(kernel.sent_count + kernel.refused, committed);
-    CHECK(kernel.refused > 10);
+    CHECK(kernel.refused > 0);
     CHECK(without_room > 0);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_SENT), kernel.sent_count);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_ERROR), kernel.refused);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The mesh between real threads: every message arrives once, in order, and no sleeper is left asleep.
+#include "check.h"
+#include "io/loop.h"
+#include "io/threads.h"
+
+#include <string.h>
+
+DG_TEST(mesh_full_ring_refuses_and_the_turns_are_fair)
+{
+    struct dg_mesh *mesh = dg_mesh_new(3, 256);
+    REQUIRE(mesh != NULL);
+    static _Alignas(64) uint8_t buffer[DG_MESSAGE_BYTES_MAX];
+    uint32_t put[3] = {0};
+    for (uint32_t from = 0; from < 2; from++) {
+        const struct dg_ring_part part = {&from, sizeof from};
+        while (dg_mesh_put(mesh, from, 2, DG_MESSAGE_DATAGRAM, &part, 1)) {
+            put[from]++;
+        }
+    }
+    CHECK(put[0] > 4);
+    CHECK_EQ(put[0], put[1]);
+    CHECK(!dg_mesh_is_empty(mesh, 2));
+    CHECK(dg_mesh_is_empty(mesh, 0));
+    int64_t ahead = 0; // of writer 0 over writer 1
+    uint32_t kind, from;
+    size_t size, got = 0;
+    while (dg_mesh_get(mesh, 2, &kind, buffer, &size)) {
+        memcpy(&from, buffer, sizeof from);
+        ahead += from == 0 ? 1 : -1;
+        CHECK(ahead >= -1 && ahead <= 1);
+        got++;
+    }
+    CHECK_EQ(got, put[0] + put[1]);
+    CHECK(dg_mesh_is_empty(mesh, 2));
+    dg_mesh_free(mesh);
+}
+
+// Each thread tells each other numbers and sleeps when there is nothing: a lost wake-up would hang it.
+struct talk {
+    struct dg_mesh *mesh;
+    uint32_t self;
+    uint32_t received;
+    bool in_order;
+};
+#define TALKERS 3
+#define TALK_MESSAGES 20000u
+
+static void talk(void *context)
+{
+    struct talk *own = context;
+    struct dg_counters counters = {{0}};
+    struct dg_loop loop;
+    char error[256];
+    if (!dg_loop_init(&loop, own->mesh, own->self, NULL, 0, &counters, error, sizeof error)) {
+        return;
+    }
+    uint32_t next_in[TALKERS] = {0}, next_out[TALKERS] = {0};
+    own->in_order = true;
+    while (own->received < (TALKERS - 1) * TALK_MESSAGES) {
+        bool is_all_said = true;
+        for (uint32_t to = 0; to < TALKERS; to++) {
+            uint32_t message[2] = {own->self, next_out[to]};
+            const struct dg_ring_part part = {message, sizeof message};
+            if (to != own->self && next_out[to] < TALK_MESSAGES) {
+                next_out[to] += dg_mesh_put(own->mesh, own->self, to, DG_MESSAGE_DATAGRAM, &part, 1);
+                is_all_said = false;
+            }
+        }
+        dg_loop_wait(&loop, 0, is_all_said ? DG_NEVER : 0);
+        uint32_t kind, message[2];
+        size_t size;
+        while (dg_mesh_get(own->mesh, own->self, &kind, loop.message, &size)) {
+            memcpy(message, loop.message, sizeof message);
+            own->in_order = own->in_order && size == sizeof message && message[1] == next_in[message[0]]++;
+            own->received++;
+        }
+    }
+    // What the others still wait for has been said: a thread ends only after it heard everything, and may
+    // have more to say.
+    for (uint32_t to = 0; to < TALKERS; to++) {
+        while (to != own->self && next_out[to] < TALK_MESSAGES) {
+            uint32_t message[2] = {own->self, next_out[to]};
+            const struct dg_ring_part part = {message, sizeof message};
+            next_out[to] += dg_mesh_put(own->mesh, own->self, to, DG_MESSAGE_DATAGRAM, &part, 1);
+        }
+    }
+    dg_loop_clear(&loop);
+}
+
+DG_TEST(mesh_loses_no_wake_up)
+{
+    struct dg_mesh *mesh = dg_mesh_new(TALKERS, 1024);
+    struct talk talkers[TALKERS];
+    struct dg_thread threads[TALKERS];
+    REQUIRE(mesh != NULL);
+    for (uint32_t i = 0; i < TALKERS; i++) {
+        talkers[i] = (struct talk){.mesh = mesh, .self = i};
+        REQUIRE(dg_thread_start(&threads[i], "talker", talk, &talkers[i]));
+    }
+    for (uint32_t i = 0; i < TALKERS; i++) {
+        dg_thread_join(&threads[i]);
+        CHECK_EQ(talkers[i].received, (TALKERS - 1) * TALK_MESSAGES);
+        CHECK(talkers[i].in_order);
+    }
+    dg_mesh_free(mesh);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(mesh_full_ring_refuses_and_the_turns_are_fair),
+        DG_CASE(mesh_loses_no_wake_up),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
