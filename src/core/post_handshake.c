@@ -79,7 +79,7 @@ bool dg_message_start(const struct dg_association *association, uint8_t type, co
     flight->message_type = type;
     flight->message_seq = message_seq;
     flight->size = (uint16_t)dg_writer_size(&writer);
-    flight->next_send = DG_NEVER;
+    flight->next_send = association->now; // should the process die before it went out
     dg_shard_flight_link(association->shard, association->slot, flight);
     association->slot->tx_message_seq = (uint16_t)(message_seq + 1);
     dg_message_transmit(association, flight);
@@ -112,7 +112,7 @@ void dg_message_due(const struct dg_association *association, struct dg_side_fli
             return;
         }
         // A KeyUpdate stays: a late acknowledgement still counts, and a second one must not begin.
-        flight->next_send = DG_NEVER;
+        flight->next_send = association->now; // should the process die before it went out
         dg_shard_flight_schedule(association->shard, flight);
         return;
     }

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A process that dies between any two stores of sealing, opening or a change of keys leaves an association
+// with which the next process goes on: no key and nonce are used twice, nothing is delivered twice, and
+// both sides find to the same keys. The death is a real one, in a child that shares the memory.
+#include "conversation.h"
+#include "core/crash_point.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEALS_MAX 64
+#define DIED 42
+
+// Seen by all processes of the test.
+static struct shared {
+    struct {
+        uint8_t key[32];
+        uint8_t nonce[DG_AEAD_NONCE];
+    } seals[SEALS_MAX];
+    uint32_t seal_count;
+    bool is_nonce_reused;
+    uint32_t delivered_total;
+} *shared;
+
+// --- an AEAD that remembers what it sealed with ---------------------------------------------------
+
+static bool is_watching; // the server's seals only
+
+static bool seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[DG_AEAD_NONCE], const uint8_t *aad,
+                 size_t aad_size, uint8_t *data, size_t size)
+{
+    size_t key_size = dg_aead_table[aead].key_size;
+    for (uint32_t i = 0; is_watching && i < shared->seal_count; i++)
+        if (memcmp(shared->seals[i].key, key, key_size) == 0 &&
+            memcmp(shared->seals[i].nonce, nonce, DG_AEAD_NONCE) == 0)
+            shared->is_nonce_reused = true;
+    if (is_watching && shared->seal_count < SEALS_MAX) {
+        memcpy(shared->seals[shared->seal_count].key, key, key_size);
+        memcpy(shared->seals[shared->seal_count++].nonce, nonce, DG_AEAD_NONCE);
+    }
+    return dg_null_aead.seal(aead, key, nonce, aad, aad_size, data, size);
+}
+
+static struct dg_aead_ops watched;
+
+// --- dying ----------------------------------------------------------------------------------------
+
+static int die_at;
+
+static void hook(enum dg_crash_point point)
+{
+    (void)point;
+    if (die_at-- == 0)
+        _exit(DIED);
+}
+
+// Runs the act in a child that dies at this crash point. False: the act has fewer points.
+static bool dies_at(int point, void (*act)(void))
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        die_at = point;
+        dg_crash_hook = hook;
+        is_watching = true;
+        act();
+        _exit(0);
+    }
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == DIED || WEXITSTATUS(status) == 0));
+    return WEXITSTATUS(status) == DIED;
+}
+
+static void start_version(uint8_t version, enum dg_aead_id aead)
+{
+    const struct fake_setup setup = {.version = version, .aead = aead, .has_cid = true, .who = 1};
+    watched = dg_null_aead;
+    watched.seal = seal;
+    memset(shared, 0, sizeof *shared);
+    fake_server_start(&server, &watched, NULL);
+    CHECK(fake_peer_join(&peer, &server, &setup));
+}
+
+static void restart(void)
+{
+    fake_server_restart(&server);
+    fake_server_forget(&server);
+    CHECK_EQ(dg_engine_live(server.engine), 1);
+    CHECK_EQ(fake_count(&server, DG_COUNT_SLOTS_QUARANTINED), 0);
+    is_watching = true;
+}
+
+static void finish(void)
+{
+    is_watching = false;
+    CHECK(!shared->is_nonce_reused);
+    fake_server_stop(&server);
+}
+
+static const enum dg_aead_id AEADS[] = {DG_AEAD_AES_128_GCM, DG_AEAD_AES_256_GCM};
+
+// --- the acts -------------------------------------------------------------------------------------
+
+static void act_send(void) { (void)dg_engine_send(server.engine, server.now, peer.ref, (const uint8_t *)"x", 1); }
+
+DG_TEST(crash_while_sealing_repeats_no_nonce)
+{
+    for (unsigned number = 0; number < 4; number++) {
+        for (int point = 0;; point++) {
+            start_version(number % 2 ? 13 : 12, AEADS[number / 2]);
+            bool died = dies_at(point, act_send);
+            restart();
+            for (unsigned i = 0; i < 3; i++)
+                act_send();
+            CHECK(shared->seal_count >= 3);
+            finish();
+            if (!died) {
+                CHECK_EQ(point, 2);
+                break;
+            }
+        }
+    }
+}
+
+static uint8_t record_bytes[128];
+static size_t record_size;
+
+static void act_receive(void)
+{
+    (void)fake_peer_give(&peer, record_bytes, record_size);
+    shared->delivered_total += server.delivered; // not reached by who dies: then nothing was delivered
+}
+
+DG_TEST(crash_while_opening_delivers_at_most_once)
+{
+    for (unsigned number = 0; number < 4; number++) {
+        for (int point = 0;; point++) {
+            start_version(number % 2 ? 13 : 12, AEADS[number / 2]);
+            (void)fake_peer_send(&peer, 23, "a", 1);
+            server.delivered = 0;
+            peer.tx_next += 3; // the window has to clear bits on its way
+            record_size = fake_peer_seal(&peer, 23, "b", 1, record_bytes, sizeof record_bytes);
+            bool died = dies_at(point, act_receive);
+            restart();
+            uint32_t before = shared->delivered_total;
+            CHECK_EQ(before, died ? 0 : 1);
+            act_receive();
+            CHECK(shared->delivered_total <= 1);
+            CHECK(data_flows());
+            finish();
+            if (!died)
+                break;
+        }
+    }
+}
+
+static void act_key_update(void)
+{
+    static const uint8_t REQUESTED = 1;
+    (void)fake_peer_send_message(&peer, DG_HS_KEY_UPDATE, peer.message_seq, &REQUESTED, 1);
+}
+
+// What a peer does with what comes: acknowledges a KeyUpdate (and knows the next keys), notes acknowledgements.
+static void listen(bool *ret_is_acked, bool *ret_has_update)
+{
+    while (server.sent_count > 0) {
+        struct fake_record record;
+        size_t offset = 0;
+        if (!fake_peer_take(&peer, &offset, &record))
+            continue; // sealed by the process that died, or not for these keys
+        if (record.type == DG_CONTENT_ACK)
+            *ret_is_acked = true;
+        if (record.type == DG_CONTENT_HANDSHAKE && record.data[0] == DG_HS_KEY_UPDATE) {
+            *ret_has_update = true;
+            is_watching = false;
+            fake_peer_ack(&peer, record.epoch, record.sequence);
+            is_watching = true;
+        }
+    }
+}
+
+// The peer's KeyUpdate with a request of its own: it repeats the message until it is acknowledged.
+DG_TEST(crash_while_changing_receiving_keys_goes_on)
+{
+    for (unsigned number = 0; number < 2; number++) {
+        for (int point = 0;; point++) {
+            start_version(13, AEADS[number]);
+            bool died = dies_at(point, act_key_update);
+            peer.tx_next++; // the number was used
+            restart();
+            bool is_acked = false, has_update = false;
+            for (unsigned i = 0; i < 3 && !is_acked; i++) {
+                act_key_update();
+                listen(&is_acked, &has_update);
+                fake_server_run(&server, 2 * DG_SECOND); // what we lost of ours goes out again
+                listen(&is_acked, &has_update);
+            }
+            CHECK_MSG(is_acked && has_update, "point %d", point);
+            fake_peer_next_tx(&peer);
+            fake_peer_next_rx(&peer);
+            peer.message_seq++;
+            CHECK_MSG(data_flows(), "point %d", point);
+            CHECK_EQ(fake_slot(&server, peer.ref)->rx_old_place, DG_PLACE_NONE);
+            // And once more, so that no number of either side is off by one.
+            act_key_update();
+            peer.message_seq++;
+            is_acked = has_update = false;
+            listen(&is_acked, &has_update);
+            CHECK(is_acked && has_update);
+            fake_peer_next_tx(&peer);
+            fake_peer_next_rx(&peer);
+            CHECK_MSG(data_flows(), "second, point %d", point);
+            finish();
+            if (!died) {
+                CHECK(point >= 12);
+                break;
+            }
+        }
+    }
+}
+
+static struct fake_record our_update;
+
+static void act_acknowledge(void)
+{
+    fake_peer_ack(&peer, our_update.epoch, our_update.sequence);
+}
+
+// The acknowledgement of our KeyUpdate: the peer holds both keys, and repeats what is asked for again.
+DG_TEST(crash_while_changing_sending_keys_goes_on)
+{
+    for (unsigned number = 0; number < 2; number++) {
+        for (int point = 0;; point++) {
+            start_version(13, AEADS[number]);
+            is_watching = true;
+            act_key_update();
+            is_watching = false;
+            peer.message_seq++;
+            our_update = take();
+            is_key_update(&our_update, 8, 0);
+            fake_peer_next_tx(&peer);
+            bool died = dies_at(point, act_acknowledge);
+            peer.tx_next++;
+            restart();
+            bool is_acked = false, has_update = false;
+            fake_server_run(&server, 10 * DG_SECOND);
+            listen(&is_acked, &has_update);
+            fake_server_run(&server, 10 * DG_SECOND);
+            fake_peer_next_rx(&peer);
+            CHECK_MSG(data_flows(), "point %d", point);
+            CHECK(message_of() == NULL);
+            // And once more.
+            fake_server_forget(&server);
+            act_key_update();
+            is_acked = has_update = false;
+            listen(&is_acked, &has_update);
+            CHECK(is_acked && has_update);
+            fake_peer_next_tx(&peer);
+            fake_peer_next_rx(&peer);
+            CHECK_MSG(data_flows(), "second, point %d", point);
+            finish();
+            if (!died) {
+                CHECK(point >= 6);
+                break;
+            }
+        }
+    }
+}
+
+static const struct dg_test_case CASES[] = {
+    DG_CASE(crash_while_sealing_repeats_no_nonce),
+    DG_CASE(crash_while_opening_delivers_at_most_once),
+    DG_CASE(crash_while_changing_receiving_keys_goes_on),
+    DG_CASE(crash_while_changing_sending_keys_goes_on),
+};
+
+int main(int argc, char **argv)
+{
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return 1;
+    return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv);
+}
