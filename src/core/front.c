@@ -238,6 +238,13 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
         dg_count(front->counters, DG_COUNT_DROP_PLAINTEXT_RECORD);
         return true;
     }
+    // Anybody who knows the client's port can send these. The library would end the handshake over a part
+    // that does not fit; RFC 8446 5.1 forbids empty records of these types.
+    struct dg_bytes body = {.data = record->start + record->header_size, .size = record->size - record->header_size};
+    if (body.size == 0 || (record->type == DG_CONTENT_HANDSHAKE && !dg_handshake_record_fits(body))) {
+        dg_count(front->counters, DG_COUNT_DROP_RECORD_MALFORMED);
+        return true;
+    }
     dg_front_feed(front, datagram->now, place, record->start, record->size);
     return true;
 }

@@ -38,6 +38,22 @@ struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_body, struct
     return dg_ok();
 }
 
+bool dg_handshake_record_fits(struct dg_bytes record_body)
+{
+    struct dg_reader reader = dg_reader_in(record_body);
+    do {
+        (void)dg_read_u8(&reader);
+        uint32_t length = dg_read_u24(&reader);
+        (void)dg_read_u16(&reader);
+        uint32_t offset = dg_read_u24(&reader);
+        struct dg_bytes part = dg_read_block24(&reader);
+        if (reader.failed || offset + part.size > length || (part.size == 0 && length > 0)) {
+            return false;
+        }
+    } while (dg_reader_left(&reader) > 0);
+    return true;
+}
+
 // RFC 8446 4.2.1: one byte of length, then versions of two bytes each.
 static bool parse_versions(struct dg_bytes body, struct dg_hello *hello)
 {

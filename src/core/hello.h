@@ -48,6 +48,9 @@ struct dg_hello {
 // record_body: what follows the record header of a plaintext handshake record. Exactly one fragment of a
 // ClientHello, not empty, inside its message. DROP_RECORD_MALFORMED, DROP_NOT_HELLO, DROP_RECORD_TOO_LONG.
 DG_MUST_USE struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_body, struct dg_handshake_fragment *ret);
+// For plaintext handshake records of a handshake under way: one or more parts, each inside its message, and
+// nothing behind them. Says nothing about what they are.
+DG_MUST_USE bool dg_handshake_record_fits(struct dg_bytes record_body);
 // body: the whole ClientHello without its handshake header. DROP_HELLO_*. message_seq and record_sequence
 // are left 0 for the caller to fill.
 DG_MUST_USE struct dg_result dg_hello_parse(struct dg_bytes body, struct dg_hello *ret);

@@ -280,11 +280,15 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
     struct dg_record record;
     bool is_record = dg_record_parse(copy, size, DG_CID_SIZE, &record).outcome == DG_OK && record.size == size;
     bool is_data = is_record && (record.is_unified ? record.epoch == 3 : record.type == DG_CONTENT_APPLICATION_DATA);
-    if (!is_record || is_data || handshake->is_done || handshake->is_failed) {
+    bool is_plain_handshake = is_record && !record.is_unified && record.epoch == 0 && record.type == DG_CONTENT_HANDSHAKE;
+    bool is_misshapen =
+        is_plain_handshake &&
+        !dg_handshake_record_fits((struct dg_bytes){copy + DG_RECORD12_HEADER, size - DG_RECORD12_HEADER});
+    if (!is_record || is_data || is_misshapen || handshake->is_done || handshake->is_failed) {
         gate->violations++;
     } else if (record.is_unified || record.epoch != 0) {
         step = receive_protected(handshake, now, &record, output);
-    } else if (record.type == DG_CONTENT_HANDSHAKE && copy[DG_RECORD12_HEADER] == DG_HS_CLIENT_HELLO) {
+    } else if (is_plain_handshake && copy[DG_RECORD12_HEADER] == DG_HS_CLIENT_HELLO) {
         gate->repeats++;
         send_flight(handshake, output);
     } else if (record.type == DG_CONTENT_ALERT && size == DG_RECORD12_HEADER + 2 && copy[13] == 2) {
