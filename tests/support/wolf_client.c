@@ -247,6 +247,13 @@ bool wolf_client_timeout(struct wolf_client *client)
     return wolfSSL_dtls_got_timeout(client->ssl) == WOLFSSL_SUCCESS;
 }
 
+unsigned wolf_client_timer_ms(struct wolf_client *client)
+{
+    // A quarter after a gap, when only ACKs are due (wolfSSL's manual).
+    unsigned milliseconds = 1000u * (unsigned)wolfSSL_dtls_get_current_timeout(client->ssl);
+    return wolfSSL_dtls13_use_quick_timeout(client->ssl) ? milliseconds / 4 : milliseconds;
+}
+
 bool wolf_client_write(struct wolf_client *client, const void *data, size_t size)
 {
     return wolfSSL_write(client->ssl, data, (int)size) == (int)size;

@@ -66,6 +66,8 @@ bool wolf_client_resume(struct wolf_client *client, const struct wolf_session *s
 enum wolf_client_step wolf_client_connect(struct wolf_client *client);
 // The retransmission timer came: sends again what was not answered.
 bool wolf_client_timeout(struct wolf_client *client);
+// How long the library wants to wait for an answer before wolf_client_timeout is called, in milliseconds.
+unsigned wolf_client_timer_ms(struct wolf_client *client);
 // One record of application data out: true when it was taken.
 bool wolf_client_write(struct wolf_client *client, const void *data, size_t size);
 // One record in: its size, 0 when there is none (tickets, KeyUpdates and ACKs are dealt with meanwhile),

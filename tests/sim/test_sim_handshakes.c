@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// wolfSSL's clients of every kind against the whole server over networks that lose, double, reorder, delay,
+// cut and damage: all handshakes complete, all data comes back once. Prints its seed when one does not.
+// ctest: timeout=240
+#include "check.h"
+#include "support/sim_audit.h"
+#include "support/sim_client.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define REDUCE 5 // the sanitizers slow handshakes down
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define REDUCE 5
+#endif
+#endif
+#ifndef REDUCE
+#define REDUCE 1
+#endif
+
+#define LIMIT (10 * DG_MINUTE)
+
+struct trial {
+    const char *what;
+    uint64_t seed;
+    unsigned count;
+    struct netsim_faults faults; // both ways
+    unsigned ring_full;
+    enum dg_profile profile;
+    struct dg_front_config front;
+    // results
+    unsigned completed;
+    dg_time median, worst;
+};
+
+static int compare_times(const void *a, const void *b)
+{
+    const dg_time *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static void sum_up(struct trial *trial, struct sim_client *const *clients)
+{
+    dg_time *times = calloc(trial->count, sizeof *times);
+    DG_BUG_UNLESS(times != NULL);
+    for (unsigned i = 0; i < trial->count; i++) {
+        const struct sim_client *client = clients[i];
+        if (sim_client_is_done(client)) {
+            times[trial->completed++] = client->connected_at - client->started_at;
+            continue;
+        }
+        fprintf(stderr, "client %u (%s) is not done: state %d, error %d, echoes %u, pings %u\n", i, sim_mix_name(i),
+                client->state, wolf_client_error(client->wolf), client->echoes, client->pings_sent);
+    }
+    qsort(times, trial->completed, sizeof *times, compare_times);
+    if (trial->completed > 0) {
+        trial->median = times[trial->completed / 2];
+        trial->worst = times[trial->completed - 1];
+    }
+    free(times);
+}
+
+// count clients at once, each with two echoes after its handshake.
+static void run_trial(struct trial *trial)
+{
+    struct sim_config config = sim_config_default(trial->seed);
+    config.workers = 3;
+    config.ring_full = trial->ring_full;
+    config.front = trial->front;
+    struct sim_world *world = sim_world_new(&config);
+    struct rig *gate = sim_gate_new(world, trial->profile);
+    netsim_set_faults(world->net, NETSIM_TO_SERVER, &trial->faults);
+    netsim_set_faults(world->net, NETSIM_TO_CLIENT, &trial->faults);
+    sim_world_open(world, &dg_wolf_handshake, gate->gate);
+    struct sim_client **clients = calloc(trial->count, sizeof(struct sim_client *));
+    DG_BUG_UNLESS(clients != NULL);
+    for (unsigned i = 0; i < trial->count; i++) {
+        struct wolf_client_config mix = sim_mix(i);
+        clients[i] = sim_client_new(world, &mix);
+        clients[i]->pings = 2;
+        clients[i]->ping_size = 64 + i % 1000;
+        sim_client_start(clients[i]);
+        sim_world_run(world, DG_MILLISECOND);
+    }
+    bool all = sim_run_until_done(world, clients, trial->count, LIMIT);
+    sum_up(trial, clients);
+    CHECK_MSG(all, "%s: %u of %u, seed %" PRIu64, trial->what, trial->completed, trial->count, trial->seed);
+    sim_world_run(world, DG_MINUTE); // what still flies lands
+    sim_world_check(world, true);
+    CHECK(sim_audit_foreign() > 0);
+    if (!all || world->violations > 0 || getenv("DG_SIM_VERBOSE") != NULL) {
+        sim_world_print(world, stderr);
+    }
+    for (unsigned i = 0; i < trial->count; i++) {
+        sim_client_free(clients[i]);
+    }
+    free(clients);
+    sim_world_close(world);
+    sim_gate_free(gate);
+    sim_world_free(world);
+}
+
+static struct trial trial_of(const char *what, unsigned count)
+{
+    unsigned reduced = count / REDUCE;
+    if (REDUCE > 1) {
+        printf("# %s: %u handshakes instead of %u under the sanitizers\n", what, reduced, count);
+    }
+    return (struct trial){.what = what, .seed = dg_test_seed(), .count = reduced, .front = dg_front_config_default()};
+}
+
+static const struct netsim_faults USUAL = {.delay_min = 5 * DG_MILLISECOND, .delay_max = 40 * DG_MILLISECOND};
+
+DG_TEST(sim_handshakes_perfect_network)
+{
+    struct trial trial = trial_of("perfect network", 240);
+    trial.faults = USUAL;
+    run_trial(&trial);
+    CHECK(trial.worst < DG_SECOND); // nobody had to wait for a timer
+}
+
+// Issue 2: 1,000 handshakes at 10% loss both ways all complete.
+DG_TEST(sim_handshakes_1000_at_10_percent_loss)
+{
+    struct trial trial = trial_of("10% loss", 1000);
+    trial.faults = USUAL;
+    trial.faults.loss = 100;
+    run_trial(&trial);
+}
+
+DG_TEST(sim_handshakes_every_fault_at_once)
+{
+    struct trial trial = trial_of("every fault", 400);
+    trial.faults = USUAL;
+    trial.faults.loss = 50;
+    trial.faults.duplicate = 50;
+    trial.faults.reorder = 50;
+    trial.faults.truncate = 20;
+    trial.faults.flip = 20;
+    trial.faults.reorder_delay = 100 * DG_MILLISECOND;
+    trial.ring_full = 200;
+    run_trial(&trial);
+}
+
+DG_TEST(sim_handshakes_at_30_percent_loss)
+{
+    struct trial trial = trial_of("30% loss", 200);
+    trial.faults = USUAL;
+    trial.faults.loss = 300;
+    // Patience on our side as on the clients': theirs ends after seven time-outs, two minutes.
+    trial.front.handshake_timeout = 3 * DG_MINUTE;
+    run_trial(&trial);
+}
+
+// With DG_SIM_TABLE set: handshake success and time by loss, for the documentation.
+DG_TEST(sim_handshakes_table_by_loss)
+{
+    if (getenv("DG_SIM_TABLE") == NULL) {
+        return;
+    }
+    printf("# loss both ways | completed | median s | worst s\n");
+    for (unsigned loss = 0; loss <= 300; loss += 100) {
+        struct trial trial = trial_of("table", 300);
+        trial.faults = USUAL;
+        trial.faults.loss = loss;
+        run_trial(&trial);
+        printf("# %u%% | %u of %u | %.3f | %.3f\n", loss / 10, trial.completed, trial.count,
+               (double)trial.median / 1e9, (double)trial.worst / 1e9);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(sim_handshakes_perfect_network),
+        DG_CASE(sim_handshakes_1000_at_10_percent_loss),
+        DG_CASE(sim_handshakes_every_fault_at_once),
+        DG_CASE(sim_handshakes_at_30_percent_loss),
+        DG_CASE(sim_handshakes_table_by_loss),
+    };
+    sim_prepare();
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
