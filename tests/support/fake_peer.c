@@ -203,15 +203,27 @@ void fake_peer_handover(const struct fake_peer *peer, struct dg_handover *ret)
     }
 }
 
+static struct peer_keys make_keys(const struct fake_server *server, const struct fake_setup *setup, unsigned which)
+{
+    bool is_13 = setup->version == 13;
+    if (setup->key_seed == 0)
+        return peer_keys_any(server->ops, setup->aead, hash_of(setup->aead), is_13, 3 * setup->who + which);
+    struct test_random random = {.state = setup->key_seed + which};
+    uint8_t bytes[DG_SECRET_MAX];
+    test_random_fill(&random, bytes, sizeof bytes);
+    return is_13 ? peer_keys_13(server->ops, setup->aead, hash_of(setup->aead), bytes)
+                 : peer_keys_12(server->ops, setup->aead, bytes, bytes + DG_AEAD_KEY_MAX);
+}
+
 bool fake_peer_join(struct fake_peer *peer, struct fake_server *server, const struct fake_setup *setup)
 {
     memset(peer, 0, sizeof *peer);
     bool is_13 = setup->version == 13;
     peer->server = server;
     peer->setup = *setup;
-    peer->tx = peer_keys_any(server->ops, setup->aead, hash_of(setup->aead), is_13, 3 * setup->who + 1);
-    peer->rx = peer_keys_any(server->ops, setup->aead, hash_of(setup->aead), is_13, 3 * setup->who + 2);
-    peer->handshake = peer_keys_any(server->ops, setup->aead, hash_of(setup->aead), is_13, 3 * setup->who + 3);
+    peer->tx = make_keys(server, setup, 1);
+    peer->rx = make_keys(server, setup, 2);
+    peer->handshake = make_keys(server, setup, 3);
     if (is_13)
         peer->rx_next = peer_keys_next(&peer->rx);
     peer->tx_epoch = peer->rx_epoch = is_13 ? 3 : 1;

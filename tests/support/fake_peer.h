@@ -60,7 +60,8 @@ struct fake_setup {
     bool has_cid;          // the server issued an ID
     uint8_t peer_cid_size; // the peer wants an ID of this size; 0: none
     bool has_flight;       // 1.2: a final flight, 1.3: a ticket
-    uint32_t who;          // makes address and ID
+    uint32_t who;          // makes address, ID and keys
+    uint64_t key_seed;     // makes other keys; 0: those of who (of which there are few)
 };
 
 struct fake_peer {
