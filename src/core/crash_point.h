@@ -13,7 +13,9 @@
     X(OPEN_NEXT_STORED)                                                                                          \
     X(OPEN_WINDOW_STORED)                                                                                        \
     X(KEY_UPDATE_PREPARED)                                                                                       \
+    X(KEY_UPDATE_OLD_KEPT)                                                                                       \
     X(KEY_UPDATE_PUBLISHED)                                                                                      \
+    X(KEY_UPDATE_OLD_DROPPED)                                                                                    \
     X(KEY_UPDATE_OLD_WIPED)                                                                                      \
     X(SLOT_MARK_RAISED)                                                                                          \
     X(SIDE_MARK_RAISED)                                                                                          \

@@ -72,7 +72,7 @@ void dg_key_update_retire_old(const struct dg_association *association)
     if (old == DG_PLACE_NONE)
         return;
     atomic_store_explicit(&slot->rx_old_place, DG_PLACE_NONE, memory_order_release);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(KEY_UPDATE_OLD_DROPPED);
     // Both are the same where a process died between the two stores of a change.
     if (old != atomic_load_explicit(&slot->rx_place, memory_order_relaxed))
         dg_shard_keyset_free(association->shard, slot, old);
@@ -88,7 +88,7 @@ static bool receive_next_epoch(const struct dg_association *association)
         return false;
     atomic_store_explicit(&slot->rx_old_place, atomic_load_explicit(&slot->rx_place, memory_order_relaxed),
                           memory_order_release);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(KEY_UPDATE_OLD_KEPT);
     atomic_store_explicit(&slot->rx_place, place, memory_order_release);
     DG_CRASH_POINT(KEY_UPDATE_PUBLISHED);
     return true;

@@ -221,6 +221,31 @@ DG_TEST(crash_while_changing_receiving_keys_goes_on)
     }
 }
 
+// The first record of the new epoch, with which the old keys go.
+DG_TEST(crash_while_dropping_old_keys_goes_on)
+{
+    for (unsigned number = 0; number < 2; number++) {
+        for (int point = 0;; point++) {
+            start_version(13, AEADS[number]);
+            key_update(0);
+            fake_peer_next_tx(&peer);
+            record_size = fake_peer_seal(&peer, 23, "b", 1, record_bytes, sizeof record_bytes);
+            bool died = dies_at(point, act_receive);
+            restart();
+            CHECK(data_flows());
+            CHECK_EQ(fake_slot(&server, peer.ref)->rx_old_place, DG_PLACE_NONE);
+            key_update(0);
+            fake_peer_next_tx(&peer);
+            CHECK(data_flows());
+            finish();
+            if (!died) {
+                CHECK(point >= 5);
+                break;
+            }
+        }
+    }
+}
+
 static struct fake_record our_update;
 
 static void act_acknowledge(void)
@@ -231,9 +256,9 @@ static void act_acknowledge(void)
 // The acknowledgement of our KeyUpdate: the peer holds both keys, and repeats what is asked for again.
 DG_TEST(crash_while_changing_sending_keys_goes_on)
 {
-    for (unsigned number = 0; number < 2; number++) {
+    for (unsigned number = 0; number < 4; number++) {
         for (int point = 0;; point++) {
-            start_version(13, AEADS[number]);
+            start_version(13, AEADS[number / 2]);
             is_watching = true;
             act_key_update();
             is_watching = false;
@@ -245,12 +270,15 @@ DG_TEST(crash_while_changing_sending_keys_goes_on)
             peer.tx_next++;
             restart();
             bool is_acked = false, has_update = false;
+            if (number % 2 == 0) // it may have been on its way twice
+                act_acknowledge();
             fake_server_run(&server, 10 * DG_SECOND);
             listen(&is_acked, &has_update);
             fake_server_run(&server, 10 * DG_SECOND);
             fake_peer_next_rx(&peer);
             CHECK_MSG(data_flows(), "point %d", point);
             CHECK(message_of() == NULL);
+            CHECK_EQ(tx_keyset()->epoch, 4); // one step, however often it was acknowledged
             // And once more.
             fake_server_forget(&server);
             act_key_update();
@@ -273,6 +301,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(crash_while_sealing_repeats_no_nonce),
     DG_CASE(crash_while_opening_delivers_at_most_once),
     DG_CASE(crash_while_changing_receiving_keys_goes_on),
+    DG_CASE(crash_while_dropping_old_keys_goes_on),
     DG_CASE(crash_while_changing_sending_keys_goes_on),
 };
 
