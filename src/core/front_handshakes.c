@@ -80,11 +80,15 @@ static void expire(struct dg_front *front, dg_time now, uint32_t place)
     if (front->table.entries[place].handshake != NULL) {
         front->ops->why(front->table.entries[place].handshake, &failure);
     }
-    failure.counter = DG_COUNT_HANDSHAKES_EXPIRED;
-    failure.reason = front->table.entries[place].state == DG_ENTRY_RUNNING
-                         ? "the client did not finish in time"
-                         : "no worker had room for the association in time";
-    dg_count(front->counters, failure.counter);
+    dg_count(front->counters, DG_COUNT_HANDSHAKES_EXPIRED);
+    if (failure.counter == DG_COUNT_NONE || failure.counter == DG_COUNT_HANDSHAKES_EXPIRED) {
+        failure.counter = DG_COUNT_HANDSHAKES_EXPIRED;
+        failure.reason = front->table.entries[place].state == DG_ENTRY_RUNNING
+                             ? "the client did not finish in time"
+                             : "no worker had room for the association in time";
+    } else { // the handshake knows better: a wrong key of DTLS 1.2 never ends otherwise (RFC 6347 4.1.2.7)
+        dg_count(front->counters, failure.counter);
+    }
     report(front, now, place, &failure);
 }
 

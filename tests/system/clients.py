@@ -20,16 +20,20 @@ class Client(Process):
         self.wait_line(rf"^{re.escape(word)}$", timeout=timeout, start=before)
         return word
 
-    def expect_refused(self, word=None):
-        """Says a word all the same; passes when the program ends and the word has not come back."""
-        word = word or "word-" + secrets.token_hex(8)
+    def expect_refused(self, server, pattern=r"event=refused\b.*", start=0):
+        """Says a word all the same; passes when the server's log has a line of that pattern and the word has not
+        come back. Returns the line."""
+        word = "word-" + secrets.token_hex(8)
         try:
             self.say(word)
         except OSError:
             pass
-        self.wait()
+        line = server.wait_line(pattern, start=start).group(0)
+        server.counters()  # what was on its way has been dealt with
         if self.find(rf"^{word}$"):
             raise Failed(f"{self.name}: a stranger was answered")
+        self.kill()
+        return line
 
 
 class Openssl(Client):
@@ -37,7 +41,8 @@ class Openssl(Client):
 
     def __init__(self, port, *options, host="127.0.0.1", quiet=True):
         argv = ["openssl", "s_client", "-dtls1_2", "-connect", f"{host}:{port}"]
-        super().__init__(argv + (["-quiet"] if quiet else []) + list(options), name="openssl s_client")
+        # -no_ign_eof: what -quiet switches on, but for the end of the input
+        super().__init__(argv + (["-quiet", "-no_ign_eof"] if quiet else []) + list(options), name="openssl s_client")
 
 
 def openssl_certificate(port, credentials, name="client", **more):

@@ -283,7 +283,9 @@ class Server(Process):
             return ports[index] if len(ports) > index else None
         end = time.monotonic() + PATIENCE
         while not found():
-            check(self.running(), f"the server did not start: {self.text()[-600:]}")
+            if not self.running():
+                self._reader.join(5)
+                raise Failed(f"the server did not start: {self.text()[-600:]}")
             check(time.monotonic() < end, f"no line event=listening in time: {self.text()[-600:]}")
             time.sleep(0.01)
         self.ports.append(int(found()))

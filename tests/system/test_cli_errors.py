@@ -182,9 +182,9 @@ GOOD, BAD = r"event=reloaded\b", r"level=error event=reload-refused\b.*"
 @case
 def reload_brings_in_a_new_identity():
     c = Credentials()
-    server = Server(*c.psk())
+    server = Server(*c.psk("--handshake-timeout", "2"))
     new = harness.fresh_key()
-    clients.openssl_psk(server.port, "new", new).expect_refused()
+    clients.openssl_psk(server.port, "new", new).expect_refused(server, "counter=fail_unknown_identity")
     old = clients.openssl_psk(server.port, "demo", c.key)
     old.echo()
     c.write_psk({"demo": c.key, "new": new})
@@ -234,8 +234,7 @@ def removed_identity_is_closed_before_its_next_datagram():
         c.write_psk({"other": other})
         reload(server, GOOD)
         before, mark = server.counters(), server.mark()
-        client.expect_refused()
-        server.wait_line(r"event=closed\b.*reason=closed_unauthorised\b.*identity=demo", start=mark)
+        client.expect_refused(server, r"event=closed\b.*reason=closed_unauthorised\b.*identity=demo", start=mark)
         check_equal(server.counter("plaintext_delivered"), before["plaintext_delivered"], "records delivered")
         stays.echo()
         stays.kill()
@@ -249,8 +248,7 @@ def changed_key_of_an_identity_closes_its_association():
     client.echo()
     c.write_psk({"demo": harness.fresh_key()})
     reload(server, GOOD)
-    client.expect_refused()
-    server.wait_line(r"event=closed\b.*reason=closed_unauthorised")
+    client.expect_refused(server, r"event=closed\b.*reason=closed_unauthorised")
 
 
 @case
@@ -263,8 +261,7 @@ def removed_ca_closes_the_associations_under_it():
     original = (c.path / "ca.pem").read_text()
     (c.path / "ca.pem").write_text((c.path / "other-ca.pem").read_text())
     reload(server, GOOD)
-    client.expect_refused()
-    server.wait_line(r"event=closed\b.*reason=closed_unauthorised")
+    client.expect_refused(server, r"event=closed\b.*reason=closed_unauthorised")
     (c.path / "ca.pem").write_text(original)
 
 

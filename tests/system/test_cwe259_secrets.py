@@ -60,16 +60,16 @@ class Planted:
 def busy_server(planted, *options, **more):
     """A server that has had good and bad handshakes of every kind, at debug level, and a few clients still open."""
     c = planted.credentials
-    server = Server(*c.both("--log-contents", "yes", *options), **more)
+    server = Server(*c.both("--log-contents", "yes", "--handshake-timeout", "2", *options), **more)
     open_clients = [clients.openssl_psk(server.port, "demo", c.key), clients.wolf_psk(server.port, c),
                     clients.wolf_psk(server.port, c, "--cid", "c1", version="1.2"),
                     clients.openssl_certificate(server.port, c), clients.wolf_certificate(server.port, c)]
     for client in open_clients:
         client.echo()
-    for bad in (clients.openssl_psk(server.port, "demo", planted.second), clients.openssl_psk(server.port, "nobody", c.key),
-                clients.Openssl(server.port, "-CAfile", c["ca.pem"])):
-        bad.expect_refused()
-    server.wait_line(r"counter=fail_no_certificate")
+    for bad, counter in ((clients.openssl_psk(server.port, "demo", planted.second), "fail_wrong_key"),
+                         (clients.openssl_psk(server.port, "nobody", c.key), "fail_unknown_identity"),
+                         (clients.Openssl(server.port, "-CAfile", c["ca.pem"]), "fail_no_certificate")):
+        bad.expect_refused(server, f"event=refused.*counter={counter}")
     return server, open_clients
 
 

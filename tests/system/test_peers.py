@@ -7,22 +7,26 @@
 
 import datetime
 import re
+import signal
+import socket
 
 import clients
 import harness
-from harness import Credentials, Server, case, check, check_equal
+from harness import Credentials, Failed, Server, case, check, check_equal, run
 
 
 def serve(credentials, *options, **more):
-    return Server(*credentials.both(*options), **more)
+    # A wrong key of DTLS 1.2 is known for certain only when the handshake is given up (RFC 6347 4.1.2.7).
+    return Server(*credentials.both("--handshake-timeout", "2", *options), **more)
 
 
 def demo_lines(credentials, port):
     """The four lines that scripts/run prints, filled in as its here-document is, ready for a shell."""
     text = (harness.SOURCE / "scripts" / "run").read_text()
     printed = re.search(r"^cat <<EOF\n(.*?)^EOF$", text, re.S | re.M).group(1)
-    values = {"listen": f"127.0.0.1:{port}", "port": str(port), "demo": str(credentials.path), "listen%:*": "127.0.0.1"}
-    printed = re.sub(r"\$\{?(listen%:\*|listen|port|demo)\b\}?", lambda m: values[m.group(1)], printed)
+    values = {"$listen": f"127.0.0.1:{port}", "$port": str(port), "$demo": str(credentials.path),
+              "${listen%:*}": "127.0.0.1"}
+    printed = re.sub(r"\$\{listen%:\*\}|\$(?:listen|port|demo)\b", lambda m: values[m.group(0)], printed)
     return [line.strip().replace("\\$(", "$(") for line in printed.splitlines()
             if line.strip().startswith(("openssl s_client", "gnutls-cli"))]
 
@@ -56,7 +60,39 @@ def gnutls_with_certificate_as_make_run_prints_it():
 
 @case
 def gnutls_with_psk_as_make_run_prints_it():
-    printed_line_echoes("gnutls-cli", psk=True)
+    # gnutls-cli of Debian 12 (3.7.9) reads through a null pointer after every ECDHE-PSK handshake, with any server:
+    # there the handshake is all it can show, and the echo is shown with plain PSK below.
+    credentials = Credentials()
+    server = serve(credentials)
+    line = next(x for x in demo_lines(credentials, server.port) if x.startswith("gnutls-cli") and "psk" in x)
+    client = clients.Client(["sh", "-c", "exec " + line], name=line)
+    server.wait_line(r"event=connected\b.* proof=psk version=DTLSv1\.2\b.*identity=demo")
+    try:
+        client.echo()
+    except (Failed, OSError):
+        check(gnutls_has_the_defect() and client.wait() == -signal.SIGSEGV, "connected, but no echo")
+
+
+def gnutls_has_the_defect():
+    return re.search(r"gnutls-cli 3\.[0-7]\.", run(["gnutls-cli", "--version"])[1]) is not None
+
+
+@case
+def gnutls_with_plain_psk_under_the_iot_profile():
+    credentials = Credentials()
+    server = serve(credentials, "--profile", "iot")
+    clients.Gnutls(server.port, "--priority", "NORMAL:-KX-ALL:+PSK", "--pskusername", credentials.identity, "--pskkey",
+                   credentials.key).echo()
+    server.wait_line(r"event=connected\b.* proof=psk version=DTLSv1\.2 suite=TLS_PSK_WITH_AES_128_GCM_SHA256\b")
+
+
+@case
+def plain_psk_is_refused_under_the_modern_profile():
+    credentials = Credentials()
+    server = serve(credentials)
+    client = clients.Gnutls(server.port, "--priority", "NORMAL:-KX-ALL:+PSK", "--pskusername", credentials.identity,
+                            "--pskkey", credentials.key)
+    client.expect_refused(server, r"event=refused\b.*counter=fail_no_common")
 
 
 @case
@@ -128,16 +164,13 @@ def client_that_closes_is_gone_from_the_server():
 
 def refused(server, client, counter, claimed=None, reason=None):
     """The client gets nothing, the log says who and why, and the server lives on."""
-    before = server.mark()
-    client.expect_refused()
-    line = server.wait_line(rf"event=refused\b.*counter={counter}\b.*", start=0).group(0)
+    line = client.expect_refused(server, rf"event=refused\b.*counter={counter}\b.*")
     if claimed:
         check(re.search(rf"claimed_identity=\"?[^ ]*{claimed}", line), f"the log does not name {claimed}: {line}")
     if reason:
         check(re.search(reason, line), f"the log does not say '{reason}': {line}")
     check(not server.find(r"event=connected"), "the stranger was let in")
     check_equal(server.counter("plaintext_delivered"), 0, "records of a stranger handed to the backend")
-    return before
 
 
 @case
@@ -225,8 +258,7 @@ def stranger_with_a_hostile_identity_cannot_forge_a_log_line():
     server = serve(credentials)
     hostile = 'x\nlevel=info event=connected identity="admin" \x1b[2J'
     client = clients.openssl_psk(server.port, hostile, harness.fresh_key())
-    client.expect_refused()
-    line = server.wait_line(r"event=refused\b.*claimed_identity=.*").group(0)
+    line = client.expect_refused(server, r"event=refused\b.*claimed_identity=.*")
     check(r"\x0a" in line and "\x1b" not in line, f"not escaped: {line}")
     check(not any(x.startswith("level=info event=connected") for x in server.lines), "a forged log line")
 
@@ -240,7 +272,6 @@ def gnutls_stranger_with_wrong_psk_gets_nothing():
 
 @case
 def plaintext_of_a_stranger_gets_nothing():
-    import socket
     credentials = Credentials()
     server = serve(credentials)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
