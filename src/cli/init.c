@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define DAYS 30
-#define PSK_BYTES 32
+#define PSK_BYTES 32 // 160 bits of chance
 
 static bool write_file(int folder, const char *folder_name, const char *name, mode_t mode, const char *text)
 {
@@ -35,14 +35,23 @@ static bool write_file(int folder, const char *folder_name, const char *name, mo
     return done;
 }
 
+// Letters and digits, so that tools that take a key as text (libcoap's) can be given it too.
+static void random_text(char *text, size_t size)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567"; // 32: five bits of each byte
+    dg_random_bytes(text, size);
+    for (size_t i = 0; i < size; i++)
+        text[i] = digits[(uint8_t)text[i] % 32];
+}
+
 static bool write_psk(int folder, const char *folder_name)
 {
-    uint8_t key[PSK_BYTES];
+    char key[PSK_BYTES];
     char text[sizeof "demo:\n" + 2 * PSK_BYTES];
-    dg_random_bytes(key, sizeof key);
+    random_text(key, sizeof key);
     size_t at = (size_t)snprintf(text, sizeof text, "demo:");
     for (size_t i = 0; i < sizeof key; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%02x", key[i]);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%02x", (uint8_t)key[i]);
     snprintf(text + at, sizeof text - at, "\n");
     bool done = write_file(folder, folder_name, "psk.txt", 0600, text);
     dg_wipe(key, sizeof key);
