@@ -217,6 +217,24 @@ static bool take_protected(struct dg_front *front, const struct dg_front_datagra
     return true;
 }
 
+// Whether an unprotected record has the shape of its type: one message of it fills the record.
+static bool plaintext_fits(uint8_t type, struct dg_bytes body)
+{
+    struct dg_reader reader = dg_reader_in(body);
+    switch (type) {
+    case DG_CONTENT_HANDSHAKE:
+        return dg_handshake_record_fits(body);
+    case DG_CONTENT_CHANGE_CIPHER_SPEC: // RFC 5246 7.1
+        return body.size == 1 && body.data[0] == 1;
+    case DG_CONTENT_ALERT: // RFC 8446 6
+        return body.size == 2;
+    case DG_CONTENT_ACK: // RFC 9147 7: pairs of two 64-bit numbers behind their length
+        return dg_read_block16(&reader).size % 16 == 0 && dg_reader_done(&reader);
+    default:
+        return false;
+    }
+}
+
 static bool take_record(struct dg_front *front, const struct dg_front_datagram *datagram,
                         const struct dg_record *record)
 {
@@ -238,10 +256,10 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
         dg_count(front->counters, DG_COUNT_DROP_PLAINTEXT_RECORD);
         return true;
     }
-    // Anybody who knows the client's port can send these. The library would end the handshake over a part
-    // that does not fit; RFC 8446 5.1 forbids empty records of these types.
+    // Anybody who knows the client's port can send these, and the library would end the handshake over one
+    // that does not parse.
     struct dg_bytes body = {.data = record->start + record->header_size, .size = record->size - record->header_size};
-    if (body.size == 0 || (record->type == DG_CONTENT_HANDSHAKE && !dg_handshake_record_fits(body))) {
+    if (!plaintext_fits(record->type, body)) {
         dg_count(front->counters, DG_COUNT_DROP_RECORD_MALFORMED);
         return true;
     }

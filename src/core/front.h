@@ -30,10 +30,12 @@ struct dg_front_config dg_front_config_default(void);
 struct dg_front_hooks {
     void *context;
     // A finished handshake. False: no room now, try again at the next advance (until its deadline).
-    // early: records of application data that came before the end, whole, in order; may be 0.
+    // early: records of application data that came before the end, whole, in order; may be 0. Their bytes
+    // and the handover are gone after the return.
     bool (*hand_over)(void *context, dg_time now, const struct dg_handover *handover, const struct dg_bytes *early,
                       size_t early_count);
-    // A protected record that is no handshake's under way here: repeated final flights, epochs 6, 10, ...
+    // A protected record that is no handshake's under way here, and the rest of its datagram: repeated final
+    // flights, epochs 6, 10, ...
     void (*forward)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
 };
@@ -44,7 +46,8 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
                               struct dg_counters *counters);
 void dg_front_free(struct dg_front *front);
 // A datagram from a listening socket (is_passed_on false), or one that a worker did not know (true): the
-// latter is never forwarded back.
+// latter is forwarded back only a few times and only right after its path's hand-over, which it may have
+// crossed on its way. The worker must never pass on what was forwarded to it.
 void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data, size_t size,
                       bool is_passed_on);
 dg_time dg_front_deadline(const struct dg_front *front);

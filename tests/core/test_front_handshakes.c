@@ -366,6 +366,24 @@ DG_TEST(front_gives_a_handshake_only_its_epochs)
     rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), 4);
     CHECK_EQ(rig.gate.receive_calls, received + 1);
+    static const struct {
+        uint8_t type, size;
+        bool fits;
+        uint8_t body[20];
+    } records[] = {
+        {DG_CONTENT_CHANGE_CIPHER_SPEC, 1, false, {2}},  {DG_CONTENT_CHANGE_CIPHER_SPEC, 2, false, {1, 1}},
+        {DG_CONTENT_ALERT, 1, false, {1}},               {DG_CONTENT_ALERT, 3, false, {1, 90, 0}},
+        {DG_CONTENT_ALERT, 2, true, {1, 90}},            {DG_CONTENT_ACK, 0, false, {0}},
+        {DG_CONTENT_ACK, 2, true, {0, 0}},               {DG_CONTENT_ACK, 18, true, {0, 16}},
+        {DG_CONTENT_ACK, 17, false, {0, 15}},            {DG_CONTENT_ACK, 18, false, {0, 15}},
+        {DG_CONTENT_ACK, 18, false, {0xff, 0xf0}},
+    };
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        received = rig.gate.receive_calls;
+        size = toy_plain(&client, records[i].type, records[i].body, records[i].size, datagram, sizeof datagram);
+        rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_MSG(rig.gate.receive_calls == received + records[i].fits, "record %zu", i);
+    }
     CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
     rig_close(&rig);
 }

@@ -191,6 +191,27 @@ DG_TEST(front_counts_three_for_one_over_the_datagram)
     rig_close(&rig);
 }
 
+// Nor does a record for somebody's running handshake open the meter for the hello behind it, which names
+// the same address but proves nothing.
+DG_TEST(front_counts_three_for_one_beside_a_handshake)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct toy_client running = client_of(1, false), bare = client_of(1, false);
+    bare.random[0] ^= 1;
+    rig_begin(&rig, NOW, &running);
+    REQUIRE(running.state == TOY_PROVING);
+    rig.gate.answer_bytes = 1000;
+    uint8_t datagram[1024];
+    size_t size = toy_plain(&running, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
+    size += toy_hello(&bare, datagram + size, sizeof datagram - size);
+    rig_give(&rig, NOW, &running.path, datagram, size);
+    CHECK_EQ(rig.queued, 0);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_AMPLIFICATION), 1);
+    rig_close(&rig);
+}
+
 // F2 and attack 12: whatever a hello offers, without a cookie it gets a cookie and nothing else; and a
 // library that would begin without one (attack 11) is not let.
 DG_TEST(front_begins_nothing_without_a_cookie)
@@ -419,6 +440,7 @@ int main(int argc, char **argv)
         DG_CASE(front_answers_no_garbage),
         DG_CASE(front_sends_three_bytes_for_one_at_most),
         DG_CASE(front_counts_three_for_one_over_the_datagram),
+        DG_CASE(front_counts_three_for_one_beside_a_handshake),
         DG_CASE(front_begins_nothing_without_a_cookie),
         DG_CASE(front_judges_cookies),
         DG_CASE(front_refuses_an_old_cookie_in_a_13_hello),
