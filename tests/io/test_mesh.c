@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The mesh between real threads: every message arrives once, in order, and no sleeper is left asleep.
 #include "check.h"
+#include "io/clock.h"
 #include "io/loop.h"
 #include "io/threads.h"
 
@@ -106,11 +107,96 @@ DG_TEST(mesh_loses_no_wake_up)
     dg_mesh_free(mesh);
 }
 
+#define PATIENCE (20 * DG_SECOND) // a sleep that ends by it was not woken
+
+// The writer saw a reader that was awake and spared the system call: the reader must look once more.
+DG_TEST(mesh_message_put_before_the_sleep_ends_it)
+{
+    struct dg_mesh *mesh = dg_mesh_new(2, 1024);
+    struct dg_counters counters = {{0}};
+    struct dg_loop loop;
+    char error[256];
+    REQUIRE(mesh != NULL);
+    REQUIRE(dg_loop_init(&loop, mesh, 1, NULL, 0, &counters, error, sizeof error));
+    REQUIRE(dg_mesh_put(mesh, 0, 1, DG_MESSAGE_DATAGRAM, NULL, 0));
+    dg_time before = dg_clock_now();
+    dg_loop_wait(&loop, before, before + PATIENCE);
+    CHECK(dg_clock_now() - before < PATIENCE);
+    CHECK(!dg_mesh_is_empty(mesh, 1));
+
+    // And a word to stop, given at any time before.
+    uint32_t kind;
+    size_t size;
+    REQUIRE(dg_mesh_get(mesh, 1, &kind, loop.message, &size));
+    dg_loop_stop(&loop, DG_STOP_GENTLY);
+    dg_loop_stop(&loop, DG_STOP_NOT); // a weaker word changes nothing
+    before = dg_clock_now();
+    dg_loop_wait(&loop, before, before + PATIENCE);
+    CHECK(dg_clock_now() - before < PATIENCE);
+    CHECK_EQ(dg_loop_stopping(&loop), DG_STOP_GENTLY);
+    dg_loop_clear(&loop);
+    dg_mesh_free(mesh);
+}
+
+// One message in flight between two sleepers: each round needs a wake-up, in one direction and the other.
+struct ping {
+    struct dg_mesh *mesh;
+    uint32_t self;
+    bool was_lost;
+};
+#define PINGS 10000u
+
+static void ping(void *context)
+{
+    struct ping *own = context;
+    struct dg_counters counters = {{0}};
+    struct dg_loop loop;
+    char error[256];
+    if (!dg_loop_init(&loop, own->mesh, own->self, NULL, 0, &counters, error, sizeof error)) {
+        own->was_lost = true;
+        return;
+    }
+    for (uint32_t round = 0; round < PINGS && !own->was_lost; round++) {
+        if (own->self == 0) {
+            own->was_lost = !dg_mesh_put(own->mesh, 0, 1, DG_MESSAGE_DATAGRAM, NULL, 0);
+        }
+        uint32_t kind;
+        size_t size;
+        while (!own->was_lost && !dg_mesh_get(own->mesh, own->self, &kind, loop.message, &size)) {
+            dg_time before = dg_clock_now();
+            dg_loop_wait(&loop, before, before + PATIENCE);
+            own->was_lost = dg_clock_now() - before >= PATIENCE;
+        }
+        if (own->self == 1 && !own->was_lost) {
+            own->was_lost = !dg_mesh_put(own->mesh, 1, 0, DG_MESSAGE_DATAGRAM, NULL, 0);
+        }
+    }
+    dg_loop_clear(&loop);
+}
+
+DG_TEST(mesh_wakes_a_sleeper_every_time)
+{
+    struct dg_mesh *mesh = dg_mesh_new(2, 1024);
+    REQUIRE(mesh != NULL);
+    struct ping pings[2] = {{.mesh = mesh, .self = 0}, {.mesh = mesh, .self = 1}};
+    struct dg_thread threads[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        REQUIRE(dg_thread_start(&threads[i], "ping", ping, &pings[i]));
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        dg_thread_join(&threads[i]);
+        CHECK(!pings[i].was_lost);
+    }
+    dg_mesh_free(mesh);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(mesh_full_ring_refuses_and_the_turns_are_fair),
         DG_CASE(mesh_loses_no_wake_up),
+        DG_CASE(mesh_message_put_before_the_sleep_ends_it),
+        DG_CASE(mesh_wakes_a_sleeper_every_time),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
