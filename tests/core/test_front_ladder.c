@@ -139,6 +139,24 @@ DG_TEST(front_answers_no_garbage)
     rig_close(&rig);
 }
 
+// RFC 9147 5.3: the record of a first hello says 1.2, or 1.0 for the sake of old servers.
+DG_TEST(front_takes_hellos_of_two_record_versions)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    for (unsigned low = 0; low < 256; low++) {
+        struct toy_client client = client_of(low, false);
+        uint8_t datagram[512];
+        size_t size = toy_hello(&client, datagram, sizeof datagram);
+        datagram[2] = (uint8_t)low;
+        rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_EQ(rig.queued, low == 0xfd || low == 0xff ? 1 : 0);
+    }
+    CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), 254);
+    rig_close(&rig);
+}
+
 // F1, RFC 9147 5.1: bytes out are at most three times those in, for every size of hello and of answer.
 DG_TEST(front_sends_three_bytes_for_one_at_most)
 {
@@ -438,6 +456,7 @@ int main(int argc, char **argv)
         DG_CASE(front_drops_impossible_sources),
         DG_CASE(front_sorts_all_first_bytes),
         DG_CASE(front_answers_no_garbage),
+        DG_CASE(front_takes_hellos_of_two_record_versions),
         DG_CASE(front_sends_three_bytes_for_one_at_most),
         DG_CASE(front_counts_three_for_one_over_the_datagram),
         DG_CASE(front_counts_three_for_one_beside_a_handshake),
