@@ -165,6 +165,10 @@ static void why(const struct dg_handshake *handshake, struct dg_handshake_failur
 
 static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
 {
+    if (!handshake->done || handshake->failed) {
+        memset(ret, 0, sizeof *ret);
+        return false;
+    }
     if (dg_takeover(handshake, ret))
         return true;
     handshake->failed = true;

@@ -126,6 +126,9 @@ void dg_psk_install(struct dg_gate *gate);
 
 // tickets.c
 void dg_tickets_install(struct dg_gate *gate);
+// The library's SessionTicketEncCb: name of 16 bytes, iv of 16, mac of 32, buffer in place.
+int dg_tickets_on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac, int is_encrypt,
+                         unsigned char *buffer, int size, int *ret_size, void *context);
 
 // verify.c
 int dg_verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store);

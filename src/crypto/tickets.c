@@ -133,9 +133,8 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
     return true;
 }
 
-static int on_ticket(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
-                     unsigned char iv[WOLFSSL_TICKET_IV_SZ], unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int is_encrypt,
-                     unsigned char *buffer, int size, int *ret_size, void *context)
+int dg_tickets_on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac, int is_encrypt,
+                         unsigned char *buffer, int size, int *ret_size, void *context)
 {
     (void)context;
     struct dg_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
@@ -154,7 +153,7 @@ void dg_tickets_install(struct dg_gate *gate)
     uint64_t seconds = gate->config.ticket_period / DG_SECOND;
     if (seconds > TICKET_SECONDS_MAX)
         seconds = TICKET_SECONDS_MAX;
-    wolfSSL_CTX_set_TicketEncCb(gate->context, on_ticket);
+    wolfSSL_CTX_set_TicketEncCb(gate->context, dg_tickets_on_ticket);
     wolfSSL_CTX_set_TicketHint(gate->context, (int)seconds);
     wolfSSL_CTX_set_timeout(gate->context, (unsigned)seconds);
     // The library's own cache belongs to one process and keeps what a ticket carries (RFC 5077).

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The stateless accept: cookies bind the address, rotate and are judged without the library; hellos of
+// strangers leave nothing behind (RFC 6347 4.2.1, RFC 9147 5.1 and 11).
+
+#include "check.h"
+#include "core/wire_constants.h"
+#include "crypto/cookie.h"
+#include "crypto/inner.h"
+#include "support/gate_rig.h"
+
+#include <wolfssl/wolfcrypt/memory.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct rig rig;
+
+static const struct rig_options everything = {.with_psk = true, .with_certificate = true, .with_client_ca = true};
+
+static struct wolf_client_config client_of(int version)
+{
+    return (struct wolf_client_config){.version = version,
+                                       .ca = rig_pki()->ca.certificate,
+                                       .certificate = rig_pki()->client.certificate,
+                                       .key = rig_pki()->client.key,
+                                       .groups = {WOLF_GROUP_X25519}};
+}
+
+struct hello {
+    uint8_t record[RIG_DATAGRAM_MAX];
+    size_t size;
+    struct dg_hello parsed;
+};
+
+static bool read_hello(struct hello *hello)
+{
+    struct dg_handshake_fragment part;
+    struct dg_bytes body = {hello->record + DG_RECORD12_HEADER, hello->size - DG_RECORD12_HEADER};
+    return hello->size > DG_RECORD12_HEADER && dg_handshake_fragment_parse(body, &part).outcome == DG_OK &&
+           dg_hello_parse(part.bytes, &hello->parsed).outcome == DG_OK;
+}
+
+// The client's first hello, or its second one with a cookie of now.
+static bool make_hello(struct rig *r, int version, bool with_cookie, struct hello *ret)
+{
+    struct wolf_client_config config = client_of(version);
+    rig_hang_up(r); // answers to hellos before
+    if (!rig_client(r, &config))
+        return false;
+    (void)wolf_client_connect(r->client);
+    if (with_cookie) {
+        rig_give_all(r);
+        (void)wolf_client_connect(r->client);
+    }
+    ret->size = rig_queue_get(&r->to_server, ret->record, sizeof ret->record);
+    rig_hang_up(r);
+    return read_hello(ret);
+}
+
+static enum dg_cookie_verdict check(struct rig *r, const struct hello *hello)
+{
+    return dg_wolf_handshake.check_cookie(r->gate, r->now, &r->path, &hello->parsed);
+}
+
+static enum dg_hello_verdict give(struct rig *r, const struct hello *hello)
+{
+    struct dg_output output = rig_output(r);
+    return dg_wolf_handshake.hello(r->gate, r->now, &r->path, hello->record, hello->size, r->cid, &output,
+                                   &r->handshake);
+}
+
+DG_TEST(cookie_is_judged_as_the_library_judges_it)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct hello first, second;
+        REQUIRE(make_hello(&rig, version, false, &first));
+        CHECK_EQ(check(&rig, &first), DG_COOKIE_NONE);
+        CHECK_EQ(give(&rig, &first), DG_HELLO_ANSWERED);
+        REQUIRE(make_hello(&rig, version, true, &second));
+        CHECK_EQ(check(&rig, &second), DG_COOKIE_VALID);
+        CHECK_EQ(give(&rig, &second), DG_HELLO_STARTED);
+        CHECK(rig.handshake != NULL);
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
+// RFC 9147 11, RFC 6347 4.2.1: another address, another port, another family's form of it.
+DG_TEST(cookie_of_another_address_is_refused)
+{
+    static const char *others[] = {"192.0.2.1:40001", "192.0.2.2:40000", "[2001:db8::1]:40000"};
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct hello second;
+        REQUIRE(make_hello(&rig, version, true, &second));
+        struct dg_path right = rig.path;
+        for (size_t i = 0; i < 3; i++) {
+            REQUIRE(dg_address_parse(others[i], &rig.path.peer));
+            CHECK_EQ(check(&rig, &second), DG_COOKIE_INVALID);
+            // Not even were the front to pass it on.
+            CHECK(give(&rig, &second) != DG_HELLO_STARTED);
+            CHECK(rig.handshake == NULL);
+        }
+        rig.path = right;
+        CHECK_EQ(check(&rig, &second), DG_COOKIE_VALID);
+    }
+    rig_free(&rig);
+}
+
+DG_TEST(cookie_of_an_ipv6_peer_with_a_scope)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    REQUIRE(dg_address_parse("[fe80::1%3]:40000", &rig.path.peer));
+    for (int version = 12; version <= 13; version++) {
+        struct hello second;
+        REQUIRE(make_hello(&rig, version, true, &second));
+        CHECK_EQ(check(&rig, &second), DG_COOKIE_VALID);
+        CHECK_EQ(give(&rig, &second), DG_HELLO_STARTED);
+        rig_hang_up(&rig);
+        struct dg_path right = rig.path;
+        rig.path.peer.scope = 4;
+        CHECK_EQ(check(&rig, &second), DG_COOKIE_INVALID);
+        rig.path = right;
+    }
+    rig_free(&rig);
+}
+
+DG_TEST(cookie_changed_in_any_byte_is_refused)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct hello hello;
+        REQUIRE(make_hello(&rig, version, true, &hello));
+        struct dg_bytes cookie = version == 13 ? hello.parsed.cookie_extension : hello.parsed.cookie;
+        size_t at = (size_t)(cookie.data - hello.record);
+        for (size_t i = 0; i < cookie.size; i++) {
+            hello.record[at + i] ^= 0x10;
+            CHECK_EQ(check(&rig, &hello), DG_COOKIE_INVALID);
+            hello.record[at + i] ^= 0x10;
+        }
+        CHECK_EQ(check(&rig, &hello), DG_COOKIE_VALID);
+    }
+    rig_free(&rig);
+}
+
+// A 1.2 cookie covers the hello (RFC 6347 4.2.1): random, suites.
+DG_TEST(cookie_12_of_another_hello_is_refused)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hello;
+    REQUIRE(make_hello(&rig, 12, true, &hello));
+    size_t random = (size_t)(hello.parsed.random.data - hello.record);
+    hello.record[random] ^= 1;
+    CHECK_EQ(check(&rig, &hello), DG_COOKIE_INVALID);
+    CHECK_EQ(give(&rig, &hello), DG_HELLO_ANSWERED); // as if it had none
+    CHECK(rig.handshake == NULL);
+    rig_free(&rig);
+}
+
+// RFC 9147 5.1: good for one to two periods, not longer.
+DG_TEST(cookie_secrets_rotate)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello old[2];
+    REQUIRE(make_hello(&rig, 12, true, &old[0]));
+    REQUIRE(make_hello(&rig, 13, true, &old[1]));
+    CHECK_EQ(dg_wolf_handshake.gate_deadline(rig.gate), rig.now + 30 * DG_SECOND);
+    dg_wolf_handshake.gate_advance(rig.gate, rig.now + 30 * DG_SECOND - 1); // not yet
+    uint32_t generation = rig.secrets->cookie_generation;
+    rig.now += 30 * DG_SECOND;
+    dg_wolf_handshake.gate_advance(rig.gate, rig.now);
+    CHECK(rig.secrets->cookie_generation == generation + 2);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(check(&rig, &old[i]), DG_COOKIE_VALID);
+        CHECK_EQ(give(&rig, &old[i]), DG_HELLO_STARTED); // the library too, under the previous secret
+        rig_hang_up(&rig);
+    }
+    rig.now += 30 * DG_SECOND;
+    dg_wolf_handshake.gate_advance(rig.gate, rig.now);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(check(&rig, &old[i]), DG_COOKIE_INVALID);
+        CHECK(give(&rig, &old[i]) != DG_HELLO_STARTED);
+    }
+    rig_free(&rig);
+}
+
+DG_TEST(cookie_secrets_that_stood_still_too_long_all_go)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello old;
+    REQUIRE(make_hello(&rig, 12, true, &old));
+    rig.now += 60 * DG_SECOND;
+    dg_wolf_handshake.gate_advance(rig.gate, rig.now);
+    CHECK_EQ(check(&rig, &old), DG_COOKIE_INVALID);
+    rig_free(&rig);
+}
+
+// design.md: a restart, or a reload, does not break handshakes under way.
+DG_TEST(cookie_outlives_its_gate)
+{
+    static struct rig second;
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hello;
+    REQUIRE(make_hello(&rig, 13, true, &hello));
+    struct rig_options options = everything;
+    options.secrets = rig.secrets;
+    REQUIRE(rig_new(&second, &options));
+    CHECK_EQ(check(&second, &hello), DG_COOKIE_VALID);
+    CHECK_EQ(give(&second, &hello), DG_HELLO_STARTED);
+    // Another server's does not.
+    rig_free(&second);
+    REQUIRE(rig_new(&second, &everything));
+    CHECK_EQ(check(&second, &hello), DG_COOKIE_INVALID);
+    rig_free(&second);
+    rig_free(&rig);
+}
+
+// A process that died over a rotation left an odd generation: all secrets are made new.
+DG_TEST(cookie_secrets_half_rotated_are_made_new)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct dg_memory_secrets saved = *rig.secrets;
+    rig.secrets->cookie_generation |= 1;
+    rig.secrets->ticket_generation |= 1;
+    dg_secrets_attach(rig.secrets);
+    CHECK((rig.secrets->cookie_generation & 1) == 0 && (rig.secrets->ticket_generation & 1) == 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK(memcmp(saved.cookie[i], rig.secrets->cookie[i], DG_COOKIE_SECRET) != 0);
+        CHECK(memcmp(saved.ticket_key[i], rig.secrets->ticket_key[i], DG_TICKET_KEY) != 0);
+    }
+    struct dg_memory_secrets whole = *rig.secrets;
+    dg_secrets_attach(rig.secrets); // and whole ones are kept
+    CHECK_MEM(&whole, rig.secrets, sizeof whole);
+    rig_free(&rig);
+}
+
+// --- nothing is kept for strangers -----------------------------------------------
+
+static size_t heap_bytes;
+
+static void *counted_malloc(size_t size)
+{
+    size_t *block = malloc(size + 16);
+    if (block == NULL)
+        return NULL;
+    *block = size;
+    heap_bytes += size;
+    return (char *)block + 16;
+}
+
+static void counted_free(void *data)
+{
+    if (data == NULL)
+        return;
+    size_t *block = (size_t *)(void *)((char *)data - 16);
+    heap_bytes -= *block;
+    free(block);
+}
+
+static void *counted_realloc(void *data, size_t size)
+{
+    void *grown = counted_malloc(size);
+    if (grown != NULL && data != NULL) {
+        size_t had = *(size_t *)(void *)((char *)data - 16);
+        memcpy(grown, data, had < size ? had : size);
+        counted_free(data);
+    }
+    return grown;
+}
+
+// RFC 9147 11: many peers, both versions, one object, no growth.
+DG_TEST(hellos_of_a_thousand_strangers_leave_nothing)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hellos[2];
+    REQUIRE(make_hello(&rig, 12, false, &hellos[0]));
+    REQUIRE(make_hello(&rig, 13, false, &hellos[1]));
+    rig.lose_to_client = true;
+    size_t after_warm_up = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        rig.path.peer.port = (uint16_t)(1024 + i);
+        rig.path.peer.ip[15] = (uint8_t)i;
+        CHECK_EQ(give(&rig, &hellos[i & 1]), DG_HELLO_ANSWERED);
+        if (i == 9)
+            after_warm_up = heap_bytes;
+    }
+    CHECK_EQ(heap_bytes, after_warm_up);
+    CHECK_EQ(rig.server_datagrams, 1000);
+    rig_free(&rig);
+}
+
+// RFC 9147 5.1, RFC 6347 4.2.1: answers are smaller than what they answer.
+DG_TEST(hellos_are_answered_with_fewer_bytes)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct hello hello;
+        REQUIRE(make_hello(&rig, version, false, &hello));
+        size_t before = rig.server_bytes;
+        CHECK_EQ(give(&rig, &hello), DG_HELLO_ANSWERED);
+        CHECK(rig.server_bytes - before <= hello.size);
+    }
+    rig_free(&rig);
+}
+
+// RFC 6347 4.2.1, RFC 9147 5.2: the answer carries the hello's record number.
+DG_TEST(hellos_are_answered_under_their_own_record_number)
+{
+    static const uint8_t numbers[][6] = {{0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 5}, {0, 1, 0, 0, 0, 1}};
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct hello hello;
+        REQUIRE(make_hello(&rig, version, false, &hello));
+        for (size_t i = 0; i < 3; i++) {
+            memcpy(hello.record + 5, numbers[i], 6);
+            CHECK_EQ(give(&rig, &hello), DG_HELLO_ANSWERED);
+            uint8_t answer[2048];
+            REQUIRE(rig_queue_get(&rig.to_client, answer, sizeof answer) > 25);
+            CHECK_MEM(answer + 5, numbers[i], 6);
+            CHECK_EQ(answer[13], version == 12 ? DG_HS_HELLO_VERIFY_REQUEST : DG_HS_SERVER_HELLO);
+        }
+    }
+    rig_free(&rig);
+}
+
+// Mutated hellos: whatever the library makes of them, no handshake without a cookie, and the gate works on.
+DG_TEST(hellos_mutated_start_nothing_and_break_nothing)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hellos[2];
+    REQUIRE(make_hello(&rig, 12, false, &hellos[0]));
+    REQUIRE(make_hello(&rig, 13, false, &hellos[1]));
+    rig.lose_to_client = true;
+    uint64_t state = dg_test_seed() | 1;
+    for (unsigned i = 0; i < 4000; i++) {
+        struct hello mutated = hellos[i & 1];
+        for (unsigned k = 0; k <= i % 4; k++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            mutated.record[25 + (state >> 33) % (mutated.size - 25)] = (uint8_t)(state >> 24);
+        }
+        CHECK(give(&rig, &mutated) != DG_HELLO_STARTED);
+    }
+    rig.lose_to_client = false;
+    struct dg_handover handover;
+    struct wolf_client_config config = client_of(13);
+    CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+    rig_free(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(cookie_is_judged_as_the_library_judges_it),
+        DG_CASE(cookie_of_another_address_is_refused),
+        DG_CASE(cookie_of_an_ipv6_peer_with_a_scope),
+        DG_CASE(cookie_changed_in_any_byte_is_refused),
+        DG_CASE(cookie_12_of_another_hello_is_refused),
+        DG_CASE(cookie_secrets_rotate),
+        DG_CASE(cookie_secrets_that_stood_still_too_long_all_go),
+        DG_CASE(cookie_outlives_its_gate),
+        DG_CASE(cookie_secrets_half_rotated_are_made_new),
+        DG_CASE(hellos_of_a_thousand_strangers_leave_nothing),
+        DG_CASE(hellos_are_answered_with_fewer_bytes),
+        DG_CASE(hellos_are_answered_under_their_own_record_number),
+        DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
+    };
+    // Before the library's first allocation.
+    if (wolfSSL_SetAllocators(counted_malloc, counted_free, counted_realloc) != 0)
+        return 1;
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}

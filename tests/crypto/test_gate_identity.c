@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Who gets in and who does not, and that those who do not learn nothing from it: PSKs, certificates, raw public
+// keys, and what the log says of each failure.
+
+#include "check.h"
+#include "core/wire_constants.h"
+#include "crypto/inner.h"
+#include "support/gate_rig.h"
+
+#include <string.h>
+
+static struct rig rig;
+static struct dg_handover handover;
+
+static const struct rig_options everything = {.with_psk = true,
+                                              .with_certificate = true,
+                                              .with_client_ca = true,
+                                              .with_raw_keys = true,
+                                              .profile = DG_PROFILE_IOT};
+
+static struct wolf_client_config psk_client(int version, const char *identity, const uint8_t *key)
+{
+    return (struct wolf_client_config){
+        .version = version, .psk_identity = identity, .psk_key = key, .psk_key_size = 32, .groups = {WOLF_GROUP_X25519}};
+}
+
+static struct wolf_client_config certificate_client(int version, const struct dg_pki_pem *pem)
+{
+    return (struct wolf_client_config){.version = version,
+                                       .ca = rig_pki()->ca.certificate,
+                                       .certificate = pem != NULL ? pem->certificate : NULL,
+                                       .key = pem != NULL ? pem->key : NULL,
+                                       .groups = {WOLF_GROUP_X25519}};
+}
+
+static struct dg_handshake_failure refused(const struct wolf_client_config *config)
+{
+    struct dg_handshake_failure failure = {.reason = "it was let in"};
+    if (!rig_client(&rig, config))
+        return failure;
+    enum dg_handshake_step step = rig_run(&rig);
+    CHECK(step != DG_STEP_DONE);
+    if (rig.handshake != NULL) {
+        CHECK(!dg_wolf_handshake.take(rig.handshake, &handover));
+        dg_wolf_handshake.why(rig.handshake, &failure);
+    }
+    return failure;
+}
+
+// --- PSK ----------------------------------------------------------------------
+
+struct seen {
+    unsigned datagrams;
+    size_t bytes;
+    int alert;
+    enum dg_handshake_step step;
+};
+
+static struct seen look(const struct wolf_client_config *config, struct dg_handshake_failure *ret)
+{
+    unsigned datagrams = rig.server_datagrams;
+    size_t bytes = rig.server_bytes;
+    *ret = refused(config);
+    struct seen seen = {.datagrams = rig.server_datagrams - datagrams,
+                        .bytes = rig.server_bytes - bytes,
+                        .alert = ret->alert_sent,
+                        .step = rig.step};
+    rig_hang_up(&rig);
+    return seen;
+}
+
+// RFC 4279 2: an unknown identity and a wrong key cannot be told apart by what comes back; only the log says.
+DG_TEST(psk_unknown_identity_looks_like_a_wrong_key)
+{
+    struct dg_handshake_failure wrong_why, unknown_why;
+    for (int profile = 0; profile < 4; profile++) {
+        struct rig_options options = everything;
+        options.profile = profile & 1 ? DG_PROFILE_IOT : DG_PROFILE_MODERN;
+        options.with_certificate = options.with_client_ca = options.with_raw_keys = (profile & 2) != 0;
+        REQUIRE(rig_new(&rig, &options));
+        for (int version = 12; version <= 13; version++) {
+            struct wolf_client_config wrong = psk_client(version, RIG_IDENTITY, rig_wrong_psk);
+            struct wolf_client_config unknown = psk_client(version, "meter-9", rig_wrong_psk);
+            struct seen a = look(&wrong, &wrong_why);
+            struct seen b = look(&unknown, &unknown_why);
+            CHECK_EQ(a.datagrams, b.datagrams);
+            CHECK_EQ(a.bytes, b.bytes);
+            CHECK_EQ(a.alert, b.alert);
+            CHECK_EQ(a.step, b.step);
+            CHECK_EQ(wrong_why.counter, DG_COUNT_FAIL_WRONG_KEY);
+            CHECK_STR(wrong_why.reason, "wrong key for this identity");
+            CHECK_EQ(unknown_why.counter, DG_COUNT_FAIL_UNKNOWN_IDENTITY);
+            CHECK_STR(unknown_why.reason, "unknown identity");
+            CHECK_EQ(unknown_why.identity_kind, DG_IDENTITY_PSK);
+            CHECK_EQ(unknown_why.identity_size, 7);
+            CHECK_MEM(unknown_why.identity, "meter-9", 7);
+        }
+        rig_free(&rig);
+    }
+}
+
+// A failure leaves nothing that stops the next one.
+DG_TEST(psk_failures_do_not_stick)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config wrong = psk_client(version, RIG_IDENTITY, rig_wrong_psk);
+        struct wolf_client_config right = psk_client(version, RIG_IDENTITY, rig_psk);
+        for (int i = 0; i < 20; i++) {
+            (void)refused(&wrong);
+            rig_hang_up(&rig);
+        }
+        CHECK(rig_client(&rig, &right) && rig_take(&rig, &handover));
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
+DG_TEST(psk_identity_of_255_bytes)
+{
+    static char lines[600], identity[256];
+    memset(identity, 'i', 255);
+    memcpy(lines, identity, 255);
+    strcpy(lines + 255, ":0102030405060708090a0b0c0d0e0f1011000000000000000000000000000000\n");
+    struct rig_options options = everything;
+    options.psk_lines = lines;
+    REQUIRE(rig_new(&rig, &options));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config config = psk_client(version, identity, rig_psk);
+        CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+        CHECK_EQ(handover.identity_size, 255);
+        CHECK_MEM(handover.identity, identity, 255);
+        CHECK(rig_exchange(&rig, &handover));
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
+// RFC 9257 6: without forward secrecy only where the profile says so; psk_ke never.
+DG_TEST(psk_without_forward_secrecy_is_refused_by_default)
+{
+    struct rig_options options = everything;
+    options.profile = DG_PROFILE_MODERN;
+    REQUIRE(rig_new(&rig, &options));
+    static const char *suites[] = {"PSK-AES128-GCM-SHA256", "PSK-AES128-CCM-8", "PSK-CHACHA20-POLY1305",
+                                   "ECDHE-ECDSA-AES128-CCM-8"};
+    for (size_t i = 0; i < 4; i++) {
+        struct wolf_client_config config = i < 3 ? psk_client(12, RIG_IDENTITY, rig_psk)
+                                                 : certificate_client(12, &rig_pki()->client);
+        config.suites = suites[i];
+        struct dg_handshake_failure failure = refused(&config);
+        CHECK_EQ(failure.counter, DG_COUNT_FAIL_NO_COMMON);
+        rig_hang_up(&rig);
+    }
+    struct wolf_client_config plain = psk_client(13, RIG_IDENTITY, rig_psk);
+    plain.psk_without_dhe = true;
+    (void)refused(&plain);
+    rig_free(&rig);
+}
+
+// RFC 9147 4.5.3: TLS_AES_128_CCM_8_SHA256 is off in every profile.
+DG_TEST(suite_13_ccm_8_is_refused)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct wolf_client_config config = certificate_client(13, &rig_pki()->client);
+    config.suites = "TLS13-AES128-CCM-8-SHA256";
+    (void)refused(&config);
+    CHECK(rig.handshake == NULL);
+    rig_free(&rig);
+}
+
+// RFC 9325 4.1, 4.2: none of these is ever negotiated.
+DG_TEST(suites_that_are_never_negotiated)
+{
+    static const char *suites[] = {"ECDHE-ECDSA-AES128-SHA256", "ECDHE-PSK-AES128-CBC-SHA256", "DHE-RSA-AES128-GCM-SHA256",
+                                   "PSK-AES128-CBC-SHA256", "ECDHE-ECDSA-AES128-SHA"};
+    REQUIRE(rig_new(&rig, &everything));
+    for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        struct wolf_client_config config = psk_client(12, RIG_IDENTITY, rig_psk);
+        config.suites = suites[i];
+        CHECK_EQ(refused(&config).counter, DG_COUNT_FAIL_NO_COMMON);
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
+DG_TEST(group_not_in_common_fails_cleanly)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct wolf_client_config config = certificate_client(13, &rig_pki()->client);
+    config.groups[0] = WOLF_GROUP_P521;
+    (void)refused(&config);
+    CHECK(rig.handshake == NULL);
+    rig_hang_up(&rig);
+    config = certificate_client(13, &rig_pki()->client);
+    CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+    rig_free(&rig);
+}
+
+// --- certificates and raw keys ------------------------------------------------
+
+// RFC 8446 4.4.2.4, RFC 5280: another CA of the same name, another purpose, nothing at all.
+DG_TEST(certificates_that_are_refused)
+{
+    const struct rig_pki *pki = rig_pki();
+    static const struct dg_pki_pem *const none = NULL;
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        const struct {
+            const struct dg_pki_pem *pem;
+            enum dg_counter counter;
+            const char *reason;
+        } cases[] = {
+            {&pki->stranger, DG_COUNT_FAIL_CERTIFICATE, "the client's certificate is of an unknown CA"},
+            {&pki->server, DG_COUNT_FAIL_CERTIFICATE, "the client's certificate is for another purpose"},
+            {&pki->ca, DG_COUNT_FAIL_CERTIFICATE, "the client's certificate is for another purpose"},
+            {none, DG_COUNT_FAIL_NO_CERTIFICATE, "the client sent no certificate"},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            struct wolf_client_config config = certificate_client(version, cases[i].pem);
+            struct dg_handshake_failure failure = refused(&config);
+            CHECK_MSG(failure.counter == cases[i].counter, "1.%d case %zu: %s", version - 10, i, failure.reason);
+            CHECK_STR(failure.reason, cases[i].reason);
+            CHECK(failure.alert_sent != 255);
+            rig_hang_up(&rig);
+        }
+    }
+    rig_free(&rig);
+}
+
+// RFC 7250, attack 40's sibling: any key proves itself; only a listed one proves a client.
+DG_TEST(raw_keys_that_are_not_listed_are_refused)
+{
+    const struct rig_pki *pki = rig_pki();
+    for (int listed = 0; listed < 2; listed++) {
+        struct rig_options options = everything;
+        options.with_raw_keys = listed;
+        REQUIRE(rig_new(&rig, &options));
+        for (int version = 12; version <= 13; version++) {
+            struct wolf_client_config config = {.version = version,
+                                                .ca = pki->ca.certificate,
+                                                .public_key = pki->raw_stranger.public_key,
+                                                .key = pki->raw_stranger.key,
+                                                .groups = {WOLF_GROUP_X25519}};
+            struct dg_handshake_failure failure = refused(&config);
+            CHECK(!listed || failure.counter == DG_COUNT_FAIL_CERTIFICATE);
+            rig_hang_up(&rig);
+        }
+        rig_free(&rig);
+    }
+}
+
+DG_TEST(credential_is_known_by_the_snapshot_that_has_it)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct wolf_client_config config = psk_client(13, RIG_IDENTITY, rig_psk);
+    REQUIRE(rig_client(&rig, &config) && rig_take(&rig, &handover));
+    struct dg_bytes identity = {handover.identity, handover.identity_size};
+    struct dg_bytes other = {(const uint8_t *)RIG_OTHER_IDENTITY, strlen(RIG_OTHER_IDENTITY)};
+    CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, other));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_NONE, 0, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, 99, handover.credential, identity));
+    rig_free(&rig);
+    // The same identity under another key is another credential.
+    struct rig_options changed = everything;
+    changed.psk_lines = RIG_IDENTITY ":ffffffffffffffffffffffffffffffff\n";
+    REQUIRE(rig_new(&rig, &changed));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, identity));
+    rig_free(&rig);
+}
+
+// RFC 9147 11: what a stranger's hello may cost does not grow with the identities in it.
+DG_TEST(peek_looks_at_few_identities)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    static uint8_t body[4096];
+    struct dg_writer writer = dg_writer_of(body, sizeof body);
+    dg_write_u16(&writer, 41);
+    size_t extension = dg_write_open(&writer, 2);
+    size_t list = dg_write_open(&writer, 2);
+    for (int i = 0; i < 40; i++) {
+        const char *identity = i == 39 ? RIG_IDENTITY : "nobody-x";
+        dg_write_u16(&writer, (uint16_t)strlen(identity));
+        dg_write_bytes(&writer, identity, strlen(identity));
+        dg_write_u32(&writer, 0);
+    }
+    dg_write_close(&writer, list, 2);
+    dg_write_close(&writer, extension, 2);
+    REQUIRE(!writer.failed);
+    static const uint8_t suites[] = {0x13, 0x02, 0x13, 0x03};
+    struct dg_hello hello = {.offers_13 = true,
+                             .suites = {suites, sizeof suites},
+                             .extensions = {body, dg_writer_size(&writer)}};
+    struct dg_peek peek;
+    dg_peek_hello(&hello, rig.credentials, &peek);
+    CHECK(peek.has_psk && !peek.psk_is_known); // the known one comes too late to be looked at
+    CHECK_STR(peek.psk_suite, "TLS13-CHACHA20-POLY1305-SHA256");
+    rig_free(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(psk_unknown_identity_looks_like_a_wrong_key),
+        DG_CASE(psk_failures_do_not_stick),
+        DG_CASE(psk_identity_of_255_bytes),
+        DG_CASE(psk_without_forward_secrecy_is_refused_by_default),
+        DG_CASE(suite_13_ccm_8_is_refused),
+        DG_CASE(suites_that_are_never_negotiated),
+        DG_CASE(group_not_in_common_fails_cleanly),
+        DG_CASE(certificates_that_are_refused),
+        DG_CASE(raw_keys_that_are_not_listed_are_refused),
+        DG_CASE(credential_is_known_by_the_snapshot_that_has_it),
+        DG_CASE(peek_looks_at_few_identities),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
