@@ -56,7 +56,8 @@ enum dg_engine_verdict {
     DG_ENGINE_UNKNOWN, // its first record names no association of ours: perhaps a handshake under way
 };
 // Takes a datagram, opened in place (data is changed). path->peer is where it says it comes from: it only
-// nominates; address moves are of a later step (the slot's peer stays).
+// nominates; address moves are of a later step (the slot's peer stays, and answers go there). A close_notify of
+// DTLS 1.3 ends the association five seconds later: until then earlier data still arrives and send works.
 DG_MUST_USE enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
                                                      uint8_t *data, size_t size);
 // Protects and queues data for the association. False: ref has ended, data is too large for a datagram,

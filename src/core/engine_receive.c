@@ -210,7 +210,7 @@ static struct dg_keyset *keyset_for(const struct dg_association *association, ui
     return dg_side_flight_keyset(flight);
 }
 
-static void receive13(struct dg_receive *receive, const struct dg_record *record, bool is_first)
+static void receive13(struct dg_receive *receive, const struct dg_record *record)
 {
     const struct dg_association *association = &receive->association;
     const struct dg_slot *slot = association->slot;
@@ -225,14 +225,15 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
         dg_count(counters, DG_COUNT_DROP_EPOCH_UNKNOWN);
         return;
     }
-    // RFC 9147 4: the ID is in every datagram, so its first record has it; later records may leave it out.
-    bool expects_cid = (slot->flags & DG_SLOT_HAS_CID) != 0 && (is_first || record->cid != NULL);
+    // RFC 9147 4: the ID is in every datagram. A first record without it cannot have named an association that
+    // has one (nominate), and a foreign ID was refused before; later records may leave it out.
+    size_t cid_size = record->cid != NULL ? DG_CID_SIZE : 0;
     struct dg_key_view view = dg_association_view(association, keyset);
     uint64_t sequence = 0;
     uint8_t type = 0;
     struct dg_bytes body = {0};
     struct dg_result opened = dg_record13_open(association->engine->aead, &view, record, slot->cid,
-                                               expects_cid ? DG_CID_SIZE : 0,
+                                               cid_size,
                                                atomic_load_explicit(&keyset->next, memory_order_relaxed), &sequence,
                                                &type, &body);
     if (opened.outcome != DG_OK) {
@@ -263,7 +264,7 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
 
 // --- the datagram -------------------------------------------------------------------
 
-static void receive_record(struct dg_receive *receive, const struct dg_record *record, bool is_first)
+static void receive_record(struct dg_receive *receive, const struct dg_record *record)
 {
     // RFC 9147 4.5.2, RFC 6347 4.2.4: what is not protected changes nothing, alerts included.
     if (is_plaintext(record)) {
@@ -271,7 +272,7 @@ static void receive_record(struct dg_receive *receive, const struct dg_record *r
         return;
     }
     if (receive->association.slot->version == 13)
-        receive13(receive, record, is_first);
+        receive13(receive, record);
     else
         receive12(receive, record);
 }
@@ -297,7 +298,6 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
             break;
         }
         at += record.size;
-        bool is_first = !is_named;
         if (!is_named && is_plaintext(&record)) {
             plaintext = record;
             plaintext_count++;
@@ -312,7 +312,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
             dg_count(engine->counters, DG_COUNT_DROP_CID_MISMATCH);
             break;
         }
-        receive_record(&receive, &record, is_first);
+        receive_record(&receive, &record);
         if (!dg_association_is_alive(&receive.association))
             return DG_ENGINE_HANDLED;
     } while (at < size);

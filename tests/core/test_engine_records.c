@@ -256,6 +256,23 @@ DG_TEST(engine_walks_all_records_of_a_datagram)
     }
 }
 
+// RFC 9147 4: the ID is in every datagram, not in every record of it.
+DG_TEST(engine_later_record_13_may_leave_out_cid)
+{
+    struct fake_peer peer;
+    const struct fake_setup setup = {.version = 13, .aead = DG_AEAD_AES_128_GCM, .has_cid = true, .who = 1};
+    uint8_t out[256];
+    fake_server_start(&server, &dg_wolf_aead, NULL);
+    REQUIRE(fake_peer_join(&peer, &server, &setup));
+    size_t size = fake_peer_seal(&peer, DG_CONTENT_APPLICATION_DATA, "1", 1, out, sizeof out);
+    const struct peer_record bare = {
+        .epoch = 3, .sequence = peer.tx_next++, .type = 23, .data = "2", .size = 1, .no_length = true};
+    size += peer_seal13(&peer.tx, &bare, out + size, sizeof out - size);
+    CHECK_EQ(fake_peer_give(&peer, out, size), DG_ENGINE_HANDLED);
+    CHECK_EQ(server.delivered, 2);
+    fake_server_stop(&server);
+}
+
 // Authentic data from another address is delivered; the answer stays with the old one (RFC 9146 6).
 DG_TEST(engine_data_from_new_address_is_delivered_and_address_stays)
 {
@@ -386,6 +403,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(engine_c_bit_must_match_negotiation),
     DG_CASE(engine_second_association_in_datagram_ends_it),
     DG_CASE(engine_walks_all_records_of_a_datagram),
+    DG_CASE(engine_later_record_13_may_leave_out_cid),
     DG_CASE(engine_data_from_new_address_is_delivered_and_address_stays),
     DG_CASE(engine_plaintext_records_change_nothing),
     DG_CASE(engine_unknown_epochs_are_dropped),
