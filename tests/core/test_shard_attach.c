@@ -2,6 +2,7 @@
 // What an attaching process makes of a region that is damaged: the damaged slot is quarantined alone, the
 // others live on, nothing leaks, nothing is read out of bounds (the sanitizers watch).
 #include "check.h"
+#include "core/shard_private.h"
 #include "support/shard_region.h"
 
 #include <stdlib.h>
@@ -86,7 +87,13 @@ static const damage DAMAGES[] = {
     damage_epoch_2_size, damage_identity_side, damage_identity_byte, damage_peer_cid_side,
 };
 
-static void check_damage(damage how)
+// Those that a right sum must not hide: each is looked at for itself.
+static const damage RIGHTLY_SUMMED[] = {
+    damage_version, damage_hash, damage_identity_size, damage_peer_cid_size, damage_identity_side,
+    damage_peer_cid_side, damage_tx_place, damage_rx_old, damage_epoch,
+};
+
+static void check_damage(damage how, bool sum_again)
 {
     struct shard_region region;
     struct dg_shard shard;
@@ -98,6 +105,9 @@ static void check_damage(damage how)
         memcpy(&before[number], &shard.slots[number], sizeof before[number]);
     }
     how(&shard, &shard.slots[VICTIM]);
+    if (sum_again) {
+        shard.slots[VICTIM].check = dg_shard_slot_check(&shard, &shard.slots[VICTIM]);
+    }
     for (int attached = 0; attached < 2; attached++) { // it stays quarantined
         dg_shard_clear(&shard);
         REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
@@ -123,7 +133,10 @@ static void check_damage(damage how)
 DG_TEST(attach_quarantines_a_damaged_slot_alone)
 {
     for (size_t i = 0; i < sizeof DAMAGES / sizeof DAMAGES[0]; i++) {
-        check_damage(DAMAGES[i]);
+        check_damage(DAMAGES[i], false);
+    }
+    for (size_t i = 0; i < sizeof RIGHTLY_SUMMED / sizeof RIGHTLY_SUMMED[0]; i++) {
+        check_damage(RIGHTLY_SUMMED[i], true);
     }
 }
 
