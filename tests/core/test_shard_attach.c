@@ -59,6 +59,7 @@ static void damage_peer_cid_size(struct dg_shard *shard, struct dg_slot *slot) {
 static void damage_tx_place(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->tx_place = UINT32_MAX; }
 static void damage_tx_none(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->tx_place = DG_PLACE_NONE; }
 static void damage_tx_is_rx(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->tx_place = slot->rx_place; }
+static void damage_rx_is_tx(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->rx_place = slot->tx_place; }
 static void damage_inline_1(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->tx_place = DG_PLACE_INLINE_1; }
 static void damage_rx_old(struct dg_shard *shard, struct dg_slot *slot) { slot->rx_old_place = DG_PLACE_SIDE + shard->fresh_wide; }
 static void damage_old_is_tx(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->rx_old_place = slot->tx_place; }
@@ -81,7 +82,8 @@ static void damage_peer_cid_side(struct dg_shard *shard, struct dg_slot *slot) {
 static const damage DAMAGES[] = {
     damage_id, damage_check, damage_state, damage_version, damage_aead, damage_other_aead, damage_hash, damage_cid,
     damage_listener, damage_credential, damage_expires, damage_flags, damage_identity_size, damage_peer_cid_size,
-    damage_tx_place, damage_tx_none, damage_tx_is_rx, damage_inline_1, damage_rx_old, damage_old_is_tx,
+    damage_tx_place, damage_tx_none, damage_tx_is_rx, damage_rx_is_tx, damage_inline_1, damage_rx_old,
+    damage_old_is_tx,
     damage_others_keys, damage_wide_owner, damage_epoch, damage_list_start, damage_list_lost, damage_list_circle,
     damage_list_of_other, damage_flight_kind, damage_flight_size, damage_flight_ticket, damage_flight_sent,
     damage_epoch_2_size, damage_identity_side, damage_identity_byte, damage_peer_cid_side,
