@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -41,7 +40,7 @@ bool dg_loop_init(struct dg_loop *loop, struct dg_mesh *mesh, uint32_t self, con
     atomic_init(&loop->stop, (uint32_t)DG_STOP_NOT);
     loop->receive = dg_receive_batch_new();
     loop->send = dg_send_batch_new(sockets, socket_count, counters);
-    loop->message = aligned_alloc(DG_CACHE_LINE, MESSAGE_ROOM);
+    loop->message = dg_secret_new(MESSAGE_ROOM); // hand-overs carry keys
     if (loop->receive == NULL || loop->send == NULL || loop->message == NULL) {
         snprintf(error, error_size, "memory is short for a thread's batches");
         dg_loop_clear(loop);
@@ -67,8 +66,7 @@ void dg_loop_clear(struct dg_loop *loop)
         close(loop->epoll_fd);
     }
     if (loop->message != NULL) {
-        dg_wipe(loop->message, MESSAGE_ROOM); // hand-overs carry keys
-        free(loop->message);
+        dg_secret_free(loop->message, MESSAGE_ROOM);
     }
     dg_send_batch_free(loop->send);
     dg_receive_batch_free(loop->receive);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(DG_MESH_RING_BYTES >= 2 * DG_MESSAGE_BYTES_MAX, "the largest hand-over fits, and another waits");
+
 struct dg_mesh {
     uint32_t thread_count;
     struct dg_ring *rings;   // [from * thread_count + to]

@@ -18,7 +18,8 @@ static inline uint32_t dg_mesh_worker(uint32_t worker) { return 1 + worker; }
 static inline uint32_t dg_mesh_control(uint32_t worker_count) { return 1 + worker_count; }
 static inline uint32_t dg_mesh_size(uint32_t worker_count) { return 2 + worker_count; }
 
-#define DG_MESH_RING_BYTES (1024 * 1024) // pages are touched only as far as messages queue up
+// Pages are touched only as far as messages queue up, but all count against the limit of locked memory.
+#define DG_MESH_RING_BYTES (256 * 1024)
 
 struct dg_mesh;
 

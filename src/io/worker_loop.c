@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DRAIN_MESSAGE_TURNS 16 // a flood must not keep a worker from ending
+
 struct dg_worker_loop {
     struct dg_loop loop;
     struct dg_worker_loop_config config;
@@ -324,6 +326,10 @@ static bool is_over(struct dg_worker_loop *loop, dg_time now)
     case DG_STOP_GENTLY:
         if (!loop->is_draining) {
             loop->is_draining = true;
+            // Hand-overs of a front that has ended already: these associations are closed like the others.
+            for (int i = 0; i < DRAIN_MESSAGE_TURNS && !dg_mesh_is_empty(loop->loop.mesh, loop->loop.self); i++) {
+                serve_messages(loop, now);
+            }
             dg_engine_drain(loop->engine, now);
         }
         return dg_engine_live(loop->engine) == 0 && dg_send_batch_waiting(loop->loop.send) == 0;
