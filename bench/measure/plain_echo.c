@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// recvmmsg and sendmmsg in batches of the gate's size, answering from the address that was spoken to, with
+// the gate's way of waiting (epoll). Never looks at a byte.
+#include "measure/plain_echo.h"
+
+#include "core/wire_constants.h"
+#include "io/receive_batch.h"
+#include "io/socket.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BATCH DG_RECEIVE_BATCH_MAX
+#define CONTROL CMSG_SPACE(sizeof(struct in_pktinfo))
+
+static struct mmsghdr messages[BATCH];
+static struct iovec vectors[BATCH];
+static struct sockaddr_in peers[BATCH];
+static uint8_t buffers[BATCH][DG_DATAGRAM_MAX + 1];
+static _Alignas(struct cmsghdr) uint8_t controls[BATCH][CONTROL];
+
+int plain_echo_open(uint16_t *ret_port)
+{
+    struct dg_address address;
+    struct dg_socket socket;
+    char error[256];
+    if (!dg_address_parse("127.0.0.1:0", &address) || !dg_socket_group_open(&address, &socket, 1, error, sizeof error))
+        return -1;
+    *ret_port = socket.address.port;
+    return socket.fd;
+}
+
+static void prepare_receive(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
+        messages[i].msg_hdr = (struct msghdr){.msg_name = &peers[i],
+                                              .msg_namelen = sizeof peers[i],
+                                              .msg_iov = &vectors[i],
+                                              .msg_iovlen = 1,
+                                              .msg_control = controls[i],
+                                              .msg_controllen = CONTROL};
+    }
+}
+
+// The packet info that came with the datagram says where the answer leaves from.
+static void prepare_send(int count)
+{
+    for (int i = 0; i < count; i++)
+        vectors[i].iov_len = messages[i].msg_len;
+}
+
+void plain_echo_run(int fd)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    for (;;) {
+        if (epoll_wait(epoll, &event, 1, -1) != 1)
+            continue;
+        prepare_receive();
+        int count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+        if (count <= 0)
+            continue;
+        prepare_send(count);
+        for (int sent = 0; sent < count;) {
+            int now = sendmmsg(fd, messages + sent, (unsigned)(count - sent), 0);
+            sent += now > 0 ? now : 1;
+        }
+    }
+}

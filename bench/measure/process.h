@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Server processes that a measurement starts, watches and ends: their CPU time, memory and log. Never
+// measures anybody's wall-clock time.
+#ifndef DG_BENCH_PROCESS_H
+#define DG_BENCH_PROCESS_H
+
+#include "measure/credentials.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bench_process {
+    pid_t pid;
+    uint16_t port; // where it listens on 127.0.0.1
+};
+
+#define BENCH_SERVER_CPU 0
+#define BENCH_CLIENT_CPU 1
+
+void bench_pin(int cpu); // this process; nothing where there is no such processor
+// A plain UDP echo in a child, pinned to the server's processor.
+struct bench_process bench_start_plain_echo(void);
+// `dtlsgate serve` with these credentials, one worker, the echo backend, limits that one client from loopback
+// does not meet, and these further arguments (NULL ends); pinned. Waits until it is ready. Its log goes to a
+// file without a name, at the default level.
+struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
+                                      const char *const *arguments);
+void bench_stop(struct bench_process *process); // by SIGKILL: nothing is measured any more
+double bench_cpu_seconds(const struct bench_process *process);      // user and system, all threads
+uint64_t bench_resident_bytes(const struct bench_process *process); // Rss of all mappings, the memory file included
+
+#define BENCH_FAIL(...) bench_fail(__FILE__, __LINE__, __VA_ARGS__)
+__attribute__((noreturn, format(printf, 3, 4))) void bench_fail(const char *file, int line, const char *format, ...);
+
+#endif

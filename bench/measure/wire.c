@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One unconnected socket; the source address goes with each datagram as packet info.
+#include "measure/wire.h"
+
+#include "measure/process.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOSS_MS 200
+#define CONTROL CMSG_SPACE(sizeof(struct in_pktinfo))
+
+struct envelope {
+    struct sockaddr_in to;
+    struct iovec vector;
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL];
+};
+
+void bench_wire_open(struct bench_wire *wire, uint16_t port)
+{
+    *wire = (struct bench_wire){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), .port = port};
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    int size = 4 << 20;
+    (void)setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (bind(wire->fd, (struct sockaddr *)&any, sizeof any) != 0)
+        BENCH_FAIL("cannot bind a socket");
+}
+
+void bench_wire_close(struct bench_wire *wire)
+{
+    close(wire->fd);
+    wire->fd = -1;
+}
+
+static void address(struct envelope *envelope, struct msghdr *message, uint16_t port, uint32_t source,
+                    const uint8_t *bytes, size_t size)
+{
+    memset(envelope, 0, sizeof *envelope);
+    envelope->to = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    envelope->vector = (struct iovec){(void *)(uintptr_t)bytes, size};
+    struct cmsghdr *part = (struct cmsghdr *)(void *)envelope->control;
+    struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(0x7f000101 + source % BENCH_SOURCES)};
+    part->cmsg_level = IPPROTO_IP;
+    part->cmsg_type = IP_PKTINFO;
+    part->cmsg_len = CMSG_LEN(sizeof info);
+    memcpy(CMSG_DATA(part), &info, sizeof info);
+    *message = (struct msghdr){.msg_name = &envelope->to,
+                               .msg_namelen = sizeof envelope->to,
+                               .msg_iov = &envelope->vector,
+                               .msg_iovlen = 1,
+                               .msg_control = envelope->control,
+                               .msg_controllen = CONTROL};
+}
+
+void bench_wire_send(void *context, const uint8_t *bytes, size_t size)
+{
+    struct bench_wire *wire = context;
+    if (wire->into != NULL) {
+        struct bench_burst *burst = wire->into;
+        if (burst->count == BENCH_BURST || size > BENCH_DATAGRAM_MAX)
+            BENCH_FAIL("a burst is too small");
+        struct bench_datagram *datagram = &burst->datagrams[burst->count++];
+        memcpy(datagram->bytes, bytes, size);
+        datagram->size = size;
+        datagram->source = wire->source;
+        return;
+    }
+    struct envelope envelope;
+    struct msghdr message;
+    address(&envelope, &message, wire->port, wire->source, bytes, size);
+    if (sendmsg(wire->fd, &message, 0) != (ssize_t)size)
+        BENCH_FAIL("a datagram does not go out");
+    wire->traffic.sent++;
+    wire->traffic.bytes += size;
+}
+
+size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity)
+{
+    struct bench_wire *wire = context;
+    ssize_t size = recv(wire->fd, buffer, capacity, MSG_DONTWAIT);
+    if (size <= 0)
+        return 0;
+    wire->traffic.received++;
+    wire->traffic.bytes += (uint64_t)size;
+    return (size_t)size;
+}
+
+bool bench_wire_wait(const struct bench_wire *wire, int milliseconds)
+{
+    struct pollfd waiting = {.fd = wire->fd, .events = POLLIN};
+    return poll(&waiting, 1, milliseconds) == 1;
+}
+
+static int take_back(const struct bench_wire *wire, int wanted)
+{
+    static uint8_t buffers[BENCH_BURST][BENCH_DATAGRAM_MAX];
+    struct iovec vectors[BENCH_BURST];
+    struct mmsghdr messages[BENCH_BURST];
+    int came = 0;
+    while (came < wanted) {
+        if (!bench_wire_wait(wire, LOSS_MS))
+            return came;
+        for (int i = 0; i < wanted - came; i++) {
+            vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
+            messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
+        }
+        int got = recvmmsg(wire->fd, messages, (unsigned)(wanted - came), MSG_DONTWAIT, NULL);
+        if (got > 0)
+            came += got;
+    }
+    return came;
+}
+
+int bench_wire_echo(const struct bench_wire *wire, const struct bench_burst *burst)
+{
+    struct envelope envelopes[BENCH_BURST];
+    struct mmsghdr messages[BENCH_BURST];
+    for (int i = 0; i < burst->count; i++) {
+        const struct bench_datagram *datagram = &burst->datagrams[i];
+        messages[i].msg_len = 0;
+        address(&envelopes[i], &messages[i].msg_hdr, wire->port, datagram->source, datagram->bytes, datagram->size);
+    }
+    for (int sent = 0; sent < burst->count;) {
+        int now = sendmmsg(wire->fd, messages + sent, (unsigned)(burst->count - sent), 0);
+        if (now <= 0)
+            BENCH_FAIL("a burst does not go out");
+        sent += now;
+    }
+    return take_back(wire, burst->count);
+}

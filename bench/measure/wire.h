@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The client's end of the network: one UDP socket on loopback that speaks from as many addresses as wanted
+// (127.0.1.1 and on), and bursts of datagrams that are made before they are sent. Knows no protocol.
+#ifndef DG_BENCH_WIRE_H
+#define DG_BENCH_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BENCH_BURST 64
+#define BENCH_DATAGRAM_MAX 2048
+#define BENCH_SOURCES 200
+
+struct bench_datagram {
+    uint8_t bytes[BENCH_DATAGRAM_MAX];
+    size_t size;
+    uint32_t source; // number of the address it leaves from
+};
+
+struct bench_burst {
+    struct bench_datagram datagrams[BENCH_BURST];
+    int count;
+};
+
+struct bench_traffic {
+    unsigned sent, received;
+    uint64_t bytes; // of both
+};
+
+struct bench_wire {
+    int fd;
+    uint16_t port;       // of the server
+    uint32_t source;     // of what is sent next
+    struct bench_burst *into; // not NULL: what is sent is kept there instead
+    struct bench_traffic traffic;
+};
+
+void bench_wire_open(struct bench_wire *wire, uint16_t port);
+void bench_wire_close(struct bench_wire *wire);
+// In the form that a client's configuration wants; context is the wire.
+void bench_wire_send(void *context, const uint8_t *bytes, size_t size);
+size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity);
+// False: nothing came for so long.
+bool bench_wire_wait(const struct bench_wire *wire, int milliseconds);
+// Sends the burst in one call and waits for as many datagrams back. Returns how many came (a loss ends the
+// wait after 200 ms).
+int bench_wire_echo(const struct bench_wire *wire, const struct bench_burst *burst);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One WOLFSSL_CTX for all, one WOLFSSL for each handshake, both ends in one thread; the clock runs only while
+// the server's end does.
+#include "measure/wolf_server.h"
+
+#include "measure/process.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUEUE 32
+#define MTU 1400
+#define TURNS_MAX 64
+
+struct queue {
+    struct bench_datagram datagrams[QUEUE];
+    unsigned first, count;
+};
+
+struct wolf_server {
+    const struct bench_kind *kind;
+    const struct bench_credentials *credentials;
+    WOLFSSL_CTX *context;
+    struct queue to_server, to_client;
+    double seconds;
+};
+
+static void put(struct queue *queue, const void *bytes, size_t size)
+{
+    if (queue->count == QUEUE || size > BENCH_DATAGRAM_MAX)
+        BENCH_FAIL("a queue in memory is too small");
+    struct bench_datagram *datagram = &queue->datagrams[(queue->first + queue->count++) % QUEUE];
+    memcpy(datagram->bytes, bytes, size);
+    datagram->size = size;
+}
+
+static size_t get(struct queue *queue, void *buffer, size_t capacity)
+{
+    if (queue->count == 0)
+        return 0;
+    const struct bench_datagram *datagram = &queue->datagrams[queue->first];
+    size_t size = datagram->size < capacity ? datagram->size : capacity;
+    memcpy(buffer, datagram->bytes, size);
+    queue->first = (queue->first + 1) % QUEUE;
+    queue->count--;
+    return size;
+}
+
+static void client_send(void *context, const uint8_t *bytes, size_t size)
+{
+    struct wolf_server *server = context;
+    put(&server->to_server, bytes, size);
+}
+
+static size_t client_receive(void *context, uint8_t *buffer, size_t capacity)
+{
+    struct wolf_server *server = context;
+    return get(&server->to_client, buffer, capacity);
+}
+
+static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
+{
+    (void)ssl;
+    struct wolf_server *server = context;
+    put(&server->to_client, bytes, (size_t)size);
+    return size;
+}
+
+static int on_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
+{
+    (void)ssl;
+    struct wolf_server *server = context;
+    size_t size = get(&server->to_server, buffer, (size_t)capacity);
+    return size > 0 ? (int)size : WOLFSSL_CBIO_ERR_WANT_READ;
+}
+
+static unsigned on_psk(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+    const struct wolf_server *server = wolfSSL_GetIOReadCtx(ssl);
+    const struct bench_credentials *credentials = server->credentials;
+    if (strcmp(identity, credentials->psk_identity) != 0 || credentials->psk_size > key_max)
+        return 0;
+    memcpy(key, credentials->psk, credentials->psk_size);
+    return (unsigned)credentials->psk_size;
+}
+
+static unsigned on_psk13(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max, const char **suite)
+{
+    const struct wolf_server *server = wolfSSL_GetIOReadCtx(ssl);
+    *suite = server->kind->suites;
+    return on_psk(ssl, identity, key, key_max);
+}
+
+static const unsigned char *bytes_of(const char *text) { return (const unsigned char *)text; }
+
+static bool set_up(struct wolf_server *server)
+{
+    static int groups[] = {WOLFSSL_X25519MLKEM768, WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
+    const struct bench_credentials *credentials = server->credentials;
+    WOLFSSL_CTX *context = server->context;
+    wolfSSL_CTX_SetIOSend(context, on_send);
+    wolfSSL_CTX_SetIORecv(context, on_receive);
+    if (wolfSSL_CTX_set_cipher_list(context, server->kind->suites) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_groups(context, groups, 3) != WOLFSSL_SUCCESS)
+        return false;
+    if (server->kind->with_psk) {
+        wolfSSL_CTX_set_psk_server_callback(context, on_psk);
+        wolfSSL_CTX_set_psk_server_tls13_callback(context, on_psk13);
+        return true;
+    }
+    wolfSSL_CTX_set_verify(context, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return wolfSSL_CTX_use_certificate_chain_buffer(context, bytes_of(credentials->server),
+                                                    (long)strlen(credentials->server)) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_use_PrivateKey_buffer(context, bytes_of(credentials->server_key),
+                                             (long)strlen(credentials->server_key),
+                                             WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_load_verify_buffer(context, bytes_of(credentials->ca), (long)strlen(credentials->ca),
+                                          WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS;
+}
+
+struct wolf_server *wolf_server_new(const struct bench_kind *kind, const struct bench_credentials *credentials)
+{
+    struct wolf_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        BENCH_FAIL("out of memory");
+    (void)wolfSSL_Init();
+    server->kind = kind;
+    server->credentials = credentials;
+    server->context = wolfSSL_CTX_new(kind->version == 12 ? wolfDTLSv1_2_server_method() : wolfDTLSv1_3_server_method());
+    if (server->context == NULL || !set_up(server))
+        BENCH_FAIL("wolfSSL refuses the yardstick's configuration (%s)", kind->name);
+    return server;
+}
+
+void wolf_server_free(struct wolf_server *server)
+{
+    wolfSSL_CTX_free(server->context);
+    (void)wolfSSL_Cleanup();
+    free(server);
+}
+
+static double thread_seconds(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static WOLFSSL *new_object(struct wolf_server *server)
+{
+    static const unsigned char cookie_secret[32] = {1}; // the yardstick's own; protects nothing
+    static unsigned char cid[8] = {8, 7, 6, 5, 4, 3, 2, 1};
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(0x7f000001)};
+    WOLFSSL *ssl = wolfSSL_new(server->context);
+    if (ssl == NULL)
+        return NULL;
+    wolfSSL_SetIOReadCtx(ssl, server);
+    wolfSSL_SetIOWriteCtx(ssl, server);
+    wolfSSL_dtls_set_using_nonblock(ssl, 1);
+    bool done = wolfSSL_dtls_set_peer(ssl, &peer, sizeof peer) == WOLFSSL_SUCCESS &&
+                wolfSSL_dtls_set_mtu(ssl, MTU) == WOLFSSL_SUCCESS &&
+                wolfSSL_DTLS_SetCookieSecret(ssl, cookie_secret, sizeof cookie_secret) == 0 &&
+                (server->kind->version == 12 ||
+                 wolfSSL_send_hrr_cookie(ssl, cookie_secret, sizeof cookie_secret) == WOLFSSL_SUCCESS) &&
+                wolfSSL_dtls_cid_use(ssl) == WOLFSSL_SUCCESS &&
+                wolfSSL_dtls_cid_set(ssl, cid, sizeof cid) == WOLFSSL_SUCCESS;
+    if (done)
+        return ssl;
+    wolfSSL_free(ssl);
+    return NULL;
+}
+
+// True: the handshake is complete on this side.
+static bool server_turn(struct wolf_server *server, WOLFSSL *ssl)
+{
+    double before = thread_seconds();
+    int result = wolfSSL_accept(ssl);
+    server->seconds += thread_seconds() - before;
+    if (result == WOLFSSL_SUCCESS)
+        return true;
+    int error = wolfSSL_get_error(ssl, result);
+    if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
+        BENCH_FAIL("the yardstick's handshake (%s) failed: wolfSSL error %d", server->kind->name, error);
+    return false;
+}
+
+double wolf_server_handshake(struct wolf_server *server)
+{
+    struct wolf_client_config config = bench_client_config(server->kind, server->credentials);
+    config.wire = (struct wolf_client_wire){server, client_send, client_receive};
+    struct wolf_client *client = wolf_client_new(&config);
+    if (client == NULL)
+        BENCH_FAIL("no client");
+    server->to_server.count = server->to_client.count = 0;
+
+    double before = thread_seconds();
+    WOLFSSL *ssl = new_object(server);
+    server->seconds = thread_seconds() - before;
+    if (ssl == NULL)
+        BENCH_FAIL("wolfSSL refuses the yardstick's object (%s)", server->kind->name);
+    bool server_is_done = false, client_is_done = false;
+    for (int turn = 0; !(server_is_done && client_is_done); turn++) {
+        if (turn == TURNS_MAX || (!client_is_done && wolf_client_connect(client) == WOLF_CLIENT_FAILED))
+            BENCH_FAIL("the yardstick's client (%s) failed: wolfSSL error %d", server->kind->name,
+                       wolf_client_error(client));
+        client_is_done = wolf_client_connect(client) == WOLF_CLIENT_DONE;
+        if (!server_is_done)
+            server_is_done = server_turn(server, ssl);
+    }
+    before = thread_seconds();
+    wolfSSL_free(ssl);
+    double seconds = server->seconds + thread_seconds() - before;
+    wolf_client_free(client);
+    return seconds;
+}

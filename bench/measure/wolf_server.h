@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The yardstick of handshakes: wolfSSL as a server, used in the plain way, over queues in memory. Only the
+// server's calls are measured. Shares no code with the gate.
+#ifndef DG_BENCH_WOLF_SERVER_H
+#define DG_BENCH_WOLF_SERVER_H
+
+#include "measure/clients.h"
+
+struct wolf_server *wolf_server_new(const struct bench_kind *kind, const struct bench_credentials *credentials);
+void wolf_server_free(struct wolf_server *server);
+// One handshake with a new client of this kind. Returns the CPU seconds of what a server does: making its
+// object, the cookie exchange, the handshake, freeing the object.
+double wolf_server_handshake(struct wolf_server *server);
+
+#endif

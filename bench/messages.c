@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Server CPU of an echoed message, as a ratio to a plain UDP echo of datagrams of the same sizes in bursts of
+// the same length. Prints lines of the table; judges nothing.
+#include "measure/clients.h"
+#include "measure/process.h"
+#include "measure/table.h"
+
+#include <stdio.h>
+
+#define ROUNDS 7
+#define BURSTS 250 // of 64 messages: 16,000 a measurement
+#define AIM 1.5
+
+static const struct bench_kind kinds[] = {
+    {.name = "DTLS 1.2, connection ID", .version = 12, .suites = "ECDHE-PSK-AES128-GCM-SHA256",
+     .group = WOLF_GROUP_X25519, .with_psk = true},
+    {.name = "DTLS 1.3, connection ID", .version = 13, .suites = "TLS13-AES128-GCM-SHA256",
+     .group = WOLF_GROUP_X25519, .with_psk = true},
+    {.name = "DTLS 1.2, by address", .version = 12, .suites = "ECDHE-PSK-AES128-GCM-SHA256",
+     .group = WOLF_GROUP_X25519, .with_psk = true, .without_cid = true},
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+static const size_t sizes[] = {64, 1200};
+#define SIZES (sizeof sizes / sizeof sizes[0])
+
+static unsigned sent, lost;
+
+// Microseconds of the server's CPU for each message.
+static double measure(const struct bench_process *server, const struct bench_wire *wire, struct bench_clients *clients,
+                      size_t size)
+{
+    static struct bench_burst burst;
+    unsigned back = 0;
+    double before = bench_cpu_seconds(server);
+    for (int i = 0; i < BURSTS; i++) {
+        bench_clients_burst(clients, size, &burst);
+        back += (unsigned)bench_wire_echo(wire, &burst);
+    }
+    double seconds = bench_cpu_seconds(server) - before;
+    sent += BURSTS * BENCH_BURST;
+    lost += BURSTS * BENCH_BURST - back;
+    return seconds * 1e6 / (double)back;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        BENCH_FAIL("usage: messages DTLSGATE");
+    static struct bench_credentials credentials;
+    bench_credentials_make(argv[1], &credentials);
+    static const char *const no_more[] = {NULL};
+    struct bench_process gate = bench_start_gate(argv[1], &credentials, no_more);
+    struct bench_process plain = bench_start_plain_echo();
+    bench_pin(BENCH_CLIENT_CPU);
+
+    static struct bench_wire gate_wires[KINDS];
+    static struct bench_figure figures[KINDS][SIZES];
+    static char names[KINDS][SIZES][96];
+    struct bench_clients *clients[KINDS];
+    struct bench_wire plain_wire;
+    bench_wire_open(&plain_wire, plain.port);
+    for (size_t k = 0; k < KINDS; k++) {
+        bench_wire_open(&gate_wires[k], gate.port);
+        clients[k] = bench_clients_new(&gate_wires[k], &kinds[k], &credentials);
+        for (size_t s = 0; s < SIZES; s++) {
+            snprintf(names[k][s], sizeof names[k][s], "CPU of an echoed message of %zu bytes: %s", sizes[s], kinds[k].name);
+            // The aims are set for associations with connection IDs.
+            figures[k][s] = (struct bench_figure){
+                .name = names[k][s], .unit = "us", .aim = kinds[k].without_cid ? 0 : AIM};
+        }
+    }
+    for (int round = -1; round < ROUNDS; round++) { // the first one warms up
+        for (size_t k = 0; k < KINDS; k++) {
+            for (size_t s = 0; s < SIZES; s++) {
+                double yardstick = measure(&plain, &plain_wire, clients[k], sizes[s]);
+                double cost = measure(&gate, &gate_wires[k], clients[k], sizes[s]);
+                if (round >= 0)
+                    bench_figure_add(&figures[k][s], cost, yardstick);
+            }
+        }
+    }
+    for (size_t k = 0; k < KINDS; k++)
+        for (size_t s = 0; s < SIZES; s++)
+            bench_figure_print_ratio(&figures[k][s]);
+    fprintf(stderr, "messages: %u sent to both servers, %u lost\n", sent, lost);
+
+    for (size_t k = 0; k < KINDS; k++)
+        bench_clients_free(clients[k]);
+    bench_stop(&gate);
+    bench_stop(&plain);
+    bench_credentials_remove(&credentials);
+    return 0;
+}
