@@ -3,6 +3,8 @@
 // 4.2.1.12).
 #include "crypto/certificate.h"
 
+#include "base/secret.h"
+
 #include <wolfssl/options.h>
 
 #include <wolfssl/wolfcrypt/asn.h>
@@ -116,7 +118,7 @@ static bool read_facts(const DecodedCert *cert, struct dg_certificate_facts *ret
     if (!read_date(cert->beforeDate, cert->beforeDateLen, &not_before) ||
         !read_date(cert->afterDate, cert->afterDateLen, &not_after))
         return false;
-    time_t now = time(NULL);
+    time_t now = wc_Time(NULL);
     ret->is_not_yet_valid = now < not_before;
     ret->is_expired = now > not_after;
     ret->expires_s = not_after <= 0 ? 1 : not_after > (time_t)UINT32_MAX ? UINT32_MAX : (uint32_t)not_after;
@@ -127,7 +129,7 @@ static bool read_facts(const DecodedCert *cert, struct dg_certificate_facts *ret
     ret->may_be_server = !cert->extExtKeyUsageSet || (uses & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY)) != 0;
     ret->weakness = key_weakness(cert);
     // Nobody's signature matters on a certificate that is trusted itself.
-    if (ret->weakness == NULL && !(cert->isCA && memcmp(cert->subjectHash, cert->issuerHash, KEYID_SIZE) == 0))
+    if (ret->weakness == NULL && !(cert->isCA && dg_secret_equal(cert->subjectHash, cert->issuerHash, KEYID_SIZE)))
         ret->weakness = signature_weakness(cert);
     copy_id(ret->subject_hash, cert->subjectHash, KEYID_SIZE);
     copy_id(ret->issuer_hash, cert->issuerHash, KEYID_SIZE);
@@ -187,7 +189,7 @@ static struct dg_bytes next_line(struct dg_pem_reader *reader)
 
 static bool starts_with(struct dg_bytes line, const char *text)
 {
-    return line.size >= strlen(text) && memcmp(line.data, text, strlen(text)) == 0;
+    return line.size >= strlen(text) && dg_secret_equal(line.data, text, strlen(text));
 }
 
 bool dg_pem_next(struct dg_pem_reader *reader, const char *label, struct dg_pem_block *ret)

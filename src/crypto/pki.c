@@ -81,7 +81,7 @@ static int encode_names(const char *common_name, bool is_server, uint8_t *out, s
 
 static bool fill(Cert *cert, enum dg_pki_use use, const char *common_name, unsigned days, ecc_key *key)
 {
-    time_t now = time(NULL);
+    time_t now = wc_Time(NULL);
     snprintf(cert->subject.commonName, sizeof cert->subject.commonName, "%s", common_name);
     cert->sigType = CTC_SHA256wECDSA;
     cert->isCA = use == DG_PKI_CA;

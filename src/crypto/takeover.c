@@ -50,7 +50,7 @@ static bool take_cids(struct dg_handshake *handshake, struct dg_handover *ret)
         return true;
     if (wolfSSL_dtls_cid_get_rx_size(ssl, &size) == WOLFSSL_SUCCESS && size > 0) {
         if (size != DG_CID_SIZE || wolfSSL_dtls_cid_get_rx(ssl, ret->cid, size) != WOLFSSL_SUCCESS ||
-            memcmp(ret->cid, handshake->cid, DG_CID_SIZE) != 0)
+            !dg_secret_equal(ret->cid, handshake->cid, DG_CID_SIZE))
             return false;
         ret->cid_size = DG_CID_SIZE;
     }

@@ -114,11 +114,11 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
         return false;
     // One ticket for a hello: the identity must be that of the ticket which the library resumes with, and with
     // several it does not say which one that is.
-    if (handshake->ticket_seen && memcmp(handshake->ticket_iv, iv, sizeof handshake->ticket_iv) != 0)
+    if (handshake->ticket_seen && !dg_secret_equal(handshake->ticket_iv, iv, sizeof handshake->ticket_iv))
         return false;
     int which = -1;
     for (int i = 0; i < 2 && which < 0; i++)
-        if (memcmp(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME) == 0)
+        if (dg_secret_equal(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME))
             which = i;
     if (which < 0 || size <= 0 || !unseal(secrets->ticket_key[which], name, iv, buffer, (size_t)size, mac))
         return false;

@@ -2,6 +2,7 @@
 // Judges what a client shows of public keys: certificates (RFC 8446 4.4.2.4, RFC 5280) and raw public keys
 // (RFC 7250). The library has verified signatures, dates and names; use, strength and the trust anchor are
 // judged here. Accepts nothing that the library refused.
+#include "base/secret.h"
 #include "crypto/certificate.h"
 #include "crypto/inner.h"
 
@@ -97,7 +98,7 @@ static int judge_raw_key(struct dg_handshake *handshake, struct dg_bytes key)
     handshake->claim.identity_size = (uint8_t)size;
     memcpy(handshake->claim.identity, name, size);
     for (size_t i = 0; i < trust->raw_key_count; i++) {
-        if (memcmp(trust->raw_keys[i], digest, sizeof digest) != 0)
+        if (!dg_secret_equal(trust->raw_keys[i], digest, sizeof digest))
             continue;
         set_certificate(handshake, DG_IDENTITY_RAW_PUBLIC_KEY, name, size,
                         dg_credential_of_bytes(key.data, key.size), 0);
@@ -111,17 +112,17 @@ static int judge_raw_key(struct dg_handshake *handshake, struct dg_bytes key)
 static bool is_blank(const uint8_t id[32])
 {
     static const uint8_t blank[32];
-    return memcmp(id, blank, sizeof blank) == 0;
+    return dg_secret_equal(id, blank, sizeof blank);
 }
 
 // The library has verified the chain; this only says which CA it ended in. By name and key identifiers where
 // both have them, else by the signature, since several CAs may go by one name.
 static bool is_issued_by(struct dg_bytes der, const struct dg_certificate_facts *facts, const struct dg_anchor *anchor)
 {
-    if (memcmp(facts->issuer_hash, anchor->subject_hash, sizeof anchor->subject_hash) != 0)
+    if (!dg_secret_equal(facts->issuer_hash, anchor->subject_hash, sizeof anchor->subject_hash))
         return false;
     if (!is_blank(facts->issuer_key_id) && !is_blank(anchor->key_id))
-        return memcmp(facts->issuer_key_id, anchor->key_id, sizeof anchor->key_id) == 0;
+        return dg_secret_equal(facts->issuer_key_id, anchor->key_id, sizeof anchor->key_id);
     WOLFSSL_CERT_MANAGER *manager = wolfSSL_CertManagerNew();
     bool verifies = manager != NULL &&
                     wolfSSL_CertManagerLoadCABuffer(manager, anchor->der, (long)anchor->size, WOLFSSL_FILETYPE_ASN1) ==
@@ -138,7 +139,7 @@ static const struct dg_anchor *find_anchor(const struct dg_trust *trust, struct 
     for (size_t i = 0; i < trust->anchor_count; i++) {
         const struct dg_anchor *anchor = &trust->anchors[i];
         // A chain may carry its anchor itself.
-        if (anchor->size == der.size && memcmp(anchor->der, der.data, der.size) == 0)
+        if (anchor->size == der.size && dg_secret_equal(anchor->der, der.data, der.size))
             return anchor;
         if (is_issued_by(der, facts, anchor))
             return anchor;
