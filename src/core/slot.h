@@ -86,7 +86,9 @@ struct dg_slot {
     uint16_t local_port;
     uint32_t check;                 // over the fields that never change while live (dg_shard_slot_check)
     uint8_t identity[DG_SLOT_IDENTITY];
-    uint8_t spare[16];
+    uint32_t failures_second;       // seconds of `now` in which records did not open last, and how many then:
+    uint16_t failures_in_second;    // paces forgeries (K7); its worker's
+    uint8_t spare[10];
 };
 _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");
 
