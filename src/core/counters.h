@@ -43,6 +43,7 @@
     X(DROP_CID_MISMATCH, "drop_cid_mismatch", "record with a missing, foreign or unexpected connection ID")       \
     X(DROP_EPOCH_UNKNOWN, "drop_epoch_unknown", "record of an epoch whose keys are not there")                    \
     X(DROP_FORGED, "drop_forged", "record whose tag does not verify")                                             \
+    X(DROP_OPEN_PACED, "drop_open_paced", "record not tried: too many for this association did not open just now") \
     X(DROP_REPLAY, "drop_replay", "record number seen before or too old")                                         \
     X(DROP_PLAINTEXT_RECORD, "drop_plaintext_record", "unprotected record for an established association")        \
     X(DROP_INNER_TYPE, "drop_inner_type", "opened record without a valid inner content type")                     \

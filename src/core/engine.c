@@ -17,6 +17,8 @@ struct dg_engine_config dg_engine_config_default(void)
         .retransmit_initial = DG_SECOND,
         .datagram_max = 1232, // IPv6's least MTU less its headers and UDP's
         .ccm8_open_limit = DG_LIMIT_OPEN_CCM_8,
+        .ccm8_open_rate = 16,
+        .open_rate = 1000,
         .drain_per_second = 5000,
     };
 }

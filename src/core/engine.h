@@ -24,7 +24,9 @@ struct dg_engine_config {
     dg_time maximal_age;          // DG_NEVER: none
     dg_time retransmit_initial;   // RFC 9147 5.8.2: 1 s; doubles up to 60 s
     uint16_t datagram_max;        // bytes of UDP payload that we send at most (path MTU less headers)
-    uint64_t ccm8_open_limit;     // RFC 9147 4.5.3 asks for an explicit limit with CCM_8 (K7)
+    uint64_t ccm8_open_limit;     // failed openings under one key; RFC 9147 4.5.3 asks for an explicit limit
+    uint16_t ccm8_open_rate;      // failed openings a second with CCM_8; further records are not tried then
+    uint16_t open_rate;           // the same for all other AEADs
     uint32_t drain_per_second;    // close_notify's a second while stopping (C8)
 };
 struct dg_engine_config dg_engine_config_default(void);

@@ -46,6 +46,30 @@ static uint64_t open_limit(const struct dg_association *association)
     return association->slot->version == 13 ? info->open_limit13 : info->open_limit12;
 }
 
+static uint32_t second_of(dg_time now) { return (uint32_t)(now / DG_SECOND); }
+
+// Forgeries are tried at a limited pace only, so that nobody can drive a key to its limit in a moment. While
+// they come faster, genuine records in between are lost with them; the association lives on.
+static bool is_paced(const struct dg_association *association, const struct dg_keyset *keyset)
+{
+    const struct dg_slot *slot = association->slot;
+    const struct dg_engine_config *config = &association->engine->config;
+    uint16_t rate = slot->aead == DG_AEAD_AES_128_CCM_8 ? config->ccm8_open_rate : config->open_rate;
+    if (keyset->failures == 0 || slot->failures_second != second_of(association->now) ||
+        slot->failures_in_second < rate)
+        return false;
+    dg_count(association->engine->counters, DG_COUNT_DROP_OPEN_PACED);
+    return true;
+}
+
+static void note_failure(const struct dg_association *association)
+{
+    struct dg_slot *slot = association->slot;
+    uint32_t second = second_of(association->now);
+    slot->failures_in_second = slot->failures_second == second ? (uint16_t)(slot->failures_in_second + 1) : 1;
+    slot->failures_second = second;
+}
+
 // RFC 9147 4.5.3, RFC 9325 4.4: failures are counted for each key. Near the limit DTLS 1.3 asks the peer for
 // new keys; at the limit the association ends.
 static void opening_failed(const struct dg_association *association, struct dg_keyset *keyset,
@@ -56,6 +80,7 @@ static void opening_failed(const struct dg_association *association, struct dg_k
         return;
     uint64_t limit = open_limit(association);
     keyset->failures++;
+    note_failure(association);
     if (keyset->failures >= limit && flight != NULL) {
         // The handshake's keys are only kept to acknowledge a repeated Finished: done without.
         dg_shard_flight_free(association->shard, association->slot, flight);
@@ -171,6 +196,8 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
         dg_count(counters, DG_COUNT_DROP_REPLAY);
         return;
     }
+    if (is_paced(association, rx))
+        return;
     struct dg_key_view view = dg_association_view(association, rx);
     size_t cid_size = (slot->flags & DG_SLOT_HAS_CID) != 0 ? DG_CID_SIZE : 0;
     uint8_t type = 0;
@@ -228,6 +255,8 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     // RFC 9147 4: the ID is in every datagram. A first record without it cannot have named an association that
     // has one (nominate), and a foreign ID was refused before; later records may leave it out.
     size_t cid_size = record->cid != NULL ? DG_CID_SIZE : 0;
+    if (is_paced(association, keyset))
+        return;
     struct dg_key_view view = dg_association_view(association, keyset);
     uint64_t sequence = 0;
     uint8_t type = 0;

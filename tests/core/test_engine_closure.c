@@ -155,8 +155,8 @@ static void give_forged(void)
 // K6, K7: failures are counted for each key; 1.3 asks the peer for new keys before the limit.
 DG_TEST(open_limits_of_all_suites)
 {
-    static const uint64_t limits12[] = {0, DG_LIMIT_OPEN_GCM12, 0, DG_LIMIT_OPEN_CCM, 128};
-    static const uint64_t limits13[] = {0, DG_LIMIT_OPEN_GCM13, 0, DG_LIMIT_OPEN_CCM, 128};
+    static const uint64_t limits12[] = {0, DG_LIMIT_OPEN_GCM12, 0, DG_LIMIT_OPEN_CCM, DG_LIMIT_OPEN_CCM_8};
+    static const uint64_t limits13[] = {0, DG_LIMIT_OPEN_GCM13, 0, DG_LIMIT_OPEN_CCM, DG_LIMIT_OPEN_CCM_8};
     for (uint8_t version = 12; version <= 13; version++) {
         for (unsigned aead = 1; aead < 5; aead++) {
             uint64_t limit = version == 12 ? limits12[aead] : limits13[aead];
@@ -186,6 +186,27 @@ DG_TEST(open_limits_of_all_suites)
             CHECK_EQ(server.reason, DG_COUNT_FAIL_OPEN_LIMIT);
             fake_server_stop(&server);
         }
+    }
+}
+
+// K7: forgeries are tried at a limited pace, so that a burst of them does not end the association; what is
+// lost meanwhile is lost, the next second serves again.
+DG_TEST(forgeries_are_paced)
+{
+    for (unsigned ccm8 = 0; ccm8 < 2; ccm8++) {
+        struct dg_engine_config config = dg_engine_config_default();
+        unsigned rate = ccm8 ? config.ccm8_open_rate : config.open_rate;
+        start_with(12, ccm8 ? DG_AEAD_AES_128_CCM_8 : DG_AEAD_AES_128_GCM, false, &config);
+        server.now = 100 * DG_SECOND; // the beginning of a second
+        for (unsigned i = 0; i < 3 * rate; i++)
+            give_forged();
+        CHECK_EQ(fake_count(&server, DG_COUNT_DROP_FORGED), rate);
+        CHECK_EQ(fake_count(&server, DG_COUNT_DROP_OPEN_PACED), 2 * rate);
+        CHECK_EQ(rx_keyset()->failures, rate);
+        CHECK_EQ(server.closed, 0);
+        server.now += DG_SECOND;
+        CHECK(data_flows());
+        fake_server_stop(&server);
     }
 }
 

@@ -91,6 +91,7 @@ DG_TEST(engine_survives_every_flipped_bit_and_truncation)
             struct dg_engine_config config = dg_engine_config_default();
             uint8_t good[256], bad[256];
             config.ccm8_open_limit = 1 << 20;
+            config.ccm8_open_rate = config.open_rate = UINT16_MAX; // all of them are tried
             fake_server_start(&server, TABLES[table], &config);
             REQUIRE(fake_peer_join(&peer, &server, &setup));
             size_t size = fake_peer_seal(&peer, DG_CONTENT_APPLICATION_DATA, "secret", 6, good, sizeof good);
