@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PING_RETRY (500 * DG_MILLISECOND)
+#define RESTART_AFTER DG_SECOND
 #define UPDATE_LIMIT_MS 4000 // the library's own time-out only ever grows
 
 static uint32_t next_life;
@@ -109,6 +110,7 @@ struct wolf_client_config sim_mix(unsigned number)
 static void schedule(struct sim_client *client)
 {
     dg_time at = dg_time_min(client->handshake_at, dg_time_min(client->ping_at, client->update_at));
+    at = dg_time_min(at, client->restart_at);
     sim_host_set_timer(client->world, client->host, at);
 }
 
@@ -124,6 +126,10 @@ static void end(struct sim_client *client, enum sim_client_state state)
     client->state = state;
     client->is_ended = true;
     client->handshake_at = client->ping_at = client->update_at = DG_NEVER;
+    client->last_error = wolf_client_error(client->wolf);
+    if (client->restarts < client->restarts_max) {
+        client->restart_at = client->world->now + RESTART_AFTER;
+    }
 }
 
 // --- what it does ----------------------------------------------------------------------------------------
@@ -225,10 +231,42 @@ static void arrived(void *context, const uint8_t *data, size_t size)
     schedule(client);
 }
 
+static void forget_inbox(struct sim_client *client)
+{
+    while (client->inbox_count > 0) {
+        free(client->inbox[client->inbox_first].bytes);
+        client->inbox_first = (client->inbox_first + 1) % SIM_INBOX;
+        client->inbox_count--;
+    }
+}
+
+// The library's goodbyes go nowhere: whoever restarts is gone without a word.
+static void restart(struct sim_client *client)
+{
+    bool was_deaf = client->is_deaf;
+    client->is_deaf = true;
+    wolf_client_free(client->wolf);
+    forget_inbox(client);
+    client->is_deaf = was_deaf;
+    client->wolf = wolf_client_new(&client->config);
+    DG_BUG_UNLESS(client->wolf != NULL);
+    client->life = ++next_life;
+    client->state = SIM_CONNECTING;
+    client->is_ended = client->is_pinging = false;
+    client->restart_at = DG_NEVER;
+    client->echoes = client->updates_begun = client->epoch_bits = 0;
+    client->restarts++;
+    client->errors += client->last_error != 0;
+    connect_on(client);
+}
+
 static void timer(void *context)
 {
     struct sim_client *client = context;
     dg_time now = client->world->now;
+    if (client->restart_at <= now) {
+        restart(client);
+    }
     if (client->handshake_at <= now) {
         if (!wolf_client_timeout(client->wolf)) {
             end(client, SIM_FAILED); // the library gives up
@@ -281,12 +319,12 @@ static struct sim_client *make(struct sim_world *world, const struct wolf_client
 {
     struct sim_client *client = calloc(1, sizeof *client);
     DG_BUG_UNLESS(client != NULL);
-    struct wolf_client_config own = *config;
-    own.wire = (struct wolf_client_wire){.context = client, .send = on_send, .receive = on_receive};
+    client->config = *config;
+    client->config.wire = (struct wolf_client_wire){.context = client, .send = on_send, .receive = on_receive};
     client->world = world;
     client->life = ++next_life;
-    client->handshake_at = client->ping_at = client->update_at = DG_NEVER;
-    client->wolf = wolf_client_new(&own);
+    client->handshake_at = client->ping_at = client->update_at = client->restart_at = DG_NEVER;
+    client->wolf = wolf_client_new(&client->config);
     DG_BUG_UNLESS(client->wolf != NULL);
     return client;
 }
@@ -324,11 +362,7 @@ void sim_client_free(struct sim_client *client)
     }
     client->is_deaf = true; // the library says goodbye to nobody
     wolf_client_free(client->wolf);
-    while (client->inbox_count > 0) {
-        free(client->inbox[client->inbox_first].bytes);
-        client->inbox_first = (client->inbox_first + 1) % SIM_INBOX;
-        client->inbox_count--;
-    }
+    forget_inbox(client);
     free(client);
 }
 

@@ -22,15 +22,20 @@ struct sim_client {
     unsigned pings;        // echoes wanted
     size_t ping_size;      // bytes of each; 0: SIM_PLAINTEXT
     unsigned updates;      // KeyUpdates wanted, one after each ping
+    unsigned restarts_max; // how often it begins anew, with a fresh object, when the library gave up
     bool is_deaf;          // nothing reaches it
     // what it did
     unsigned echoes, pings_sent, updates_begun;
+    unsigned restarts;     // after an error, or at the end of the library's patience
+    unsigned errors;       // of these, after an error
+    int last_error;
     uint8_t epoch_bits;    // 1.3: of the last record that it sent
     bool is_ended;         // the server closed it, or the library gave up
     // under way
     uint64_t ping_serial;  // first serial of the ping that waits for its echo
     bool is_pinging;
-    dg_time handshake_at, ping_at, update_at;
+    dg_time handshake_at, ping_at, update_at, restart_at;
+    struct wolf_client_config config;
     struct {
         size_t size;
         uint8_t *bytes;

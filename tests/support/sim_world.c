@@ -86,9 +86,25 @@ struct dg_address sim_host_address(const struct sim_world *world, uint32_t host)
     return address;
 }
 
-static uint32_t host_of(const struct dg_address *address)
+uint32_t sim_host_at(const struct sim_world *world, const struct dg_address *address)
 {
-    return (uint32_t)address->ip[13] << 16 | (uint32_t)address->ip[14] << 8 | address->ip[15];
+    uint32_t host = (uint32_t)address->ip[13] << 16 | (uint32_t)address->ip[14] << 8 | address->ip[15];
+    struct dg_address own = sim_host_address(world, host);
+    return host < world->host_count && dg_address_equal(&own, address) ? host : UINT32_MAX;
+}
+
+// DG_SIM_TRACE=host: each of its datagrams as the network gets it, for whoever looks for the cause.
+static void trace(const struct sim_world *world, const char *way, uint32_t host, const uint8_t *data, size_t size)
+{
+    const char *wanted = getenv("DG_SIM_TRACE");
+    if (wanted == NULL || strtoul(wanted, NULL, 10) != host) {
+        return;
+    }
+    fprintf(stderr, "%.3f %s %zu:", (double)world->now / 1e9, way, size);
+    for (size_t i = 0; i < size && i < 28; i++) {
+        fprintf(stderr, "%s%02x", i == 1 || i == 3 || i == 11 || i == 13 ? " " : "", data[i]);
+    }
+    fputc('\n', stderr);
 }
 
 void sim_host_set_timer(struct sim_world *world, uint32_t host, dg_time at)
@@ -100,9 +116,10 @@ void sim_host_send(struct sim_world *world, uint32_t host, const uint8_t *data, 
 {
     struct dg_address from = sim_host_address(world, host);
     struct dg_address to = server_address(dg_address_is_ipv4(&from));
-    if (world->filter != NULL && !world->filter(world->filter_context, NETSIM_TO_SERVER, host, data, size)) {
+    if (world->filter != NULL && !world->filter(world->filter_context, NETSIM_TO_SERVER, &from, data, size)) {
         return;
     }
+    trace(world, "client", host, data, size);
     netsim_send(world->net, world->now, NETSIM_TO_SERVER, &from, &to, data, size);
 }
 
@@ -129,9 +146,10 @@ static void commit(void *context, const struct dg_path *path, size_t size)
         return;
     }
     if (world->filter != NULL &&
-        !world->filter(world->filter_context, NETSIM_TO_CLIENT, host_of(&path->peer), world->room, size)) {
+        !world->filter(world->filter_context, NETSIM_TO_CLIENT, &path->peer, world->room, size)) {
         return;
     }
+    trace(world, "server", sim_host_at(world, &path->peer), world->room, size);
     netsim_send(world->net, world->now, NETSIM_TO_CLIENT, &path->local, &path->peer, world->room, size);
 }
 
@@ -496,8 +514,9 @@ static bool take_datagram(struct sim_world *world)
     uint8_t *copy = exact_copy(buffer, size);
     if (to.port == SIM_LISTENER) {
         take_at_server(world, &from, &to, copy, size);
-    } else if (host_of(&to) < world->host_count) {
-        const struct sim_endpoint *host = &world->hosts[host_of(&to)];
+    } else if (sim_host_at(world, &to) != UINT32_MAX) {
+        const struct sim_endpoint *host = &world->hosts[sim_host_at(world, &to)];
+        trace(world, "arrived", sim_host_at(world, &to), copy, size);
         host->receive(host->context, copy, size);
     }
     free(copy);

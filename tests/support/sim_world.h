@@ -63,8 +63,10 @@ struct sim_world {
     struct dg_timer_heap timers; // of hosts
     struct sim_message *first_message, *last_message;
     uint8_t room[65536]; // the datagram being made
-    // Asked for every datagram before the network gets it; false: lost. NULL: none is.
-    bool (*filter)(void *context, enum netsim_direction direction, uint32_t host, const uint8_t *data, size_t size);
+    // Asked for every datagram before the network gets it; false: lost. client: the address that speaks or is
+    // spoken to. NULL: none is lost. What is injected passes by it.
+    bool (*filter)(void *context, enum netsim_direction direction, const struct dg_address *client,
+                   const uint8_t *data, size_t size);
     void *filter_context;
     // books
     uint64_t opened, closed, handed_over, failed, refused_by_ring, delivered, serial;
@@ -94,6 +96,7 @@ void sim_world_free(struct sim_world *world);
 // Hosts: 10.x.y.z:40000, or 2001:db8:1::n with port 40000.
 uint32_t sim_host_add(struct sim_world *world, const struct sim_endpoint *endpoint);
 struct dg_address sim_host_address(const struct sim_world *world, uint32_t host);
+uint32_t sim_host_at(const struct sim_world *world, const struct dg_address *address); // UINT32_MAX: nobody's
 void sim_host_set_timer(struct sim_world *world, uint32_t host, dg_time at);
 void sim_host_send(struct sim_world *world, uint32_t host, const uint8_t *data, size_t size);
 // A datagram that claims to come from an address.
