@@ -40,7 +40,6 @@ static const struct field FIELDS[] = {
     FIELD(slot, side), FIELD(slot, tx_message_seq), FIELD(slot, rx_message_seq), FIELD(slot, opened_at),
     FIELD(slot, expires_s), FIELD(slot, suite), FIELD(slot, group), FIELD(slot, backend_port),
     FIELD(slot, local_port), FIELD(slot, check), FIELD(slot, identity),
-    FIELD(slot, failures_second), FIELD(slot, failures_in_second),
     FIELD(slot, failures_second), FIELD(slot, failures_in_second), FIELD(slot, spare),
 
     FIELD(side_wide, owner), FIELD(side_wide, next_free), FIELD(side_wide, keyset), FIELD(side_wide, spare),
