@@ -45,7 +45,7 @@ struct talk {
     bool in_order;
 };
 #define TALKERS 3
-#define TALK_MESSAGES 20000u
+#define TALK_MESSAGES 5000u
 
 static void talk(void *context)
 {
