@@ -42,7 +42,7 @@ static void from_alert(struct dg_handshake *handshake, int alert)
     case bad_certificate:
     case certificate_unknown:
     case certificate_expired:
-        dg_failure_set(handshake, DG_COUNT_HANDSHAKES_FAILED, "the client refused our certificate");
+        dg_failure_set(handshake, DG_COUNT_NONE, "the client refused our certificate");
         return;
     case handshake_failure:
     case wolfssl_alert_protocol_version:
@@ -50,7 +50,7 @@ static void from_alert(struct dg_handshake *handshake, int alert)
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "the client found nothing in common with us");
         return;
     default:
-        dg_failure_set(handshake, DG_COUNT_HANDSHAKES_FAILED, "the client ended the handshake with an alert");
+        dg_failure_set(handshake, DG_COUNT_NONE, "the client ended the handshake with an alert");
     }
 }
 
@@ -70,7 +70,7 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         if (claims_psk(handshake))
             wrong_psk(handshake);
         else
-            dg_failure_set(handshake, DG_COUNT_HANDSHAKES_FAILED, "the client's Finished does not verify");
+            dg_failure_set(handshake, DG_COUNT_NONE, "the client's Finished does not verify");
         return;
     case MATCH_SUITE_ERROR:
     case UNSUPPORTED_SUITE:
@@ -115,5 +115,5 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
     if (error == FATAL_ERROR && alerts.last_rx.code >= 0)
         from_alert(handshake, alerts.last_rx.code);
     else
-        dg_failure_set(handshake, DG_COUNT_HANDSHAKES_FAILED, "the client broke the protocol");
+        dg_failure_set(handshake, DG_COUNT_NONE, "the client broke the protocol");
 }

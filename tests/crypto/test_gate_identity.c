@@ -8,7 +8,10 @@
 #include "crypto/inner.h"
 #include "support/gate_rig.h"
 
+#include <wolfssl/wolfcrypt/asn_public.h>
+
 #include <string.h>
+#include <time.h>
 
 static struct rig rig;
 static struct dg_handover handover;
@@ -229,6 +232,50 @@ DG_TEST(certificates_that_are_refused)
     rig_free(&rig);
 }
 
+static time_t shift_s;
+static time_t shifted_time(time_t *out)
+{
+    time_t now = time(NULL) + shift_s;
+    if (out != NULL)
+        *out = now;
+    return now;
+}
+
+// RFC 5280 6.1.3: outside its dates a certificate proves nobody; its end goes into the hand-over.
+DG_TEST(certificates_outside_their_dates_are_refused)
+{
+    static struct dg_pki_pem short_lived;
+    char error[128];
+    REQUIRE(dg_pki_make(DG_PKI_CLIENT, "short-lived", 1, &rig_pki()->ca, &short_lived, error, sizeof error));
+    REQUIRE(rig_new(&rig, &everything));
+    REQUIRE(wc_SetTimeCb(shifted_time) == 0);
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config config = certificate_client(version, &short_lived);
+        config.ca = NULL; // the client's clock is the same one
+        shift_s = 2 * 86400;
+        struct dg_handshake_failure failure = refused(&config);
+        CHECK_EQ(failure.counter, DG_COUNT_FAIL_CERTIFICATE);
+        CHECK_STR(failure.reason, "the client's certificate has expired");
+        rig_hang_up(&rig);
+        shift_s = -7200;
+        failure = refused(&config);
+        CHECK_EQ(failure.counter, DG_COUNT_FAIL_CERTIFICATE);
+        CHECK_STR(failure.reason, "the client's certificate is not valid yet");
+        rig_hang_up(&rig);
+        shift_s = 0;
+        CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+        CHECK(handover.expires_s <= (uint32_t)time(NULL) + 86400);
+        rig_hang_up(&rig);
+    }
+    // A gate does not start with a certificate that has expired.
+    rig_free(&rig);
+    shift_s = 40 * 86400;
+    CHECK(!rig_new(&rig, &everything));
+    CHECK_MSG(strstr(rig.error, "expired; renew it") != NULL, "%s", rig.error);
+    shift_s = 0;
+    rig_free(&rig);
+}
+
 // RFC 7250, attack 40's sibling: any key proves itself; only a listed one proves a client.
 DG_TEST(raw_keys_that_are_not_listed_are_refused)
 {
@@ -312,6 +359,7 @@ int main(int argc, char **argv)
         DG_CASE(suites_that_are_never_negotiated),
         DG_CASE(group_not_in_common_fails_cleanly),
         DG_CASE(certificates_that_are_refused),
+        DG_CASE(certificates_outside_their_dates_are_refused),
         DG_CASE(raw_keys_that_are_not_listed_are_refused),
         DG_CASE(credential_is_known_by_the_snapshot_that_has_it),
         DG_CASE(peek_looks_at_few_identities),
