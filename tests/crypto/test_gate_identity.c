@@ -319,32 +319,57 @@ DG_TEST(credential_is_known_by_the_snapshot_that_has_it)
     rig_free(&rig);
 }
 
-// RFC 9147 11: what a stranger's hello may cost does not grow with the identities in it.
-DG_TEST(peek_looks_at_few_identities)
+static const uint8_t peek_suites[] = {0x13, 0x02, 0x13, 0x03};
+
+// A hello that offers these identities, in order, with this ticket age.
+static struct dg_peek peek_at(const char *const *identities, size_t count, uint32_t age)
 {
-    REQUIRE(rig_new(&rig, &everything));
     static uint8_t body[4096];
     struct dg_writer writer = dg_writer_of(body, sizeof body);
     dg_write_u16(&writer, 41);
     size_t extension = dg_write_open(&writer, 2);
     size_t list = dg_write_open(&writer, 2);
-    for (int i = 0; i < 40; i++) {
-        const char *identity = i == 39 ? RIG_IDENTITY : "nobody-x";
-        dg_write_u16(&writer, (uint16_t)strlen(identity));
-        dg_write_bytes(&writer, identity, strlen(identity));
-        dg_write_u32(&writer, 0);
+    for (size_t i = 0; i < count; i++) {
+        dg_write_u16(&writer, (uint16_t)strlen(identities[i]));
+        dg_write_bytes(&writer, identities[i], strlen(identities[i]));
+        dg_write_u32(&writer, age);
     }
     dg_write_close(&writer, list, 2);
     dg_write_close(&writer, extension, 2);
-    REQUIRE(!writer.failed);
-    static const uint8_t suites[] = {0x13, 0x02, 0x13, 0x03};
+    CHECK(!writer.failed);
     struct dg_hello hello = {.offers_13 = true,
-                             .suites = {suites, sizeof suites},
+                             .suites = {peek_suites, sizeof peek_suites},
                              .extensions = {body, dg_writer_size(&writer)}};
     struct dg_peek peek;
     dg_peek_hello(&hello, rig.credentials, &peek);
-    CHECK(peek.has_psk && !peek.psk_is_known); // the known one comes too late to be looked at
+    return peek;
+}
+
+DG_TEST(peek_chooses_the_known_identity)
+{
+    static const char *const mixed[] = {"nobody-a", "nobody-b", RIG_OTHER_IDENTITY, RIG_IDENTITY};
+    REQUIRE(rig_new(&rig, &everything));
+    struct dg_peek peek = peek_at(mixed, 4, 0);
+    CHECK(peek.has_psk && peek.psk_is_known);
+    CHECK_STR(peek.psk_identity, RIG_OTHER_IDENTITY);
     CHECK_STR(peek.psk_suite, "TLS13-CHACHA20-POLY1305-SHA256");
+    peek = peek_at(mixed, 2, 0); // none is known: the first, so that it fails as a wrong key does
+    CHECK(peek.has_psk && !peek.psk_is_known);
+    CHECK_STR(peek.psk_identity, "nobody-a");
+    peek = peek_at(mixed, 4, 17); // tickets, not external identities (RFC 8446 4.2.11)
+    CHECK(!peek.has_psk);
+    rig_free(&rig);
+}
+
+// RFC 9147 11: what a stranger's hello may cost does not grow with the identities in it.
+DG_TEST(peek_looks_at_few_identities)
+{
+    const char *identities[40];
+    for (int i = 0; i < 40; i++)
+        identities[i] = i == 39 ? RIG_IDENTITY : "nobody";
+    REQUIRE(rig_new(&rig, &everything));
+    struct dg_peek peek = peek_at(identities, 40, 0);
+    CHECK(peek.has_psk && !peek.psk_is_known); // the known one comes too late to be looked at
     rig_free(&rig);
 }
 
@@ -362,6 +387,7 @@ int main(int argc, char **argv)
         DG_CASE(certificates_outside_their_dates_are_refused),
         DG_CASE(raw_keys_that_are_not_listed_are_refused),
         DG_CASE(credential_is_known_by_the_snapshot_that_has_it),
+        DG_CASE(peek_chooses_the_known_identity),
         DG_CASE(peek_looks_at_few_identities),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);

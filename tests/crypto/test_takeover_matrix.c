@@ -231,11 +231,36 @@ DG_TEST(takeover_without_client_authentication_names_nobody)
     rig_free(&rig);
 }
 
+// A PSK that a client offers and that is then not used proves nobody, however well its name is known.
+DG_TEST(takeover_names_nobody_by_a_psk_that_was_not_used)
+{
+    struct rig_options options = everything;
+    options.without_authentication = true;
+    options.with_client_ca = options.with_raw_keys = false;
+    REQUIRE(rig_new(&rig, &options));
+    struct wolf_client_config config = psk_client(13);
+    config.ca = rig_pki()->ca.certificate;
+    config.groups[0] = WOLF_GROUP_X25519;
+    if (take_over("usable PSK", &config))
+        CHECK_EQ(handover.identity_kind, DG_IDENTITY_PSK);
+    config.suites = "TLS13-AES256-GCM-SHA384"; // a PSK goes with SHA-256
+    if (take_over("PSK without its hash", &config)) {
+        CHECK_EQ(handover.identity_kind, DG_IDENTITY_NONE);
+        CHECK_EQ(handover.identity_size, 0);
+    }
+    rig_free(&rig);
+}
+
 // RFC 9147 4.3, RFC 6347 4.1.1: no datagram above what was configured.
 DG_TEST(takeover_flights_keep_to_the_datagram_size)
 {
+    static struct dg_pki_pem chain; // a Certificate message of more than one datagram
+    chain = rig_pki()->server;
+    REQUIRE(strlen(chain.certificate) + strlen(rig_pki()->ca.certificate) < sizeof chain.certificate);
+    strcat(chain.certificate, rig_pki()->ca.certificate);
     struct rig_options options = everything;
     options.datagram_max = 600;
+    options.server = &chain;
     REQUIRE(rig_new(&rig, &options));
     for (int version = 12; version <= 13; version++) {
         struct wolf_client_config config = certificate_client(version);
@@ -265,6 +290,7 @@ int main(int argc, char **argv)
         DG_CASE(takeover_of_a_hello_in_one_big_record),
         DG_CASE(takeover_keeps_who_the_client_is),
         DG_CASE(takeover_without_client_authentication_names_nobody),
+        DG_CASE(takeover_names_nobody_by_a_psk_that_was_not_used),
         DG_CASE(takeover_flights_keep_to_the_datagram_size),
         DG_CASE(takeover_prefers_version_13),
     };
