@@ -10,7 +10,6 @@
 #include "server/callback_backend.h"
 #include "server/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,63 +19,64 @@
 
 // --- sockets ---------------------------------------------------------------------------------------------
 
-static bool open_listener(struct dg_server *server, size_t listener, char *error, size_t error_size)
+// Without the filter, or where a probe shows that it does not sort as steer.h says, threads pass datagrams on.
+static bool sort_in_kernel(const struct dg_server *server, const struct dg_socket *group)
+{
+    const struct dg_steer *steer = &server->memfile.memory.header->steer;
+    if (server->options.steering == DG_STEERING_FORWARD)
+        return false;
+    return dg_steer_filter_attach(group[0].fd, steer, server->worker_count) &&
+           dg_steer_filter_check(group, server->worker_count, steer) != DG_STEER_WRONG;
+}
+
+enum opened { OPENED, OPENED_UNSORTED, NOT_OPENED };
+
+static enum opened open_listener(struct dg_server *server, size_t listener, char *error, size_t error_size)
 {
     struct dg_socket group[1 + DG_WORKERS_MAX];
     if (!dg_socket_group_open(&server->options.listen.items[listener], group, 1 + server->worker_count, error,
                               error_size))
-        return false;
+        return NOT_OPENED;
     for (uint32_t thread = 0; thread <= server->worker_count; thread++)
         server->sockets[thread][listener] = group[thread];
-    return true;
+    return sort_in_kernel(server, group) ? OPENED : OPENED_UNSORTED;
 }
 
-static bool attach_filter(struct dg_server *server, size_t listener)
-{
-    const struct dg_steer *steer = &server->memfile.memory.header->steer;
-    return dg_steer_filter_attach(server->sockets[0][listener].fd, steer, server->worker_count);
-}
-
-static bool open_all(struct dg_server *server, char *error, size_t error_size)
+static enum opened open_all(struct dg_server *server, char *error, size_t error_size)
 {
     for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
         server->sockets[thread] = calloc(DG_OPTION_ADDRESSES, sizeof *server->sockets[thread]);
         if (!server->sockets[thread]) {
             snprintf(error, error_size, "memory is short for the sockets");
-            return false;
+            return NOT_OPENED;
         }
         for (size_t i = 0; i < DG_OPTION_ADDRESSES; i++)
             server->sockets[thread][i].fd = -1;
     }
-    for (size_t i = 0; i < server->options.listen.count; i++)
-        if (!open_listener(server, i, error, error_size))
-            return false;
-    return true;
-}
-
-static bool attach_all(struct dg_server *server)
-{
-    for (size_t i = 0; i < server->options.listen.count; i++)
-        if (!attach_filter(server, i))
-            return false;
-    return true;
+    enum opened all = OPENED;
+    for (size_t i = 0; i < server->options.listen.count && all != NOT_OPENED; i++) {
+        enum opened one = open_listener(server, i, error, error_size);
+        all = one == OPENED ? all : one;
+    }
+    return all;
 }
 
 bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
 {
-    if (!open_all(server, error, error_size))
-        return false;
-    if (server->options.steering == DG_STEERING_FORWARD || attach_all(server))
-        return true;
+    enum opened opened = open_all(server, error, error_size);
+    if (opened != OPENED_UNSORTED || server->worker_count == 1) {
+        if (opened == OPENED_UNSORTED)
+            server->options.steering = DG_STEERING_FORWARD;
+        return opened != NOT_OPENED;
+    }
     struct dg_log_line line;
     dg_log_begin(&line, DG_LOG_WARNING, "steering");
-    dg_log_text(&line, "reason", "the kernel refuses the socket filter: one worker, threads pass datagrams on");
-    dg_log_text(&line, "error", strerror(errno));
+    dg_log_text(&line, "reason", "the kernel does not take the socket filter: one worker, threads pass datagrams on");
     dg_log_end(&line);
     dg_server_close_sockets(server);
     server->options.steering = DG_STEERING_FORWARD;
     server->worker_count = 1;
-    return open_all(server, error, error_size);
+    return open_all(server, error, error_size) != NOT_OPENED;
 }
 
 void dg_server_close_sockets(struct dg_server *server)
