@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RECORD_MAX 4096 // bytes of one record of a client's flight; larger ones are dropped
+
 // --- the library's I/O --------------------------------------------------------
 
 // Always takes everything: what the library kept for later would go out under a number that is ours by then.
@@ -36,10 +38,11 @@ int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context)
 
 int dg_handshake_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
 {
-    (void)ssl;
     struct dg_handshake *handshake = context;
     size_t size = handshake->record_size;
     handshake->record_size = 0; // once
+    if (handshake->started)
+        (void)wolfSSL_dtls_set_mtu(ssl, handshake->gate->config.datagram_max);
     if (size == 0 || capacity <= 0 || size > (size_t)capacity)
         return WOLFSSL_CBIO_ERR_WANT_READ;
     memcpy(buffer, handshake->record, size);
@@ -104,6 +107,10 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
 {
     if (handshake->done || handshake->failed)
         return step_of(handshake);
+    // The library takes records a little above its MTU only. A client may send larger ones than we do: room is
+    // made for this record, and our own size is back before anything is sent.
+    if (size > handshake->gate->config.datagram_max && size <= RECORD_MAX)
+        (void)wolfSSL_dtls_set_mtu(handshake->ssl, (unsigned short)size);
     handshake->output = output;
     handshake->record = record;
     handshake->record_size = size;

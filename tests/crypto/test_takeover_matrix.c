@@ -258,6 +258,9 @@ DG_TEST(takeover_flights_keep_to_the_datagram_size)
     chain = rig_pki()->server;
     REQUIRE(strlen(chain.certificate) + strlen(rig_pki()->ca.certificate) < sizeof chain.certificate);
     strcat(chain.certificate, rig_pki()->ca.certificate);
+    static char client_chain[8192];
+    strcpy(client_chain, rig_pki()->client.certificate);
+    strcat(client_chain, rig_pki()->ca.certificate);
     struct rig_options options = everything;
     options.datagram_max = 600;
     options.server = &chain;
@@ -265,6 +268,8 @@ DG_TEST(takeover_flights_keep_to_the_datagram_size)
     for (int version = 12; version <= 13; version++) {
         struct wolf_client_config config = certificate_client(version);
         config.groups[0] = WOLF_GROUP_P256;
+        config.certificate = client_chain; // and a client that sends larger ones than we do
+        config.datagram_max = 1400;
         (void)take_over("small datagrams", &config);
         CHECK_MSG(rig.server_largest <= 600, "largest datagram: %zu", rig.server_largest);
     }
