@@ -32,12 +32,25 @@ class Session:
         self.relay = Relay(self.server.port)
         self.client = KINDS[kind](self.relay.port, self.credentials)
         self.client.echo()
+        if kind == "1_2":
+            # s_client reads with a blocking call and goes deaf at a plaintext record (an answer to a replayed hello),
+            # which the record layer under it ignores as it should: it is kept from such.
+            self.relay.on_server = lambda d: [] if d[0] == 22 and d[3:5] == b"\0\0" else [d]
 
     def echo_record(self):
         """Echoes a word; the datagram in which it went to the server."""
         before = len(self.relay.to_server)
         self.client.echo()
         return self.relay.to_server[before]
+
+    def hold(self, text):
+        """The client says a word that is held back on the way: (the datagrams, the word)."""
+        held, word = [], f"{text}-{random.getrandbits(64):x}"
+        self.relay.on_client = lambda datagram: held.append(datagram) or []
+        self.client.say(word)
+        harness.wait_until(lambda: held, "the record of the client")
+        self.relay.on_client = lambda datagram: [datagram]
+        return held, word
 
     def settle(self):
         """Returns when the server has dealt with everything sent so far: an echo went there and back behind it."""
@@ -57,19 +70,22 @@ def rose(before, after, *names):
 
 
 def forged(kind):
+    # Forgeries of a record that the server has not seen; then the record itself, which must still be fresh: the
+    # replay window and the rest move only after the AEAD has agreed (RFC 9147 4.5.1).
     session = Session(kind)
-    genuine = session.echo_record()
+    held, word = session.hold("genuine")
+    genuine = held[0]
     before = session.server.counters()
-    count = 0
     for at in range(len(genuine)):  # every byte of it, one bit each; and every truncation
         changed = bytearray(genuine)
         changed[at] ^= 1 << random.randrange(8)
         session.relay.send_to_server(bytes(changed))
         session.relay.send_to_server(genuine[:at])
-        count += 2
     for size in (0, 1, 16, 17, 100, 1200):  # and the same header with a payload made up
         session.relay.send_to_server(genuine[:24] + random.randbytes(size))
-    session.settle()
+    mark = session.client.mark()
+    session.relay.send_to_server(genuine)
+    session.client.wait_line(rf"^{word}$", start=mark)
     after = session.server.counters()
     check_equal(rose(before, after, "plaintext_delivered"), 1, "records delivered")
     check(rose(before, after, "drop_forged") >= len(genuine) // 2, f"drop_forged: {rose(before, after, 'drop_forged')}")
@@ -137,11 +153,7 @@ def moved(kind):
     check_equal(dropped, 6, "drop_replay and drop_no_association")
 
     # A record that the server has not seen, taken from the path and sent on from elsewhere.
-    held = []
-    session.relay.on_client = lambda datagram: held.append(datagram) or []
-    session.client.say("taken-on-the-way")
-    harness.wait_until(lambda: held, "the record of the client")
-    session.relay.on_client = lambda datagram: [datagram]
+    held, _ = session.hold("taken-on-the-way")
     before = session.server.counters()
     for s in elsewhere:
         s.sendto(held[0], target)
@@ -161,11 +173,7 @@ def of_another_client(kind):
     """Records of one client from the address of another: both live on, neither hears the other."""
     one = Session(kind)
     two = Session(kind, one.server, one.credentials)
-    held = []
-    one.relay.on_client = lambda datagram: held.append(datagram) or []
-    one.client.say("for-one-alone")
-    harness.wait_until(lambda: held, "the record of the client")
-    one.relay.on_client = lambda datagram: [datagram]
+    held, _ = one.hold("for-one-alone")
     before = one.server.counters()
     two.relay.send_to_server(held[0])
     two.settle()
