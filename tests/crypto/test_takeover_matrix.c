@@ -261,7 +261,7 @@ DG_TEST(takeover_flights_keep_to_the_datagram_size)
     static char client_chain[8192];
     strcpy(client_chain, rig_pki()->client.certificate);
     strcat(client_chain, rig_pki()->ca.certificate);
-    strcat(client_chain, rig_pki()->other_ca.certificate);
+    strcat(client_chain, rig_pki()->ca.certificate);
     struct rig_options options = everything;
     options.datagram_max = 600;
     options.server = &chain;
