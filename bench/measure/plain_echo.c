@@ -46,11 +46,20 @@ static void prepare_receive(void)
     }
 }
 
-// The packet info that came with the datagram says where the answer leaves from.
+// The packet info that came with the datagram says where the answer leaves from. As in the gate, which
+// interface it came in by does not say where the answer goes out.
 static void prepare_send(int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         vectors[i].iov_len = messages[i].msg_len;
+        struct cmsghdr *part = CMSG_FIRSTHDR(&messages[i].msg_hdr);
+        struct in_pktinfo info = {0};
+        if (part == NULL)
+            continue;
+        memcpy(&info, CMSG_DATA(part), sizeof info);
+        info.ipi_ifindex = 0;
+        memcpy(CMSG_DATA(part), &info, sizeof info);
+    }
 }
 
 void plain_echo_run(int fd)

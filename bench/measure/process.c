@@ -123,6 +123,20 @@ void bench_stop(struct bench_process *process)
     process->pid = 0;
 }
 
+void bench_hold(const struct bench_process *process)
+{
+    int status = 0;
+    if (kill(process->pid, SIGSTOP) != 0 || waitpid(process->pid, &status, WUNTRACED) != process->pid ||
+        !WIFSTOPPED(status))
+        BENCH_FAIL("process %d does not stop: did it die?", (int)process->pid);
+}
+
+void bench_release(const struct bench_process *process)
+{
+    if (kill(process->pid, SIGCONT) != 0)
+        BENCH_FAIL("process %d does not go on", (int)process->pid);
+}
+
 double bench_cpu_seconds(const struct bench_process *process)
 {
     clockid_t clock;

@@ -26,6 +26,10 @@ struct bench_process bench_start_plain_echo(void);
 struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
                                       const char *const *arguments);
 void bench_stop(struct bench_process *process); // by SIGKILL: nothing is measured any more
+// Stops the process and lets it go on (SIGSTOP, SIGCONT), so that a whole burst waits for it: any server then
+// reads it as one batch, however quick it is. bench_hold returns when it stands still.
+void bench_hold(const struct bench_process *process);
+void bench_release(const struct bench_process *process);
 double bench_cpu_seconds(const struct bench_process *process);      // user and system, all threads
 uint64_t bench_resident_bytes(const struct bench_process *process); // Rss of all mappings, the memory file included
 

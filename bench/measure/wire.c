@@ -9,9 +9,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOSS_MS 200
+#define NAP_NS 200000
+#define LOSS_NAPS (LOSS_MS * 1000000 / NAP_NS)
 #define CONTROL CMSG_SPACE(sizeof(struct in_pktinfo))
 
 struct envelope {
@@ -96,27 +99,35 @@ bool bench_wire_wait(const struct bench_wire *wire, int milliseconds)
     return poll(&waiting, 1, milliseconds) == 1;
 }
 
-static int take_back(const struct bench_wire *wire, int wanted)
+static int collect_now(const struct bench_wire *wire, int wanted)
 {
     static uint8_t buffers[BENCH_BURST][BENCH_DATAGRAM_MAX];
     struct iovec vectors[BENCH_BURST];
     struct mmsghdr messages[BENCH_BURST];
+    for (int i = 0; i < wanted; i++) {
+        vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
+    }
+    int got = recvmmsg(wire->fd, messages, (unsigned)wanted, MSG_DONTWAIT, NULL);
+    return got > 0 ? got : 0;
+}
+
+int bench_wire_collect(const struct bench_wire *wire, int wanted)
+{
     int came = 0;
-    while (came < wanted) {
-        if (!bench_wire_wait(wire, LOSS_MS))
-            return came;
-        for (int i = 0; i < wanted - came; i++) {
-            vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
-            messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
-        }
-        int got = recvmmsg(wire->fd, messages, (unsigned)(wanted - came), MSG_DONTWAIT, NULL);
-        if (got > 0)
-            came += got;
+    for (int naps = 0; came < wanted && naps < LOSS_NAPS; naps++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+        came += collect_now(wire, wanted - came);
     }
     return came;
 }
 
-int bench_wire_echo(const struct bench_wire *wire, const struct bench_burst *burst)
+bool bench_wire_collect_one(const struct bench_wire *wire)
+{
+    return bench_wire_wait(wire, LOSS_MS) && collect_now(wire, 1) == 1;
+}
+
+void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_burst *burst)
 {
     struct envelope envelopes[BENCH_BURST];
     struct mmsghdr messages[BENCH_BURST];
@@ -131,5 +142,4 @@ int bench_wire_echo(const struct bench_wire *wire, const struct bench_burst *bur
             BENCH_FAIL("a burst does not go out");
         sent += now;
     }
-    return take_back(wire, burst->count);
 }

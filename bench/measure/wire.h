@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_BURST 64
+#define BENCH_BURST 128 // two batches of the servers; fits the usual receive buffer at 1,200 bytes each
 #define BENCH_DATAGRAM_MAX 2048
 #define BENCH_SOURCES 200
 
@@ -43,8 +43,13 @@ void bench_wire_send(void *context, const uint8_t *bytes, size_t size);
 size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity);
 // False: nothing came for so long.
 bool bench_wire_wait(const struct bench_wire *wire, int milliseconds);
-// Sends the burst in one call and waits for as many datagrams back. Returns how many came (a loss ends the
-// wait after 200 ms).
-int bench_wire_echo(const struct bench_wire *wire, const struct bench_burst *burst);
+// Sends the burst in one call; what is not taken is a failure of the run.
+void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_burst *burst);
+// Fetches so many datagrams and discards them. Returns how many came: a loss ends the wait after 200 ms.
+// Waits in naps, not for the socket, so that the server's sending wakes nobody: what waking costs says more
+// about the machine than about the server.
+int bench_wire_collect(const struct bench_wire *wire, int wanted);
+// The same for a single one, waiting for the socket as a client does.
+bool bench_wire_collect_one(const struct bench_wire *wire);
 
 #endif
