@@ -486,6 +486,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(sequence_12_never_wraps),
     DG_CASE(seal_limits_of_all_suites),
     DG_CASE(open_limits_of_all_suites),
+    DG_CASE(forgeries_are_paced),
     DG_CASE(ccm8_limit_is_the_configured_one),
     DG_CASE(idle_expired_and_aged_associations_end),
     DG_CASE(drain_is_paced_and_complete),
