@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#define ROUNDS 7
-#define HANDSHAKES 200 // a measurement
+#define ROUNDS 9
+#define HANDSHAKES 150 // a measurement
 #define AIM 1.25
 
 static const struct bench_kind kinds[] = {
@@ -24,40 +24,43 @@ static const struct bench_kind kinds[] = {
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
-// CPU seconds of one handshake at the gate; the traffic of all is added up.
-static double measure_gate(const struct bench_process *gate, struct bench_wire *wire, const struct bench_kind *kind,
-                           const struct bench_credentials *credentials)
+struct yard {
+    double library, io; // CPU seconds of one handshake
+    double datagrams;   // of one handshake, in and out
+};
+
+// What the plain echo needs for a datagram that comes or goes alone: half of what one there and back costs.
+static void echo_alone(const struct bench_wire *wire, size_t size)
 {
-    double before = bench_cpu_seconds(gate);
+    static struct bench_burst burst = {.count = 1};
+    burst.datagrams[0].size = size;
+    bench_wire_send_burst(wire, &burst);
+    if (!bench_wire_collect_one(wire))
+        BENCH_FAIL("the plain echo lost a datagram");
+}
+
+// One round, gate and yardsticks taking turns, so that what disturbs the machine meets all. Returns the CPU
+// seconds of one handshake at the gate.
+static double measure(const struct bench_process *gate, const struct bench_process *plain, struct bench_wire *wire,
+                      const struct bench_wire *plain_wire, struct wolf_server *server, const struct bench_kind *kind,
+                      const struct bench_credentials *credentials, struct yard *ret)
+{
+    const int echoes = 8;
+    size_t size = 100; // until the first handshake has shown what is usual
+    double gate_before = bench_cpu_seconds(gate), plain_before = bench_cpu_seconds(plain);
+    *ret = (struct yard){0};
+    wire->traffic = (struct bench_traffic){0};
     for (int i = 0; i < HANDSHAKES; i++) {
         wire->source++;
         bench_handshake(wire, kind, credentials, false);
+        ret->library += wolf_server_handshake(server) / HANDSHAKES;
+        for (int k = 0; k < echoes; k++)
+            echo_alone(plain_wire, size);
+        size = (size_t)(wire->traffic.bytes / (wire->traffic.sent + wire->traffic.received));
     }
-    return (bench_cpu_seconds(gate) - before) / HANDSHAKES;
-}
-
-static double measure_library(struct wolf_server *server)
-{
-    double seconds = 0;
-    for (int i = 0; i < HANDSHAKES; i++)
-        seconds += wolf_server_handshake(server);
-    return seconds / HANDSHAKES;
-}
-
-// CPU seconds that the plain echo needs for one datagram in or out, of this size and all alone.
-static double measure_io(const struct bench_process *plain, const struct bench_wire *wire, size_t size)
-{
-    static struct bench_burst burst;
-    burst.count = 1;
-    burst.datagrams[0].size = size;
-    const int count = 2000;
-    double before = bench_cpu_seconds(plain);
-    for (int i = 0; i < count; i++) {
-        bench_wire_send_burst(wire, &burst);
-        if (!bench_wire_collect_one(wire))
-            BENCH_FAIL("the plain echo lost a datagram");
-    }
-    return (bench_cpu_seconds(plain) - before) / count / 2;
+    ret->datagrams = (double)(wire->traffic.sent + wire->traffic.received) / HANDSHAKES;
+    ret->io = (bench_cpu_seconds(plain) - plain_before) / (HANDSHAKES * echoes * 2) * ret->datagrams;
+    return (bench_cpu_seconds(gate) - gate_before) / HANDSHAKES;
 }
 
 int main(int argc, char **argv)
@@ -78,7 +81,7 @@ int main(int argc, char **argv)
     static char names[KINDS][96];
     struct wolf_server *servers[KINDS];
     struct bench_traffic traffic[KINDS];
-    double io[KINDS], library[KINDS];
+    struct yard yards[KINDS];
     for (size_t k = 0; k < KINDS; k++) {
         snprintf(names[k], sizeof names[k], "CPU of a handshake: %s", kinds[k].name);
         figures[k] = (struct bench_figure){.name = names[k], .unit = "us", .aim = AIM};
@@ -86,15 +89,10 @@ int main(int argc, char **argv)
     }
     for (int round = -1; round < ROUNDS; round++) { // the first one warms up
         for (size_t k = 0; k < KINDS; k++) {
-            wire.traffic = (struct bench_traffic){0};
-            double cost = measure_gate(&gate, &wire, &kinds[k], &credentials);
+            double cost = measure(&gate, &plain, &wire, &plain_wire, servers[k], &kinds[k], &credentials, &yards[k]);
             traffic[k] = wire.traffic;
-            double datagrams = traffic[k].sent + traffic[k].received;
-            library[k] = measure_library(servers[k]);
-            io[k] = measure_io(&plain, &plain_wire, (size_t)((double)traffic[k].bytes / datagrams)) *
-                    (datagrams / HANDSHAKES);
             if (round >= 0)
-                bench_figure_add(&figures[k], cost * 1e6, (library[k] + io[k]) * 1e6);
+                bench_figure_add(&figures[k], cost * 1e6, (yards[k].library + yards[k].io) * 1e6);
         }
     }
     for (size_t k = 0; k < KINDS; k++) {
@@ -103,7 +101,7 @@ int main(int argc, char **argv)
                 "handshakes: %s: %.2f datagrams in, %.2f out, %.0f bytes each; the last round's yardstick: wolfSSL "
                 "%.1f us, I/O %.1f us\n",
                 kinds[k].name, (double)traffic[k].sent / HANDSHAKES, (double)traffic[k].received / HANDSHAKES,
-                (double)traffic[k].bytes / (traffic[k].sent + traffic[k].received), library[k] * 1e6, io[k] * 1e6);
+                (double)traffic[k].bytes / (traffic[k].sent + traffic[k].received), yards[k].library * 1e6, yards[k].io * 1e6);
         wolf_server_free(servers[k]);
     }
     bench_stop(&gate);

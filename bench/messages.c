@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define ROUNDS 7
+#define ROUNDS 9
 #define BURSTS 125 // of 128 messages: 16,000 a measurement
 #define AIM 1.5
 
@@ -25,35 +25,54 @@ static const size_t sizes[] = {64, 1200};
 
 static unsigned sent, lost;
 
-// What holding and releasing costs the server by itself: it is no part of the work.
-static double measure_hold(const struct bench_process *server)
+struct server {
+    struct bench_process process;
+    struct bench_wire *wire;
+    double seconds;
+    unsigned back;
+};
+
+static void echo_burst(struct server *server, const struct bench_burst *burst)
 {
-    double before = bench_cpu_seconds(server);
-    for (int i = 0; i < BURSTS; i++) {
-        bench_hold(server);
-        bench_release(server);
-    }
-    return bench_cpu_seconds(server) - before;
+    bench_hold(&server->process);
+    bench_wire_send_burst(server->wire, burst);
+    bench_release(&server->process);
+    server->back += (unsigned)bench_wire_collect(server->wire, burst->count);
 }
 
-// Microseconds of the server's CPU for each message.
-static double measure(const struct bench_process *server, const struct bench_wire *wire, struct bench_clients *clients,
-                      size_t size)
+// What holding and releasing costs a server by itself: it is no part of the work.
+static double measure_hold(const struct server *server)
+{
+    double before = bench_cpu_seconds(&server->process);
+    for (int i = 0; i < BURSTS; i++) {
+        bench_hold(&server->process);
+        bench_release(&server->process);
+    }
+    return bench_cpu_seconds(&server->process) - before;
+}
+
+// One round, the servers taking turns burst by burst, so that what disturbs the machine meets both.
+static void measure(struct server *gate, struct server *plain, struct bench_clients *clients, size_t size,
+                    struct bench_figure *ret)
 {
     static struct bench_burst burst;
-    unsigned back = 0;
-    double before = bench_cpu_seconds(server);
+    struct server *both[] = {plain, gate};
+    for (int i = 0; i < 2; i++) {
+        both[i]->back = 0;
+        both[i]->seconds = -bench_cpu_seconds(&both[i]->process);
+    }
     for (int i = 0; i < BURSTS; i++) {
         bench_clients_burst(clients, size, &burst);
-        bench_hold(server);
-        bench_wire_send_burst(wire, &burst);
-        bench_release(server);
-        back += (unsigned)bench_wire_collect(wire, burst.count);
+        echo_burst(plain, &burst);
+        echo_burst(gate, &burst);
     }
-    double seconds = bench_cpu_seconds(server) - before - measure_hold(server);
-    sent += BURSTS * BENCH_BURST;
-    lost += BURSTS * BENCH_BURST - back;
-    return seconds * 1e6 / (double)back;
+    for (int i = 0; i < 2; i++) {
+        both[i]->seconds += bench_cpu_seconds(&both[i]->process);
+        both[i]->seconds -= measure_hold(both[i]);
+        sent += BURSTS * BENCH_BURST;
+        lost += BURSTS * BENCH_BURST - both[i]->back;
+    }
+    bench_figure_add(ret, gate->seconds * 1e6 / gate->back, plain->seconds * 1e6 / plain->back);
 }
 
 int main(int argc, char **argv)
@@ -63,18 +82,19 @@ int main(int argc, char **argv)
     static struct bench_credentials credentials;
     bench_credentials_make(argv[1], &credentials);
     static const char *const no_more[] = {NULL};
-    struct bench_process gate = bench_start_gate(argv[1], &credentials, no_more);
-    struct bench_process plain = bench_start_plain_echo();
+    struct server gate = {.process = bench_start_gate(argv[1], &credentials, no_more)};
+    struct server plain = {.process = bench_start_plain_echo()};
     bench_pin(BENCH_CLIENT_CPU);
 
     static struct bench_wire gate_wires[KINDS];
     static struct bench_figure figures[KINDS][SIZES];
     static char names[KINDS][SIZES][96];
     struct bench_clients *clients[KINDS];
-    struct bench_wire plain_wire;
-    bench_wire_open(&plain_wire, plain.port);
+    static struct bench_wire plain_wire;
+    bench_wire_open(&plain_wire, plain.process.port);
+    plain.wire = &plain_wire;
     for (size_t k = 0; k < KINDS; k++) {
-        bench_wire_open(&gate_wires[k], gate.port);
+        bench_wire_open(&gate_wires[k], gate.process.port);
         clients[k] = bench_clients_new(&gate_wires[k], &kinds[k], &credentials);
         for (size_t s = 0; s < SIZES; s++) {
             snprintf(names[k][s], sizeof names[k][s], "CPU of an echoed message of %zu bytes: %s", sizes[s], kinds[k].name);
@@ -86,10 +106,9 @@ int main(int argc, char **argv)
     for (int round = -1; round < ROUNDS; round++) { // the first one warms up
         for (size_t k = 0; k < KINDS; k++) {
             for (size_t s = 0; s < SIZES; s++) {
-                double yardstick = measure(&plain, &plain_wire, clients[k], sizes[s]);
-                double cost = measure(&gate, &gate_wires[k], clients[k], sizes[s]);
-                if (round >= 0)
-                    bench_figure_add(&figures[k][s], cost, yardstick);
+                struct bench_figure warming = {.name = names[k][s]};
+                gate.wire = &gate_wires[k];
+                measure(&gate, &plain, clients[k], sizes[s], round < 0 ? &warming : &figures[k][s]);
             }
         }
     }
@@ -100,8 +119,8 @@ int main(int argc, char **argv)
 
     for (size_t k = 0; k < KINDS; k++)
         bench_clients_free(clients[k]);
-    bench_stop(&gate);
-    bench_stop(&plain);
+    bench_stop(&gate.process);
+    bench_stop(&plain.process);
     bench_credentials_remove(&credentials);
     return 0;
 }

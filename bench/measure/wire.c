@@ -93,10 +93,22 @@ size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity)
     return (size_t)size;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 bool bench_wire_wait(const struct bench_wire *wire, int milliseconds)
 {
     struct pollfd waiting = {.fd = wire->fd, .events = POLLIN};
-    return poll(&waiting, 1, milliseconds) == 1;
+    int64_t deadline = now_ns() + (int64_t)milliseconds * 1000000;
+    do {
+        if (poll(&waiting, 1, 0) == 1)
+            return true;
+    } while (now_ns() < deadline);
+    return false;
 }
 
 static int collect_now(const struct bench_wire *wire, int wanted)

@@ -41,15 +41,15 @@ void bench_wire_close(struct bench_wire *wire);
 // In the form that a client's configuration wants; context is the wire.
 void bench_wire_send(void *context, const uint8_t *bytes, size_t size);
 size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity);
-// False: nothing came for so long.
+// False: nothing came for so long. Asks again and again instead of sleeping: the server's sending then wakes
+// nobody, and what waking costs says more about the machine than about the server.
 bool bench_wire_wait(const struct bench_wire *wire, int milliseconds);
 // Sends the burst in one call; what is not taken is a failure of the run.
 void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_burst *burst);
 // Fetches so many datagrams and discards them. Returns how many came: a loss ends the wait after 200 ms.
-// Waits in naps, not for the socket, so that the server's sending wakes nobody: what waking costs says more
-// about the machine than about the server.
+// Takes naps meanwhile, for the same reason as bench_wire_wait.
 int bench_wire_collect(const struct bench_wire *wire, int wanted);
-// The same for a single one, waiting for the socket as a client does.
+// The same for a single one, without naps.
 bool bench_wire_collect_one(const struct bench_wire *wire);
 
 #endif
