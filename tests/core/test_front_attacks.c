@@ -58,29 +58,29 @@ static void spoof(struct dg_path *path, unsigned number)
 DG_TEST(front_keeps_nothing_for_a_flood_of_first_hellos)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.admission.answers_global = (struct dg_bucket_rate){.rate = 1000, .burst = 1000};
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(0, true), other = client_of(0, false);
     uint8_t hellos[2][512];
     size_t sizes[2] = {toy_hello(&client, hellos[0], 512), toy_hello(&other, hellos[1], 512)};
     struct toy_client honest = client_of(0xffffff, false);
-    rig_begin(&rig, NOW, &honest); // at work while the flood comes
+    front_rig_begin(&rig, NOW, &honest); // at work while the flood comes
     REQUIRE(honest.state == TOY_PROVING);
     size_t before = heap_bytes();
     uint64_t sent = rig.sent;
     for (unsigned i = 0; i < FLOOD; i++) {
         struct dg_path path;
         spoof(&path, i);
-        rig_give(&rig, NOW + i * DG_MICROSECOND, &path, hellos[i % 2], sizes[i % 2]);
+        front_rig_give(&rig, NOW + i * DG_MICROSECOND, &path, hellos[i % 2], sizes[i % 2]);
     }
     CHECK(heap_bytes() < before + 8192); // what the heap keeps for itself of what this test freed
     CHECK_EQ(dg_front_busy(rig.front), 1);
     CHECK_EQ(rig.front->area.used, 0);
     CHECK(rig.sent - sent <= 1000 + FLOOD / 1000); // answers are what the bucket gives
     CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_LIMITED) + (rig.sent - sent), FLOOD);
-    CHECK_EQ(rig_run(&rig, NOW + DG_SECOND, &honest), TOY_DONE); // attack 43
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW + DG_SECOND, &honest), TOY_DONE); // attack 43
+    front_rig_close(&rig);
 }
 
 // F9 and attack 6: a million first fragments from spoofed sources keep memory under its bound, and whole
@@ -88,8 +88,8 @@ DG_TEST(front_keeps_nothing_for_a_flood_of_first_hellos)
 DG_TEST(front_bounds_a_flood_of_first_fragments)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(0, true);
     client.hello_bytes = 1800;
     uint8_t part[1500];
@@ -98,10 +98,10 @@ DG_TEST(front_bounds_a_flood_of_first_fragments)
     for (unsigned i = 0; i < FLOOD; i++) {
         struct dg_path path;
         spoof(&path, i);
-        rig_give(&rig, NOW, &path, part, size);
+        front_rig_give(&rig, NOW, &path, part, size);
         if (i % (FLOOD / 10) == 0) {
             struct toy_client honest = client_of(0xf00000 + i, i % 2 == 0);
-            CHECK_EQ(rig_run(&rig, NOW, &honest), TOY_DONE);
+            CHECK_EQ(front_rig_run(&rig, NOW, &honest), TOY_DONE);
         }
     }
     CHECK(heap_bytes() < before + 8192); // what the heap keeps for itself of what this test freed
@@ -110,7 +110,7 @@ DG_TEST(front_bounds_a_flood_of_first_fragments)
     dg_front_advance(rig.front, NOW + rig.config.reassembly_timeout);
     CHECK_EQ(rig.front->area.used, 0);
     CHECK_EQ(RIG_COUNT(&rig, DROP_FRAGMENT_EXPIRED), rig.config.reassembly_max);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // F9: hellos in parts, first and second, are answered as whole ones are, in any order of their parts.
@@ -119,8 +119,8 @@ DG_TEST(front_serves_fragmented_hellos)
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
         for (int backwards = 0; backwards < 2; backwards++) {
-            rig_init(&rig);
-            rig_open(&rig);
+            front_rig_init(&rig);
+            front_rig_open(&rig);
             struct toy_client client = client_of(7, is_13 != 0);
             client.hello_bytes = 1900;
             for (int round = 0; round < 2; round++) {
@@ -134,7 +134,7 @@ DG_TEST(front_serves_fragmented_hellos)
                 for (size_t i = 0; i < 4; i++) {
                     size_t at = backwards != 0 ? 3 - i : i;
                     CHECK(!moved);
-                    rig_give(&rig, NOW, &client.path, parts[at], sizes[at]);
+                    front_rig_give(&rig, NOW, &client.path, parts[at], sizes[at]);
                     for (size_t n = 0; n < rig.queued; n++) {
                         moved |= toy_receive(&client, rig.queue[n].bytes, rig.queue[n].size);
                     }
@@ -143,9 +143,9 @@ DG_TEST(front_serves_fragmented_hellos)
                 CHECK_EQ(rig.gate.last_hello_bytes, 1900);
             }
             CHECK_EQ(client.state, TOY_PROVING);
-            CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+            CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
             CHECK_EQ(rig.gate.violations, 0);
-            rig_close(&rig);
+            front_rig_close(&rig);
         }
     }
 }
@@ -155,8 +155,8 @@ DG_TEST(front_counts_three_for_one_over_fragments)
 {
     static struct rig rig;
     for (int enough = 0; enough < 2; enough++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of(7, true);
         client.hello_bytes = 525; // a body of 500: parts of 490 and 10
         uint8_t parts[2][1024];
@@ -164,11 +164,11 @@ DG_TEST(front_counts_three_for_one_over_fragments)
         size_t last = toy_hello_part(&client, 1, 490, parts[1], 1024);
         REQUIRE(first == 515 && last == 35);
         rig.gate.answer_bytes = 3 * (first + last) + (enough != 0 ? 0 : 1);
-        rig_give(&rig, NOW, &client.path, parts[0], first);
-        rig_give(&rig, NOW, &client.path, parts[1], last);
+        front_rig_give(&rig, NOW, &client.path, parts[0], first);
+        front_rig_give(&rig, NOW, &client.path, parts[1], last);
         CHECK_EQ(rig.sent, enough);
         CHECK_EQ(RIG_COUNT(&rig, DROP_AMPLIFICATION), 1 - enough);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -176,8 +176,8 @@ DG_TEST(front_counts_three_for_one_over_fragments)
 DG_TEST(front_drops_contradicting_fragments)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(7, true);
     client.hello_bytes = 1000;
     uint8_t first[1024], second[1024], bad[1024];
@@ -198,40 +198,41 @@ DG_TEST(front_drops_contradicting_fragments)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dg_front_advance(rig.front, NOW + (i + 1) * DG_MINUTE - 1); // forgets the case before
         dg_time now = NOW + (i + 1) * DG_MINUTE;
-        rig_give(&rig, now, &client.path, first, first_size);
+        front_rig_give(&rig, now, &client.path, first, first_size);
         memcpy(bad, second, second_size);
         bad[cases[i].at] ^= cases[i].change;
-        uint64_t counted = rig_count(&rig, cases[i].reason), sent = rig.sent;
-        rig_give(&rig, now, &client.path, bad, second_size);
-        CHECK_MSG(cases[i].reason == DG_COUNT_NONE || rig_count(&rig, cases[i].reason) == counted + 1, "case %zu", i);
+        uint64_t counted = front_rig_count(&rig, cases[i].reason), sent = rig.sent;
+        front_rig_give(&rig, now, &client.path, bad, second_size);
+        CHECK_MSG(cases[i].reason == DG_COUNT_NONE || front_rig_count(&rig, cases[i].reason) == counted + 1,
+                  "case %zu", i);
         CHECK_EQ(rig.sent, sent);
     }
     CHECK_EQ(rig.gate.hello_calls, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // Attack 14: hello upon hello from one address and port. Others are served, and its own handshake goes on.
 DG_TEST(front_survives_rapid_hellos_from_one_port)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client running = client_of(1, false);
-    rig_begin(&rig, NOW, &running);
+    front_rig_begin(&rig, NOW, &running);
     for (unsigned i = 0; i < 20000; i++) {
         struct toy_client flood = client_of(1, i % 2 == 0);
         memset(flood.random, (int)(i & 0xff), 16);
         memcpy(flood.random + 16, &i, sizeof i);
         uint8_t datagram[512];
         size_t size = toy_hello(&flood, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &flood.path, datagram, size);
+        front_rig_give(&rig, NOW, &flood.path, datagram, size);
     }
     CHECK_EQ(dg_front_busy(rig.front), 1);
     CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_REPLACED), 0);
-    CHECK_EQ(rig_run(&rig, NOW, &running), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &running), TOY_DONE);
     struct toy_client other = client_of(0x500000, true);
-    CHECK_EQ(rig_run(&rig, NOW, &other), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW, &other), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 // Attack 15, the other way: complete handshakes by the thousand leave only what is bounded.
@@ -239,9 +240,9 @@ DG_TEST(front_thousand_handshakes_at_once_from_one_host)
 {
     static struct rig rig;
     static struct toy_client clients[1000];
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.flights = 2;
-    rig_open(&rig);
+    front_rig_open(&rig);
     for (unsigned i = 0; i < 1000; i++) {
         clients[i] = toy_client_new("127.0.0.1:1", "127.0.0.1:5684", i % 2 == 0, i);
         clients[i].path.peer.port = (uint16_t)(10000 + i);
@@ -249,7 +250,7 @@ DG_TEST(front_thousand_handshakes_at_once_from_one_host)
     }
     for (unsigned turn = 0; turn < 5; turn++) {
         for (unsigned i = 0; i < 1000; i++) {
-            rig_turn(&rig, NOW, &clients[i]);
+            front_rig_turn(&rig, NOW, &clients[i]);
         }
     }
     for (unsigned i = 0; i < 1000; i++) {
@@ -258,7 +259,7 @@ DG_TEST(front_thousand_handshakes_at_once_from_one_host)
     CHECK_EQ(rig.handed_over, 1000);
     CHECK_EQ(rig.gate.live, 0);
     CHECK_EQ(rig.gate.violations, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // Attack 28 in miniature: whatever damaged datagrams do to the front, no handshake ever sees two records at
@@ -266,9 +267,9 @@ DG_TEST(front_thousand_handshakes_at_once_from_one_host)
 DG_TEST(front_survives_damaged_datagrams_of_every_kind)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 100000, .burst = 100000};
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct test_random random = {.state = dg_test_seed()};
     static struct toy_client clients[32];
     dg_time now = NOW;
@@ -300,9 +301,9 @@ DG_TEST(front_survives_damaged_datagrams_of_every_kind)
         now += test_random_below(&random, 5) * DG_MILLISECOND;
         rig.no_room = test_random_permille(&random, 100);
         if (test_random_permille(&random, 200)) {
-            rig_give_passed_on(&rig, now, &client->path, datagram, size);
+            front_rig_give_passed_on(&rig, now, &client->path, datagram, size);
         } else {
-            rig_give(&rig, now, &client->path, datagram, size);
+            front_rig_give(&rig, now, &client->path, datagram, size);
         }
         for (size_t i = 0; i < rig.queued; i++) {
             toy_receive(client, rig.queue[i].bytes, rig.queue[i].size);
@@ -318,8 +319,8 @@ DG_TEST(front_survives_damaged_datagrams_of_every_kind)
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.gate.live, 0);
     struct toy_client last = client_of(0x123456, true);
-    CHECK_EQ(rig_run(&rig, now + DG_HOUR, &last), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, now + DG_HOUR, &last), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 int main(int argc, char **argv)

@@ -24,12 +24,12 @@ DG_TEST(front_hands_over_what_was_proven)
     static struct rig rig;
     for (int kind = 0; kind < 16; kind++) {
         bool is_13 = (kind & 1) != 0, with_cid = (kind & 2) != 0;
-        rig_init(&rig);
+        front_rig_init(&rig);
         rig.gate.flights = (kind & 4) != 0 ? 2 : 1;
         rig.gate.resumes = (kind & 8) != 0;
-        rig_open(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of(is_13, with_cid, 1);
-        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+        CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
         CHECK_EQ(rig.handed_over, 1);
         CHECK_EQ(rig.handover.version, is_13 ? 13 : 12);
         CHECK(dg_address_equal(&rig.handover.path.peer, &client.path.peer));
@@ -47,7 +47,7 @@ DG_TEST(front_hands_over_what_was_proven)
         CHECK_EQ(rig.gate.live, 0);
         CHECK_EQ(rig.gate.violations, 0);
         CHECK_EQ(dg_front_busy(rig.front), 0);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -55,27 +55,27 @@ DG_TEST(front_hands_over_what_was_proven)
 DG_TEST(front_wipes_keys_that_it_handed_over)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(true, true, 1);
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
     static const uint8_t zeros[sizeof(struct dg_handover)];
     CHECK_MEM(rig.front->pending, zeros, sizeof zeros);
     CHECK_EQ(rig.front->pending_used, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_without_cid_offers_none)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.offer_cid = false;
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(false, true, 1);
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
     CHECK(!client.has_server_cid);
     CHECK_EQ(rig.handover.cid_size, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // Attack 13: a repeated second hello never signs again; it is answered once a second from what is there.
@@ -83,19 +83,19 @@ DG_TEST(front_never_signs_twice_for_one_hello)
 {
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of(is_13 != 0, false, 1);
         struct toy_client first = client; // its hello without a cookie
-        rig_turn(&rig, NOW, &client);
+        front_rig_turn(&rig, NOW, &client);
         uint8_t datagram[1024], bare[1024];
         size_t bare_size = toy_hello(&first, bare, sizeof bare);
         size_t size = toy_hello(&client, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         CHECK_EQ(rig.gate.signed_flights, 1);
         for (dg_time at = 0; at < 10 * DG_SECOND; at += 100 * DG_MILLISECOND) {
-            rig_give(&rig, NOW + at, &client.path, datagram, size);
-            rig_give(&rig, NOW + at, &client.path, bare, bare_size); // a late copy of the first
+            front_rig_give(&rig, NOW + at, &client.path, datagram, size);
+            front_rig_give(&rig, NOW + at, &client.path, bare, bare_size); // a late copy of the first
         }
         CHECK_EQ(rig.gate.started, 1);
         CHECK_EQ(rig.gate.signed_flights, 1);
@@ -105,13 +105,13 @@ DG_TEST(front_never_signs_twice_for_one_hello)
         client.cookie[0] ^= 1;
         size = toy_hello(&client, datagram, sizeof datagram);
         unsigned checks = rig.gate.check_cookie_calls;
-        rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, datagram, size);
+        front_rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, datagram, size);
         CHECK_EQ(rig.gate.check_cookie_calls, checks);
-        rig_give(&rig, NOW + 20 * DG_SECOND, &client.path, datagram, size);
+        front_rig_give(&rig, NOW + 20 * DG_SECOND, &client.path, datagram, size);
         CHECK_EQ(rig.gate.repeats, 9);
         CHECK_EQ(rig.queued, 0);
         CHECK_EQ(dg_front_busy(rig.front), 1);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -119,37 +119,37 @@ DG_TEST(front_never_signs_twice_for_one_hello)
 DG_TEST(front_lets_a_client_begin_anew)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client old = client_of(false, true, 1), spoofer = client_of(true, false, 2);
-    rig_begin(&rig, NOW, &old);
+    front_rig_begin(&rig, NOW, &old);
     CHECK_EQ(dg_front_busy(rig.front), 1);
     // A hello without cookie and one with a wrong cookie, in the old client's name.
     uint8_t datagram[1024];
     size_t size = toy_hello(&spoofer, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &spoofer.path, datagram, size);
+    front_rig_give(&rig, NOW, &spoofer.path, datagram, size);
     spoofer.cookie_size = 16;
     size = toy_hello(&spoofer, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &spoofer.path, datagram, size);
+    front_rig_give(&rig, NOW, &spoofer.path, datagram, size);
     CHECK_EQ(rig.gate.started, 1);
     CHECK_EQ(rig.gate.freed, 0);
     // The client itself, rebooted, while its old handshake runs.
     struct toy_client again = client_of(false, true, 3);
-    rig_begin(&rig, NOW, &again);
+    front_rig_begin(&rig, NOW, &again);
     CHECK_EQ(again.state, TOY_PROVING);
     CHECK_EQ(rig.gate.started, 2);
     CHECK_EQ(rig.gate.freed, 1);
     CHECK_EQ(dg_front_busy(rig.front), 1);
     CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_REPLACED), 1);
-    CHECK_EQ(rig_run(&rig, NOW, &again), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &again), TOY_DONE);
     // And after its association was handed over, ten times of ten.
     for (unsigned i = 0; i < 10; i++) {
         struct toy_client reborn = client_of(i % 2 == 0, i % 3 == 0, 10 + i);
-        CHECK_EQ(rig_run(&rig, NOW, &reborn), TOY_DONE);
+        CHECK_EQ(front_rig_run(&rig, NOW, &reborn), TOY_DONE);
     }
     CHECK_EQ(rig.handed_over, 11);
     CHECK_EQ(rig.gate.live, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // What comes late for a finished handshake: its hello starts nothing, plaintext is dropped, records of its
@@ -157,28 +157,28 @@ DG_TEST(front_lets_a_client_begin_anew)
 DG_TEST(front_remembers_a_finished_handshake)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(false, false, 1);
-    rig_turn(&rig, NOW, &client);
+    front_rig_turn(&rig, NOW, &client);
     uint8_t hello[1024], flight[1024];
     struct toy_client copy = client;
     size_t hello_size = toy_hello(&copy, hello, sizeof hello);
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
     client.state = TOY_PROVING; // the end got lost: it repeats ClientKeyExchange, CCS and Finished
     size_t flight_size = toy_send(&client, true, flight, sizeof flight);
     unsigned hello_calls = rig.gate.hello_calls;
-    rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, hello, hello_size);
+    front_rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, hello, hello_size);
     CHECK_EQ(RIG_COUNT(&rig, DROP_HELLO_REPEATED), 1);
     CHECK_EQ(rig.gate.hello_calls, hello_calls);
-    rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
+    front_rig_give(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
     CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 2);
     CHECK_EQ(rig.forwarded, 1);
     CHECK_EQ(rig.forwarded_size, 13 + 24);
     CHECK_EQ(rig.sent, 3); // cookie, flight, end: no more
     // Datagrams that a worker passed on may have crossed the hand-over: back, but not for ever.
     for (int i = 0; i < 100; i++) {
-        rig_give_passed_on(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
+        front_rig_give_passed_on(&rig, NOW + 9 * DG_SECOND, &client.path, flight, flight_size);
     }
     CHECK_EQ(rig.forwarded, 1 + DG_FRONT_RETURNS_MAX);
     CHECK_EQ(RIG_COUNT(&rig, DROP_NO_ASSOCIATION), 100 - DG_FRONT_RETURNS_MAX);
@@ -186,7 +186,7 @@ DG_TEST(front_remembers_a_finished_handshake)
     CHECK_EQ(dg_front_deadline(rig.front), NOW + 10 * DG_SECOND);
     dg_front_advance(rig.front, NOW + 10 * DG_SECOND);
     CHECK_EQ(dg_front_deadline(rig.front), DG_NEVER);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // The memory of finished handshakes is bounded: the oldest is forgotten.
@@ -223,30 +223,30 @@ DG_TEST(front_holds_early_data_within_bounds)
 {
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of(is_13 != 0, is_13 != 0, 1);
-        rig_begin(&rig, NOW, &client);
+        front_rig_begin(&rig, NOW, &client);
         uint8_t data[6][256];
         size_t size = 0;
         for (int i = 0; i < 6; i++) {
             size = toy_data(&client, data[i], sizeof data[i]);
             if (i % 2 == 0) {
-                rig_give(&rig, NOW, &client.path, data[i], size);
+                front_rig_give(&rig, NOW, &client.path, data[i], size);
             } else {
-                rig_give_passed_on(&rig, NOW, &client.path, data[i], size); // a worker did not know it
+                front_rig_give_passed_on(&rig, NOW, &client.path, data[i], size); // a worker did not know it
             }
         }
         CHECK_EQ(RIG_COUNT(&rig, DROP_EARLY_FULL), 2);
         CHECK_EQ(rig.forwarded, 0);
-        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+        CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
         REQUIRE(rig.early_count == DG_EARLY_MAX);
         for (size_t i = 0; i < DG_EARLY_MAX; i++) {
             CHECK_EQ(rig.early_size[i], size);
             CHECK_MEM(rig.early[i], data[i], size);
         }
         CHECK_EQ(rig.gate.violations, 0);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -255,21 +255,21 @@ DG_TEST(front_keeps_what_follows_the_end_from_the_handshake)
 {
     static struct rig rig;
     for (int kind = 0; kind < 4; kind++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of((kind & 1) != 0, (kind & 2) != 0, 1);
-        rig_begin(&rig, NOW, &client);
+        front_rig_begin(&rig, NOW, &client);
         uint8_t datagram[1024];
         size_t size = toy_send(&client, false, datagram, sizeof datagram);
         size += toy_data(&client, datagram + size, sizeof datagram - size);
         size += toy_plain(&client, DG_CONTENT_ALERT, "\2\0", 2, datagram + size, sizeof datagram - size);
         size += toy_data(&client, datagram + size, sizeof datagram - size);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         CHECK_EQ(rig.handed_over, 1);
         CHECK_EQ(rig.early_count, 2);
         CHECK_EQ(rig.gate.violations, 0);
         CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 1);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -277,25 +277,25 @@ DG_TEST(front_keeps_what_follows_the_end_from_the_handshake)
 DG_TEST(front_pool_of_early_data_is_bounded_and_freed)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     for (unsigned round = 0; round < 3; round++) {
         dg_time now = NOW + round * DG_MINUTE;
         for (unsigned i = 0; i < 200; i++) {
             struct toy_client client = client_of(true, false, round * 1000 + i);
             client.path.peer.port = (uint16_t)(1000 + i);
-            rig_begin(&rig, now, &client);
+            front_rig_begin(&rig, now, &client);
             for (int n = 0; n < DG_EARLY_MAX; n++) {
                 uint8_t datagram[256];
                 size_t size = toy_data(&client, datagram, sizeof datagram);
-                rig_give(&rig, now, &client.path, datagram, size);
+                front_rig_give(&rig, now, &client.path, datagram, size);
             }
         }
         CHECK_EQ(RIG_COUNT(&rig, DROP_EARLY_FULL), (round + 1) * (800 - DG_EARLY_BUFFERS));
         dg_front_advance(rig.front, now + rig.config.handshake_timeout);
         CHECK_EQ(dg_front_busy(rig.front), 0);
     }
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // M12: while a handshake runs only its address counts.
@@ -303,19 +303,19 @@ DG_TEST(front_ignores_a_handshakes_cid_from_elsewhere)
 {
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         struct toy_client client = client_of(is_13 != 0, true, 1);
-        rig_begin(&rig, NOW, &client);
+        front_rig_begin(&rig, NOW, &client);
         REQUIRE(client.has_server_cid);
         struct toy_client thief = client;
         thief.path.peer.port++;
         uint8_t datagram[1024];
         unsigned received = rig.gate.receive_calls;
         size_t size = toy_data(&thief, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &thief.path, datagram, size);
+        front_rig_give(&rig, NOW, &thief.path, datagram, size);
         size = toy_send(&thief, false, datagram, sizeof datagram); // even the right proof
-        rig_give(&rig, NOW, &thief.path, datagram, size);
+        front_rig_give(&rig, NOW, &thief.path, datagram, size);
         CHECK_EQ(RIG_COUNT(&rig, DROP_OLD_PATH), 2);
         CHECK_EQ(rig.gate.receive_calls, received);
         CHECK_EQ(rig.forwarded, 0);
@@ -324,10 +324,10 @@ DG_TEST(front_ignores_a_handshakes_cid_from_elsewhere)
         struct toy_client beside = client;
         beside.server_cid[0] ^= 1;
         size = toy_data(&beside, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         CHECK_EQ(rig.forwarded, 1);
-        CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
-        rig_close(&rig);
+        CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
+        front_rig_close(&rig);
     }
 }
 
@@ -335,24 +335,24 @@ DG_TEST(front_ignores_a_handshakes_cid_from_elsewhere)
 DG_TEST(front_gives_a_handshake_only_its_epochs)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(false, false, 1);
-    rig_begin(&rig, NOW, &client);
+    front_rig_begin(&rig, NOW, &client);
     unsigned received = rig.gate.receive_calls;
     uint8_t datagram[128];
     size_t size = toy_plain(&client, DG_CONTENT_APPLICATION_DATA, "data", 4, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(RIG_COUNT(&rig, DROP_PLAINTEXT_RECORD), 1);
     uint8_t record[64] = {22, 0xfe, 0xfd, 0, 2};
     record[12] = 40;
-    rig_give(&rig, NOW, &client.path, record, 53);
+    front_rig_give(&rig, NOW, &client.path, record, 53);
     uint8_t unified[64] = {0x2d, 0, 0, 0, 40}; // epoch bits 1: 0-RTT
-    rig_give(&rig, NOW, &client.path, unified, 45);
+    front_rig_give(&rig, NOW, &client.path, unified, 45);
     CHECK_EQ(RIG_COUNT(&rig, DROP_EPOCH_UNKNOWN), 2);
     CHECK_EQ(rig.gate.receive_calls, received);
     size = toy_plain(&client, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(rig.gate.receive_calls, received + 1);
     // Attack 7 against a handshake under way: parts that do not fit never reach it, nor do empty records.
     static const uint8_t misfits[][14] = {{16, 0, 0, 2, 0, 2, 0, 0, 1, 0, 0, 2, 9, 9},
@@ -360,10 +360,10 @@ DG_TEST(front_gives_a_handshake_only_its_epochs)
                                           {16, 0, 0, 9, 0, 2, 0, 0, 0, 0, 0, 3, 9, 9}};
     for (size_t i = 0; i < 3; i++) {
         size = toy_plain(&client, DG_CONTENT_HANDSHAKE, misfits[i], 14, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
     }
     size = toy_plain(&client, DG_CONTENT_HANDSHAKE, "", 0, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), 4);
     CHECK_EQ(rig.gate.receive_calls, received + 1);
     static const struct {
@@ -381,21 +381,21 @@ DG_TEST(front_gives_a_handshake_only_its_epochs)
     for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
         received = rig.gate.receive_calls;
         size = toy_plain(&client, records[i].type, records[i].body, records[i].size, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         CHECK_MSG(rig.gate.receive_calls == received + records[i].fits, "record %zu", i);
     }
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_reports_why_a_handshake_failed)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(false, false, 1);
     client.wrong_key = true;
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_REFUSED);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_REFUSED);
     CHECK_EQ(rig.failed, 1);
     CHECK_STR(rig.failure.reason, "wrong key for this identity");
     CHECK_STR(rig.failed_peer, PEER);
@@ -403,22 +403,22 @@ DG_TEST(front_reports_why_a_handshake_failed)
     CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_FAILED), 1);
     // The client's own alert.
     struct toy_client other = client_of(false, false, 2);
-    rig_begin(&rig, NOW, &other);
+    front_rig_begin(&rig, NOW, &other);
     uint8_t datagram[64];
     size_t size = toy_plain(&other, DG_CONTENT_ALERT, "\2\60", 2, datagram, sizeof datagram);
-    rig_give(&rig, NOW, &other.path, datagram, size);
+    front_rig_give(&rig, NOW, &other.path, datagram, size);
     CHECK_EQ(rig.failed, 2);
     CHECK_EQ(rig.failure.alert_received, 48);
     // The result cannot be used: never handed over.
     rig.gate.take_fails = true;
     struct toy_client third = client_of(true, false, 3);
-    rig_run(&rig, NOW, &third);
+    front_rig_run(&rig, NOW, &third);
     CHECK_EQ(rig.failed, 3);
     CHECK_EQ(RIG_COUNT(&rig, FAIL_TAKEOVER), 1);
     CHECK_EQ(rig.handed_over, 0);
     CHECK_EQ(rig.gate.live, 0);
     CHECK_EQ(dg_front_busy(rig.front), 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 int main(int argc, char **argv)

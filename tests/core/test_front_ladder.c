@@ -24,12 +24,12 @@ static struct toy_client client_of(unsigned number, bool is_13)
 DG_TEST(front_drops_impossible_sources)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     CHECK(dg_address_parse(LOCAL, &rig.config.own[0]));
     CHECK(dg_address_parse("[::]:7000", &rig.config.own[1]));
     CHECK(dg_address_parse("0.0.0.0:7001", &rig.config.own[2]));
     rig.config.own_count = 3;
-    rig_open(&rig);
+    front_rig_open(&rig);
     static const struct {
         const char *peer, *local;
         bool is_fine;
@@ -57,12 +57,12 @@ DG_TEST(front_drops_impossible_sources)
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         struct toy_client client = toy_client_new(sources[i].peer, sources[i].local, false, i);
         uint64_t sent = rig.sent;
-        rig_turn(&rig, NOW, &client);
+        front_rig_turn(&rig, NOW, &client);
         impossible += !sources[i].is_fine;
         CHECK_MSG(rig.sent - sent == (sources[i].is_fine ? 1 : 0), "source %s", sources[i].peer);
         CHECK_EQ(RIG_COUNT(&rig, DROP_SOURCE_IMPOSSIBLE), impossible);
     }
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // R1, RFC 9147 4.1: all first bytes of a stranger. Nothing is answered, everything is counted or forwarded.
@@ -71,8 +71,8 @@ DG_TEST(front_sorts_all_first_bytes)
     static struct rig rig;
     for (unsigned first = 0; first < 256; first++) {
         for (unsigned epoch = 0; epoch < 2; epoch++) {
-            rig_init(&rig);
-            rig_open(&rig);
+            front_rig_init(&rig);
+            front_rig_open(&rig);
             struct toy_client client = client_of(1, false);
             // type, version, epoch, number, length 30 with or without ID: one record in either reading
             uint8_t datagram[64] = {(uint8_t)first, 0xfe, 0xfd, 0, (uint8_t)epoch};
@@ -83,7 +83,7 @@ DG_TEST(front_sorts_all_first_bytes)
                 memset(datagram + 1, 0, sizeof datagram - 1);
                 datagram[head + 1] = (uint8_t)(size - head - 2);
             }
-            rig_give(&rig, NOW, &client.path, datagram, size);
+            front_rig_give(&rig, NOW, &client.path, datagram, size);
             bool is_plain = (first >= 20 && first <= 23) || first == 26;
             bool is_unified = first >= 32 && first < 64;
             bool is_protected = is_unified || (epoch == 1 && (is_plain || first == 25));
@@ -94,10 +94,10 @@ DG_TEST(front_sorts_all_first_bytes)
             CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), first == 25 && epoch == 0);
             CHECK_EQ(rig.gate.hello_calls + rig.gate.check_cookie_calls, 0);
             // The same, passed on by a worker: never back.
-            rig_give_passed_on(&rig, NOW, &client.path, datagram, size);
+            front_rig_give_passed_on(&rig, NOW, &client.path, datagram, size);
             CHECK_EQ(rig.forwarded, is_protected ? 1 : 0);
             CHECK_EQ(RIG_COUNT(&rig, DROP_NO_ASSOCIATION), is_protected);
-            rig_close(&rig);
+            front_rig_close(&rig);
         }
     }
 }
@@ -106,8 +106,8 @@ DG_TEST(front_sorts_all_first_bytes)
 DG_TEST(front_answers_no_garbage)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct test_random random = {.state = dg_test_seed()};
     unsigned fine = 0;
     for (unsigned round = 0; round < 20000; round++) {
@@ -129,32 +129,32 @@ DG_TEST(front_answers_no_garbage)
             break;
         }
         uint64_t answered = rig.sent;
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         fine += rig.sent != answered;
     }
     CHECK_EQ(fine, 0);
     CHECK_EQ(rig.gate.violations, 0);
     CHECK_EQ(rig.gate.hello_calls, 0);
     CHECK_EQ(rig.forwarded, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // RFC 9147 5.3: the record of a first hello says 1.2, or 1.0 for the sake of old servers.
 DG_TEST(front_takes_hellos_of_two_record_versions)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     for (unsigned low = 0; low < 256; low++) {
         struct toy_client client = client_of(low, false);
         uint8_t datagram[512];
         size_t size = toy_hello(&client, datagram, sizeof datagram);
         datagram[2] = (uint8_t)low;
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
         CHECK_EQ(rig.queued, low == 0xfd || low == 0xff ? 1 : 0);
     }
     CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), 254);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // F1, RFC 9147 5.1: bytes out are at most three times those in, for every size of hello and of answer.
@@ -163,9 +163,9 @@ DG_TEST(front_sends_three_bytes_for_one_at_most)
     static struct rig rig;
     static const size_t answers[] = {0, 100, 201, 202, 600, 1200};
     for (size_t a = 0; a < sizeof answers / sizeof *answers; a++) {
-        rig_init(&rig);
+        front_rig_init(&rig);
         rig.gate.answer_bytes = answers[a];
-        rig_open(&rig);
+        front_rig_open(&rig);
         uint64_t withheld = 0;
         for (size_t size = 26; size <= 1400; size++) {
             for (int is_13 = 0; is_13 < 2; is_13++) {
@@ -175,7 +175,7 @@ DG_TEST(front_sends_three_bytes_for_one_at_most)
                 size_t whole = toy_hello(&client, datagram, sizeof datagram);
                 size_t given = size < whole ? size : whole; // smaller than any hello: cut
                 uint64_t bytes = rig.sent_bytes;
-                rig_give(&rig, NOW, &client.path, datagram, given);
+                front_rig_give(&rig, NOW, &client.path, datagram, given);
                 CHECK(rig.sent_bytes - bytes <= 3 * given);
                 bool is_answerable = given == whole;
                 bool is_withheld = is_answerable && answers[a] > 3 * given;
@@ -185,7 +185,7 @@ DG_TEST(front_sends_three_bytes_for_one_at_most)
         }
         CHECK_EQ(RIG_COUNT(&rig, DROP_AMPLIFICATION), withheld);
         CHECK_EQ(dg_front_busy(rig.front), 0);
-        rig_close(&rig);
+        front_rig_close(&rig);
     }
 }
 
@@ -193,9 +193,9 @@ DG_TEST(front_sends_three_bytes_for_one_at_most)
 DG_TEST(front_counts_three_for_one_over_the_datagram)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.answer_bytes = 200;
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(1, false);
     uint8_t datagram[1024];
     size_t size = 0;
@@ -203,10 +203,10 @@ DG_TEST(front_counts_three_for_one_over_the_datagram)
         size += toy_hello(&client, datagram + size, sizeof datagram - size);
     }
     rig.gate.answer_bytes = size; // three of five fit
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(rig.sent, 3);
     CHECK_EQ(RIG_COUNT(&rig, DROP_AMPLIFICATION), 2);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // Nor does a record for somebody's running handshake open the meter for the hello behind it, which names
@@ -214,20 +214,20 @@ DG_TEST(front_counts_three_for_one_over_the_datagram)
 DG_TEST(front_counts_three_for_one_beside_a_handshake)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client running = client_of(1, false), bare = client_of(1, false);
     bare.random[0] ^= 1;
-    rig_begin(&rig, NOW, &running);
+    front_rig_begin(&rig, NOW, &running);
     REQUIRE(running.state == TOY_PROVING);
     rig.gate.answer_bytes = 1000;
     uint8_t datagram[1024];
     size_t size = toy_plain(&running, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
     size += toy_hello(&bare, datagram + size, sizeof datagram - size);
-    rig_give(&rig, NOW, &running.path, datagram, size);
+    front_rig_give(&rig, NOW, &running.path, datagram, size);
     CHECK_EQ(rig.queued, 0);
     CHECK_EQ(RIG_COUNT(&rig, DROP_AMPLIFICATION), 1);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // F2 and attack 12: whatever a hello offers, without a cookie it gets a cookie and nothing else; and a
@@ -237,14 +237,14 @@ DG_TEST(front_begins_nothing_without_a_cookie)
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
         for (int starts_always = 0; starts_always < 2; starts_always++) {
-            rig_init(&rig);
+            front_rig_init(&rig);
             rig.gate.starts_always = starts_always != 0;
-            rig_open(&rig);
+            front_rig_open(&rig);
             struct toy_client client = client_of(1, is_13 != 0);
             client.hello_bytes = 400; // room for whatever is sent
             uint8_t datagram[1024];
             size_t size = toy_hello(&client, datagram, sizeof datagram);
-            rig_give(&rig, NOW, &client.path, datagram, size);
+            front_rig_give(&rig, NOW, &client.path, datagram, size);
             CHECK_EQ(dg_front_busy(rig.front), 0);
             CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_STARTED), 0);
             CHECK_EQ(rig.gate.live, 0);
@@ -253,11 +253,11 @@ DG_TEST(front_begins_nothing_without_a_cookie)
             CHECK(rig.sent_bytes <= 3 * size);
             if (starts_always == 0) {
                 CHECK_EQ(RIG_COUNT(&rig, HELLOS_ANSWERED), 1);
-                rig_give(&rig, NOW, &client.path, rig.queue[0].bytes, rig.queue[0].size); // our answer, reflected
+                front_rig_give(&rig, NOW, &client.path, rig.queue[0].bytes, rig.queue[0].size); // our answer, reflected
                 CHECK_EQ(RIG_COUNT(&rig, DROP_NOT_HELLO), 1);
                 CHECK_EQ(rig.sent, 1);
             }
-            rig_close(&rig);
+            front_rig_close(&rig);
         }
     }
 }
@@ -268,12 +268,12 @@ DG_TEST(front_judges_cookies)
     static struct rig rig;
     for (int is_13 = 0; is_13 < 2; is_13++) {
         for (int what = 0; what < 6; what++) {
-            rig_init(&rig);
+            front_rig_init(&rig);
             rig.gate.rotate_at = NOW + DG_MINUTE;
-            rig_open(&rig);
+            front_rig_open(&rig);
             struct toy_client client = client_of(1, is_13 != 0);
             client.plain_sequence = 0x123456789abc;
-            CHECK(rig_turn(&rig, NOW, &client));
+            CHECK(front_rig_turn(&rig, NOW, &client));
             REQUIRE(client.state == TOY_HELLO_COOKIE);
             CHECK_EQ(rig.gate.last_sequence, 0x123456789abc); // F6: to be copied into the answer
             dg_time later = NOW + DG_SECOND;
@@ -300,7 +300,7 @@ DG_TEST(front_judges_cookies)
             }
             uint8_t datagram[1024];
             size_t size = toy_hello(&client, datagram, sizeof datagram);
-            rig_give(&rig, later, &client.path, datagram, size);
+            front_rig_give(&rig, later, &client.path, datagram, size);
             bool is_good = what == 0 || what == 4;
             CHECK_EQ(dg_front_busy(rig.front), is_good ? 1 : 0);
             CHECK_EQ(RIG_COUNT(&rig, DROP_COOKIE_INVALID), is_good ? 0 : 1);
@@ -312,7 +312,7 @@ DG_TEST(front_judges_cookies)
             } else if (!is_good) { // RFC 6347 4.2.1: as if there were none
                 CHECK_EQ(rig.queue[0].bytes[13], DG_HS_HELLO_VERIFY_REQUEST);
             }
-            rig_close(&rig);
+            front_rig_close(&rig);
         }
     }
 }
@@ -321,10 +321,10 @@ DG_TEST(front_judges_cookies)
 DG_TEST(front_refuses_an_old_cookie_in_a_13_hello)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(1, true);
-    rig_turn(&rig, NOW, &client);
+    front_rig_turn(&rig, NOW, &client);
     uint8_t datagram[1024];
     size_t size = toy_hello(&client, datagram, sizeof datagram);
     size_t at = 25 + 2 + 32 + 1; // its legacy_cookie
@@ -336,55 +336,55 @@ DG_TEST(front_refuses_an_old_cookie_in_a_13_hello)
     datagram[12]++;
     datagram[16]++;
     datagram[24]++;
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(rig.gate.check_cookie_calls, 0);
     REQUIRE(rig.queued == 1 && rig.queue[0].size == 15);
     CHECK_EQ(rig.queue[0].bytes[14], DG_ALERT_ILLEGAL_PARAMETER);
     CHECK_EQ(dg_front_busy(rig.front), 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // F7: answers come out of buckets, alerts too; a valid cookie passes them.
 DG_TEST(front_limits_answers_but_not_valid_cookies)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.admission.answers_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 4};
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client honest = client_of(0, false);
-    rig_turn(&rig, NOW, &honest);
+    front_rig_turn(&rig, NOW, &honest);
     for (unsigned i = 0; i < 50; i++) {
         struct toy_client client = toy_client_new("198.0.0.77:4000", LOCAL, i % 2 != 0, i);
         client.cookie_size = i % 4 < 2 ? 0 : 16;
         memcpy(client.path.peer.ip, honest.path.peer.ip, 15);
         uint8_t datagram[1024];
         size_t size = toy_hello(&client, datagram, sizeof datagram);
-        rig_give(&rig, NOW, &client.path, datagram, size);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
     }
     CHECK_EQ(rig.sent, 4);
     CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_LIMITED), 47);
-    CHECK_EQ(rig_run(&rig, NOW, &honest), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW, &honest), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 // T7 and attack 15: no more handshakes than there is room for, in all and for one prefix.
 DG_TEST(front_caps_handshakes)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.handshakes_max = 20;
     rig.config.handshakes_per_prefix = 5;
-    rig_open(&rig);
+    front_rig_open(&rig);
     for (unsigned i = 0; i < 10; i++) { // one host, ten ports
         struct toy_client client = client_of(0, i % 2 != 0);
         client.path.peer.port = (uint16_t)(1000 + i);
-        rig_begin(&rig, NOW, &client);
+        front_rig_begin(&rig, NOW, &client);
         CHECK_EQ(client.state, i < 5 ? TOY_PROVING : TOY_HELLO_COOKIE);
     }
     CHECK_EQ(RIG_COUNT(&rig, DROP_HANDSHAKES_PREFIX), 5);
     for (unsigned i = 0; i < 30; i++) {
         struct toy_client client = client_of(1 + i, false);
-        rig_begin(&rig, NOW, &client);
+        front_rig_begin(&rig, NOW, &client);
     }
     CHECK_EQ(dg_front_busy(rig.front), 20);
     CHECK_EQ(rig.gate.live, 20);
@@ -394,60 +394,60 @@ DG_TEST(front_caps_handshakes)
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.gate.live, 0);
     struct toy_client client = client_of(99, true);
-    CHECK_EQ(rig_run(&rig, NOW + DG_MINUTE, &client), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW + DG_MINUTE, &client), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_penalises_a_prefix_that_keeps_failing)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 3};
-    rig_open(&rig);
+    front_rig_open(&rig);
     for (unsigned i = 0; i < 6; i++) {
         struct toy_client client = client_of(0, i % 2 != 0);
         client.path.peer.port = (uint16_t)(1000 + i);
         client.wrong_key = true;
-        rig_run(&rig, NOW, &client);
+        front_rig_run(&rig, NOW, &client);
         CHECK_EQ(client.state, i < 3 ? TOY_REFUSED : TOY_HELLO_COOKIE);
     }
     CHECK_EQ(RIG_COUNT(&rig, DROP_PENALTY), 3);
     CHECK_EQ(RIG_COUNT(&rig, FAIL_WRONG_KEY), 3);
     CHECK_EQ(rig.failed, 3);
     struct toy_client other = client_of(1, false), same = client_of(0, false);
-    CHECK_EQ(rig_run(&rig, NOW, &other), TOY_DONE);
-    CHECK_EQ(rig_run(&rig, NOW + DG_SECOND, &same), TOY_DONE); // it ends by itself
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW, &other), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW + DG_SECOND, &same), TOY_DONE); // it ends by itself
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_says_when_the_gate_refuses_a_good_hello)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.refuses = true;
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(0, false);
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_REFUSED);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_REFUSED);
     CHECK_EQ(rig.failed, 1);
     CHECK_EQ(rig.failure.counter, DG_COUNT_FAIL_NO_COMMON);
     CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_FAILED), 1);
     CHECK_EQ(dg_front_busy(rig.front), 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_counts_a_full_send_queue)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     rig.output_is_full = true;
     struct toy_client client = client_of(0, false);
-    CHECK(!rig_turn(&rig, NOW, &client));
+    CHECK(!front_rig_turn(&rig, NOW, &client));
     CHECK_EQ(RIG_COUNT(&rig, DROP_SEND_FULL), 1);
     CHECK_EQ(RIG_COUNT(&rig, HELLOS_ANSWERED), 0);
     rig.output_is_full = false;
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
-    rig_close(&rig);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
+    front_rig_close(&rig);
 }
 
 int main(int argc, char **argv)

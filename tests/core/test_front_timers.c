@@ -21,15 +21,15 @@ static struct toy_client client_of(bool is_13, bool with_cid, uint64_t seed)
 DG_TEST(front_reaps_clients_that_stop_at_any_stage)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.flights = 3;
-    rig_open(&rig);
+    front_rig_open(&rig);
     unsigned begun = 0;
     for (unsigned i = 0; i < 2000; i++) {
         struct toy_client client = client_of(i % 2 == 0, i % 3 == 0, i);
         client.path.peer.port = (uint16_t)(1000 + i);
         for (unsigned turns = i % 5; turns > 0; turns--) { // 0: nothing at all .. 4: one proof is missing
-            rig_turn(&rig, NOW, &client);
+            front_rig_turn(&rig, NOW, &client);
         }
         begun += i % 5 >= 2;
     }
@@ -48,17 +48,17 @@ DG_TEST(front_reaps_clients_that_stop_at_any_stage)
     CHECK_EQ(rig.gate.live, 0);
     CHECK_EQ(rig.gate.violations, 0);
     CHECK(rig.gate.advance_calls >= begun * 4); // 1, 2, 4, 8, 16 s
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_frees_a_handshake_whose_timer_gives_up)
 {
     static struct rig rig;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.retransmit_max = 2;
-    rig_open(&rig);
+    front_rig_open(&rig);
     struct toy_client client = client_of(false, false, 1);
-    rig_begin(&rig, NOW, &client);
+    front_rig_begin(&rig, NOW, &client);
     dg_time now = NOW;
     while (dg_front_busy(rig.front) > 0 && now < NOW + DG_MINUTE) {
         now = dg_front_deadline(rig.front);
@@ -67,7 +67,7 @@ DG_TEST(front_frees_a_handshake_whose_timer_gives_up)
     CHECK(now < NOW + rig.config.handshake_timeout);
     CHECK_STR(rig.failure.reason, "the client does not answer");
     CHECK_EQ(rig.gate.live, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // A worker without room: the result waits, with what came early, until the deadline. Attack 43: the others
@@ -75,22 +75,22 @@ DG_TEST(front_frees_a_handshake_whose_timer_gives_up)
 DG_TEST(front_retries_the_hand_over_until_its_deadline)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     rig.no_room = true;
     enum { CLIENTS = DG_FRONT_PENDING_MAX + 10 };
     static struct toy_client clients[CLIENTS];
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = client_of(true, false, i);
         clients[i].path.peer.port = (uint16_t)(1000 + i);
-        CHECK_EQ(rig_run(&rig, NOW, &clients[i]), TOY_DONE);
+        CHECK_EQ(front_rig_run(&rig, NOW, &clients[i]), TOY_DONE);
     }
     CHECK_EQ(rig.handed_over, 0);
     CHECK_EQ(dg_front_busy(rig.front), CLIENTS);
     CHECK_EQ(rig.gate.live, CLIENTS - DG_FRONT_PENDING_MAX);
     uint8_t datagram[256];
     size_t size = toy_data(&clients[0], datagram, sizeof datagram);
-    rig_give(&rig, NOW, &clients[0].path, datagram, size);
+    front_rig_give(&rig, NOW, &clients[0].path, datagram, size);
     dg_time now = NOW + 5 * DG_MILLISECOND;
     CHECK(dg_front_deadline(rig.front) <= now);
     dg_front_advance(rig.front, now);
@@ -106,65 +106,65 @@ DG_TEST(front_retries_the_hand_over_until_its_deadline)
     // And one that never finds room.
     rig.no_room = true;
     struct toy_client late = client_of(false, false, 999);
-    rig_run(&rig, now, &late);
+    front_rig_run(&rig, now, &late);
     dg_front_advance(rig.front, now + rig.config.handshake_timeout);
     CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_EXPIRED), 1);
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.front->pending_used, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_early_data_of_a_waiting_hand_over_goes_along)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     rig.no_room = true;
     struct toy_client client = client_of(true, true, 1);
-    CHECK_EQ(rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
     uint8_t datagram[256];
     size_t size = toy_data(&client, datagram, sizeof datagram);
     rig.no_room = false;
-    rig_give(&rig, NOW, &client.path, datagram, size);
+    front_rig_give(&rig, NOW, &client.path, datagram, size);
     CHECK_EQ(rig.handed_over, 1);
     CHECK_EQ(rig.early_count, 1);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 DG_TEST(front_stopping_takes_no_hello_and_ends_what_runs)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct toy_client running = client_of(false, false, 1), waiting = client_of(true, false, 2);
     waiting.path.peer.port++;
-    rig_begin(&rig, NOW, &running);
-    rig_turn(&rig, NOW, &waiting);
+    front_rig_begin(&rig, NOW, &running);
+    front_rig_turn(&rig, NOW, &waiting);
     dg_front_stop(rig.front);
     CHECK_EQ(dg_front_busy(rig.front), 1);
-    CHECK_EQ(rig_run(&rig, NOW, &waiting), TOY_HELLO_COOKIE);
-    CHECK_EQ(rig_run(&rig, NOW, &running), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &waiting), TOY_HELLO_COOKIE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &running), TOY_DONE);
     CHECK_EQ(dg_front_busy(rig.front), 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // A reload: new handshakes meet the new gate, those under way end with the one that they began with.
 DG_TEST(front_changes_gates_between_handshakes)
 {
     static struct rig rig;
-    rig_init(&rig);
-    rig_open(&rig);
+    front_rig_init(&rig);
+    front_rig_open(&rig);
     struct fake_gate second = fake_gate_default();
     struct toy_client old = client_of(false, false, 1), fresh = client_of(true, false, 2);
     fresh.path.peer.port++;
-    rig_begin(&rig, NOW, &old);
+    front_rig_begin(&rig, NOW, &old);
     dg_front_set_gate(rig.front, &second);
-    CHECK_EQ(rig_run(&rig, NOW, &fresh), TOY_DONE);
-    CHECK_EQ(rig_run(&rig, NOW, &old), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &fresh), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &old), TOY_DONE);
     CHECK_EQ(rig.gate.taken, 1);
     CHECK_EQ(second.taken, 1);
     CHECK_EQ(rig.gate.live + second.live, 0);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 // The front freed in the middle of everything frees everything (the sanitizer's leak check is the judge).
@@ -172,17 +172,17 @@ DG_TEST(front_freed_at_any_moment_leaks_nothing)
 {
     static struct rig rig;
     for (int stage = 0; stage < 6; stage++) {
-        rig_init(&rig);
-        rig_open(&rig);
+        front_rig_init(&rig);
+        front_rig_open(&rig);
         rig.no_room = true;
         struct toy_client client = client_of(true, true, 1);
         for (int turn = 0; turn < stage; turn++) {
-            rig_turn(&rig, NOW, &client);
+            front_rig_turn(&rig, NOW, &client);
             uint8_t datagram[256];
             size_t size = toy_data(&client, datagram, sizeof datagram);
-            rig_give(&rig, NOW, &client.path, datagram, size);
+            front_rig_give(&rig, NOW, &client.path, datagram, size);
         }
-        rig_close(&rig);
+        front_rig_close(&rig);
         CHECK_EQ(rig.gate.live, 0);
     }
 }

@@ -62,7 +62,7 @@ static void failed(void *context, dg_time now, const struct dg_path *path, const
     dg_address_format(&path->peer, rig->failed_peer);
 }
 
-void rig_init(struct rig *rig)
+void front_rig_init(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
     rig->config = dg_front_config_default();
@@ -70,7 +70,7 @@ void rig_init(struct rig *rig)
     rig->output = (struct dg_output){.context = rig, .reserve = reserve, .commit = commit};
 }
 
-void rig_open(struct rig *rig)
+void front_rig_open(struct rig *rig)
 {
     struct dg_front_hooks hooks = {.context = rig, .hand_over = hand_over, .forward = forward, .failed = failed};
     rig->front = dg_front_new(&rig->config, &fake_handshake_ops, &rig->gate, &rig->output, &hooks, &rig->counters);
@@ -79,7 +79,7 @@ void rig_open(struct rig *rig)
     }
 }
 
-void rig_close(struct rig *rig)
+void front_rig_close(struct rig *rig)
 {
     dg_front_free(rig->front);
     rig->front = NULL;
@@ -98,24 +98,24 @@ static void give(struct rig *rig, dg_time now, const struct dg_path *path, const
     free(copy);
 }
 
-void rig_give(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size)
+void front_rig_give(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size)
 {
     give(rig, now, path, data, size, false);
 }
 
-void rig_give_passed_on(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size)
+void front_rig_give_passed_on(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size)
 {
     give(rig, now, path, data, size, true);
 }
 
-bool rig_turn(struct rig *rig, dg_time now, struct toy_client *client)
+bool front_rig_turn(struct rig *rig, dg_time now, struct toy_client *client)
 {
     uint8_t datagram[4096];
     size_t size = toy_send(client, false, datagram, sizeof datagram);
     if (size == 0) {
         return false;
     }
-    rig_give(rig, now, &client->path, datagram, size);
+    front_rig_give(rig, now, &client->path, datagram, size);
     bool moved = false;
     for (size_t i = 0; i < rig->queued; i++) {
         moved |= toy_receive(client, rig->queue[i].bytes, rig->queue[i].size);
@@ -123,17 +123,20 @@ bool rig_turn(struct rig *rig, dg_time now, struct toy_client *client)
     return moved;
 }
 
-enum toy_state rig_run(struct rig *rig, dg_time now, struct toy_client *client)
+enum toy_state front_rig_run(struct rig *rig, dg_time now, struct toy_client *client)
 {
-    while (rig_turn(rig, now, client)) {
+    while (front_rig_turn(rig, now, client)) {
     }
     return client->state;
 }
 
-void rig_begin(struct rig *rig, dg_time now, struct toy_client *client)
+void front_rig_begin(struct rig *rig, dg_time now, struct toy_client *client)
 {
-    while (client->state < TOY_PROVING && rig_turn(rig, now, client)) {
+    while (client->state < TOY_PROVING && front_rig_turn(rig, now, client)) {
     }
 }
 
-uint64_t rig_count(const struct rig *rig, enum dg_counter counter) { return dg_counter_read(&rig->counters, counter); }
+uint64_t front_rig_count(const struct rig *rig, enum dg_counter counter)
+{
+    return dg_counter_read(&rig->counters, counter);
+}

@@ -40,20 +40,20 @@ struct rig {
 };
 
 // Set rig->config and rig->gate between the two.
-void rig_init(struct rig *rig);
-void rig_open(struct rig *rig);
-void rig_close(struct rig *rig);
+void front_rig_init(struct rig *rig);
+void front_rig_open(struct rig *rig);
+void front_rig_close(struct rig *rig);
 
 // Gives a copy of exactly this size, so that a sanitizer sees who reads on. The queue is emptied first.
-void rig_give(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size);
-void rig_give_passed_on(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size);
+void front_rig_give(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size);
+void front_rig_give_passed_on(struct rig *rig, dg_time now, const struct dg_path *path, const void *data, size_t size);
 // The client sends what its state says and reads all answers. True: its state moved.
-bool rig_turn(struct rig *rig, dg_time now, struct toy_client *client);
+bool front_rig_turn(struct rig *rig, dg_time now, struct toy_client *client);
 // Turns until nothing moves.
-enum toy_state rig_run(struct rig *rig, dg_time now, struct toy_client *client);
+enum toy_state front_rig_run(struct rig *rig, dg_time now, struct toy_client *client);
 // Until the client is past the cookie and a handshake waits for its proof.
-void rig_begin(struct rig *rig, dg_time now, struct toy_client *client);
-uint64_t rig_count(const struct rig *rig, enum dg_counter counter);
-#define RIG_COUNT(rig, suffix) rig_count((rig), DG_COUNT_##suffix)
+void front_rig_begin(struct rig *rig, dg_time now, struct toy_client *client);
+uint64_t front_rig_count(const struct rig *rig, enum dg_counter counter);
+#define RIG_COUNT(rig, suffix) front_rig_count((rig), DG_COUNT_##suffix)
 
 #endif

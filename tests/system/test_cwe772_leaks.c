@@ -182,7 +182,7 @@ static bool live_once(struct rig *rig, struct fake_server *server, unsigned numb
     client.path.peer.port = (uint16_t)(1024 + number % 50000);
     client.offers_cid = number & 2;
     client.cid_size = 4;
-    if (rig_run(rig, server->now, &client) != TOY_DONE)
+    if (front_rig_run(rig, server->now, &client) != TOY_DONE)
         return false;
     if (!dg_engine_take_over(server->engine, server->now, &rig->handover))
         return false;
@@ -202,9 +202,9 @@ DG_TEST(hundred_thousand_associations_leave_nothing_behind)
     struct usage before = {0};
     struct dg_engine_config config = dg_engine_config_default();
     config.idle_timeout = config.idle_timeout_cid = 60 * DG_SECOND;
-    rig_init(&rig);
+    front_rig_init(&rig);
     rig.gate.negotiates_cid = true;
-    rig_open(&rig);
+    front_rig_open(&rig);
     fake_server_start(&server, &dg_null_aead, &config);
     for (unsigned i = 0; i < ASSOCIATIONS + 1000; i++) {
         if (i == 1000)
@@ -222,7 +222,7 @@ DG_TEST(hundred_thousand_associations_leave_nothing_behind)
     CHECK_EQ(server.opened, ASSOCIATIONS + 1000);
     CHECK_EQ(server.closed, ASSOCIATIONS + 1000);
     fake_server_stop(&server);
-    rig_close(&rig);
+    front_rig_close(&rig);
 }
 
 int main(int argc, char **argv)
