@@ -111,8 +111,8 @@ void dg_message_due(const struct dg_association *association, struct dg_side_fli
             dg_message_free(association, flight);
             return;
         }
-        // A KeyUpdate stays: a late acknowledgement still counts, and a second one must not begin.
-        flight->next_send = association->now; // should the process die before it went out
+        // A KeyUpdate stays, without a timer: a late acknowledgement still counts, and a second one must not begin.
+        flight->next_send = DG_NEVER;
         dg_shard_flight_schedule(association->shard, flight);
         return;
     }

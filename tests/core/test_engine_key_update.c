@@ -226,6 +226,30 @@ DG_TEST(own_message_to_silent_peer_is_bounded)
     fake_server_stop(&server);
 }
 
+// The same for a KeyUpdate of ours, which a client can make us begin and never acknowledge: when it is not repeated
+// any more it waits without a timer (one that is always due would hold the worker for ever), and a late
+// acknowledgement still counts.
+DG_TEST(own_key_update_never_acknowledged_is_bounded)
+{
+    start(false, false);
+    key_update(1);
+    fake_peer_next_tx(&peer);
+    for (unsigned i = 0; i < 120; i++) {
+        CHECK(data_flows());
+        fake_server_run(&server, DG_MINUTE);
+    }
+    CHECK_EQ(fake_count(&server, DG_COUNT_RETRANSMISSIONS), 63);
+    CHECK_EQ(fake_count(&server, DG_COUNT_KEY_UPDATES_SENT), 1);
+    struct dg_side_flight *flight = message_of();
+    REQUIRE(flight != NULL);
+    fake_peer_ack(&peer, 3, flight->sent_sequence[0]);
+    CHECK(message_of() == NULL);
+    fake_peer_next_rx(&peer);
+    CHECK(data_flows());
+    CHECK_EQ(tx_keyset()->epoch, 4);
+    fake_server_stop(&server);
+}
+
 // A7: the ticket that went out with the handshake goes on being ours until it is acknowledged.
 DG_TEST(ticket_is_repeated_until_acknowledged)
 {
@@ -356,6 +380,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(message_seq_never_wraps),
     DG_CASE(own_key_update_without_ack_keeps_old_keys),
     DG_CASE(own_message_to_silent_peer_is_bounded),
+    DG_CASE(own_key_update_never_acknowledged_is_bounded),
     DG_CASE(ticket_is_repeated_until_acknowledged),
     DG_CASE(own_key_update_five_rounds),
     DG_CASE(own_key_update_never_passes_last_epoch),
