@@ -137,6 +137,8 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
     entry->repeat_at = now + DG_FRONT_REPEAT_INTERVAL;
     memcpy(entry->random, hello->random.data, sizeof entry->random);
     dg_count(front->counters, DG_COUNT_HANDSHAKES_STARTED);
+    if (front->hooks.started != NULL)
+        front->hooks.started(front->hooks.context, now, path);
     schedule(front, now, place);
 }
 

@@ -130,6 +130,12 @@ static void on_forward(void *context, dg_time now, const struct dg_path *path, c
                     size);
 }
 
+static void on_started(void *context, dg_time now, const struct dg_path *path)
+{
+    struct dg_front_loop *loop = context;
+    dg_mesh_contest(loop->loop.mesh, &path->peer, now + loop->config.front.handshake_timeout);
+}
+
 static void on_failed(void *context, dg_time now, const struct dg_path *path,
                       const struct dg_handshake_failure *failure)
 {
@@ -223,7 +229,7 @@ struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *confi
         return NULL;
     }
     const struct dg_front_hooks hooks = {
-        .context = loop, .hand_over = on_hand_over, .forward = on_forward, .failed = on_failed};
+        .context = loop, .hand_over = on_hand_over, .forward = on_forward, .failed = on_failed, .started = on_started};
     const struct dg_output output = dg_send_batch_output(loop->loop.send);
     loop->front = dg_front_new(&config->front, config->ops, config->gate, &output, &hooks, config->counters);
     if (loop->front == NULL) {

@@ -2,7 +2,12 @@
 // A square of rings. Never used by a thread for another's row (writing) or column (reading).
 #include "io/mesh.h"
 
+#include "base/hash.h"
+
+#include <stdatomic.h>
 #include <stdlib.h>
+
+#define CONTESTED 1024
 
 _Static_assert(DG_MESH_RING_BYTES >= 2 * DG_MESSAGE_BYTES_MAX, "the largest hand-over fits, and another waits");
 
@@ -13,6 +18,8 @@ struct dg_mesh {
     struct turn {            // of each reader: the writer whose turn it is
         _Alignas(DG_CACHE_LINE) uint32_t from;
     } *turns;
+    struct dg_hash_key contested_key;
+    _Atomic dg_time contested_until[CONTESTED]; // by the peer's hash
 };
 
 static struct dg_ring *ring_of(const struct dg_mesh *mesh, uint32_t from, uint32_t to)
@@ -33,6 +40,7 @@ struct dg_mesh *dg_mesh_new(uint32_t thread_count, size_t ring_bytes)
     if (mesh == NULL) {
         return NULL;
     }
+    mesh->contested_key = dg_hash_key_new();
     size_t ring_count = (size_t)thread_count * thread_count;
     mesh->rings = new_aligned(ring_count, sizeof *mesh->rings);
     mesh->wakes = new_aligned(thread_count, sizeof *mesh->wakes);
@@ -116,4 +124,19 @@ struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread)
 {
     DG_BUG_UNLESS(thread < mesh->thread_count);
     return &mesh->wakes[thread];
+}
+
+static size_t contested_place(const struct dg_mesh *mesh, const struct dg_address *peer)
+{
+    return dg_hash(&mesh->contested_key, peer, sizeof *peer) % CONTESTED;
+}
+
+void dg_mesh_contest(struct dg_mesh *mesh, const struct dg_address *peer, dg_time until)
+{
+    atomic_store_explicit(&mesh->contested_until[contested_place(mesh, peer)], until, memory_order_relaxed);
+}
+
+bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *peer, dg_time now)
+{
+    return now < atomic_load_explicit(&mesh->contested_until[contested_place(mesh, peer)], memory_order_relaxed);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The only thing that threads share: a bounded ring from each to each, and a wake-up for each. Never
-// interprets a message. Made before the threads start, freed after they have ended.
+// The only thing that threads share: a bounded ring from each to each, a wake-up for each, and the peers at
+// which a handshake is under way. Never interprets a message. Made before the threads start, freed after they
+// have ended.
 #ifndef DG_IO_MESH_H
 #define DG_IO_MESH_H
 
 #include "base/ring.h"
+#include "core/address.h"
 #include "io/messages.h"
 #include "io/wake.h"
 
@@ -35,5 +37,11 @@ DG_MUST_USE bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_ki
                              size_t *ret_size_bytes);
 bool dg_mesh_is_empty(const struct dg_mesh *mesh, uint32_t to);
 struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread);
+
+// A client that comes back from the same address and port (RFC 6347 4.2.8) may send with its new keys before the
+// worker knows them: what does not open under the old ones may be meant for the handshake. Contested: such a
+// handshake began at the peer, or at one of the same hash, not long ago. The front writes, workers read.
+void dg_mesh_contest(struct dg_mesh *mesh, const struct dg_address *peer, dg_time until);
+bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *peer, dg_time now);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "core/cid.h"
 #include "core/wire_constants.h"
+#include "io/clock.h"
 #include "io/sockaddr.h"
 
 #include <poll.h>
@@ -15,7 +16,9 @@
 
 #define TOKEN_BYTES 16
 #define PROBE_BYTES (DG_RECORD12_CID_OFFSET + DG_CID_SIZE + TOKEN_BYTES)
-#define PATIENCE_MS 200 // loopback delivers before sendto returns, but does not promise it
+// Loopback delivers before sendto returns, but does not promise it. A bound for all of one probe: while strangers
+// keep the queues full the probe may be lost, and what they send would be read for ever.
+#define PATIENCE (200 * DG_MILLISECOND)
 
 // A type that is none for the front, a record with a connection ID of shard worker - 1 for a worker.
 static void make_probe(uint8_t probe[PROBE_BYTES], uint32_t thread)
@@ -42,7 +45,10 @@ static uint32_t find_probe(const struct dg_socket *sockets, uint32_t count, stru
     for (uint32_t i = 0; i < count; i++) {
         polled[i] = (struct pollfd){.fd = sockets[i].fd, .events = POLLIN};
     }
-    while (poll(polled, count, PATIENCE_MS) > 0) {
+    dg_time deadline = dg_clock_now() + PATIENCE;
+    dg_time now;
+    while ((now = dg_clock_now()) < deadline &&
+           poll(polled, count, (int)((deadline - now + DG_MILLISECOND - 1) / DG_MILLISECOND)) > 0) {
         for (uint32_t i = 0; i < count; i++) {
             uint8_t got[PROBE_BYTES + 1];
             if ((polled[i].revents & POLLIN) == 0) {

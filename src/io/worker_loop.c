@@ -20,6 +20,7 @@ struct dg_worker_loop {
     struct dg_engine *engine;
     struct dg_backend backend;
     bool is_draining;
+    uint8_t contested[DG_DATAGRAM_MAX];
 };
 
 // --- between engine and backend --------------------------------------------------------------------------
@@ -194,6 +195,22 @@ static void take_own(struct dg_worker_loop *loop, dg_time now, const struct dg_r
     dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, received->data, received->size);
 }
 
+// A handshake is under way at this peer: what its old association cannot open may be the new one's. The copy is
+// needed because a record is opened in place.
+static void take_contested(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
+{
+    const struct dg_counters *counters = loop->loop.counters;
+    uint64_t opened = dg_counter_read(counters, DG_COUNT_RECORDS_OPENED);
+    DG_BUG_UNLESS(received->size <= sizeof loop->contested);
+    memcpy(loop->contested, received->data, received->size);
+    enum dg_engine_verdict verdict =
+        dg_engine_receive(loop->engine, now, &received->path, received->data, received->size);
+    if (verdict == DG_ENGINE_UNKNOWN || dg_counter_read(counters, DG_COUNT_RECORDS_OPENED) == opened) {
+        dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, &received->path, DG_ERRAND_UNKNOWN, loop->contested,
+                        received->size);
+    }
+}
+
 static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
 {
     if (loop->config.hooks.debug_datagram != NULL) {
@@ -205,7 +222,11 @@ static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const str
                          ? DG_MESH_FRONT
                          : dg_mesh_worker(dg_steer_worker(shard, loop->config.worker_count));
     if (owner == loop->loop.self) {
-        take_own(loop, now, received);
+        if (dg_mesh_is_contested(loop->loop.mesh, &received->path.peer, now)) {
+            take_contested(loop, now, received);
+        } else {
+            take_own(loop, now, received);
+        }
         return;
     }
     dg_count(loop->loop.counters, DG_COUNT_MISROUTED);
@@ -222,6 +243,10 @@ static void serve_sockets(struct dg_worker_loop *loop, dg_time now)
         size_t count;
         (void)dg_receive_batch_read(loop->loop.receive, &loop->loop.sockets[i], loop->loop.counters, &received,
                                     &count);
+        // A hand-over is put before the handshake's last flight goes out: it comes before what answers that.
+        if (count > 0 && !dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
+            serve_messages(loop, now);
+        }
         for (size_t k = 0; k < count; k++) {
             take_from_socket(loop, now, &received[k]);
         }

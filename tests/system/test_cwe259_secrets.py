@@ -119,7 +119,7 @@ def secrets_are_in_no_argument_and_no_environment():
             continue
         check_equal(planted.seen_in(data), [], f"secrets in /proc/PID/{name}")
     help_text = run([DTLSGATE, "serve", "--help"])[1]
-    check(not re.search(r"--(psk|password|secret|key-data)\b", help_text), "an option that takes a secret itself")
+    check(not re.search(r"--(psk|password|secret|key-data) ", help_text), "an option that takes a secret itself")
 
 
 @case

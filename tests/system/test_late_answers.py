@@ -98,12 +98,12 @@ def late_answers_never_reach_another_client():
 @case
 def no_port_is_given_out_again_while_it_rests():
     # Four ports, four clients come and go: the fifth gets none rather than a port that may still be answered.
-    credentials, service, server = gate(ports=4)
+    credentials, service, server = gate(4, "--workers", "1")
     ask_and_leave(server, credentials, 4, vanish=False)
     fifth = clients.wolf_psk(server.port, credentials)
     fifth.connected()
     fifth.say("now")
-    harness.wait_until(lambda: server.counter("backend_no_port") == 1, "the counter backend_no_port")
+    harness.wait_until(lambda: server.counter("backend_no_port") >= 1, "the counter backend_no_port")
     service.answer_late()
     for _ in range(20):
         server.counters()
