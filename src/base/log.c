@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 static int log_fd = STDERR_FILENO;
 static uint64_t (*log_clock)(void) = NULL;
 static _Atomic int log_level = DG_LOG_INFO;
+static _Atomic uint64_t log_lost = 0; // lines that nobody took, since the last one that somebody did
 
 static const char TRUNCATED[] = " truncated=yes";
 static const char HEX_DIGITS[] = "0123456789abcdef";
@@ -231,12 +233,26 @@ void dg_log_end(struct dg_log_line *line)
         return;
     }
     line->enabled = false;
+    int saved = errno;
+    // A reader that has stopped reading (a pager, a terminal on hold, a stuck collector) must not stop us: no
+    // line waits for room.
+    struct pollfd out = {.fd = log_fd, .events = POLLOUT};
+    if (log_fd >= 0 && poll(&out, 1, 0) == 0) {
+        atomic_fetch_add_explicit(&log_lost, 1, memory_order_relaxed);
+        errno = saved;
+        return;
+    }
+    uint64_t lost = atomic_exchange_explicit(&log_lost, 0, memory_order_relaxed);
+    if (lost > 0) {
+        line->enabled = true;
+        dg_log_u64(line, "lines_lost_before", lost);
+        line->enabled = false;
+    }
     if (line->full) {
         memcpy(line->text + line->size, TRUNCATED, sizeof TRUNCATED - 1);
         line->size += sizeof TRUNCATED - 1;
     }
     line->text[line->size++] = '\n';
-    int saved = errno;
     // A line is shorter than PIPE_BUF: a pipe takes it whole or not at all, so that lines of different
     // threads never mix. What a full disk or a gone reader loses is lost; logging must not stop a server.
     while (write(log_fd, line->text, line->size) < 0 && errno == EINTR) {

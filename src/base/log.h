@@ -41,7 +41,9 @@ void dg_log_bytes(struct dg_log_line *line, const char *key, const void *value, 
 void dg_log_hex(struct dg_log_line *line, const char *key, const void *value, size_t size_bytes);
 void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value);
 void dg_log_format(struct dg_log_line *line, const char *key, const char *format, ...) DG_PRINTF(3, 4);
-void dg_log_end(struct dg_log_line *line); // writes it; a line that cannot be written is lost. Keeps errno.
+// Writes it, and keeps errno. Never waits: a line that its reader does not take now is lost, and the next one that
+// is taken says "lines_lost_before=N".
+void dg_log_end(struct dg_log_line *line);
 
 // Escapes bytes for logs and terminals into text (always NUL-terminated, cut between two bytes when too
 // small; capacity 0 writes nothing): printable ASCII but '"', '\\' and '=' stays, everything else becomes

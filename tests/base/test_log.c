@@ -7,6 +7,7 @@
 #include "support/random.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +274,38 @@ DG_TEST(log_random_values_come_back_whole)
     }
 }
 
+// A reader that has stopped reading must not stop the server. Without the look before the write this case hangs.
+DG_TEST(log_never_waits_for_its_reader)
+{
+    int pipe_ends[2];
+    char block[4096] = {0};
+    struct dg_log_line line;
+    REQUIRE(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    while (write(pipe_ends[1], block, sizeof block) > 0) {
+    }
+    REQUIRE(fcntl(pipe_ends[1], F_SETFL, 0) == 0); // blocking, as what a server inherits
+    dg_log_set_fd(pipe_ends[1]);
+    for (int i = 0; i < 3; i++) {
+        begin(&line);
+        errno = 77;
+        dg_log_end(&line);
+        CHECK_EQ(errno, 77);
+    }
+    while (read(pipe_ends[0], block, sizeof block) > 0) {
+    }
+    for (int i = 0; i < 2; i++) {
+        static const char *const EXPECTED[] = {"level=info event=test lines_lost_before=3\n", "level=info event=test\n"};
+        begin(&line);
+        dg_log_end(&line);
+        ssize_t size = read(pipe_ends[0], block, sizeof block - 1);
+        block[size > 0 ? size : 0] = '\0';
+        CHECK_STR(block, EXPECTED[i]);
+    }
+    dg_log_set_fd(ends[1]);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case CASES[] = {
@@ -286,6 +319,7 @@ int main(int argc, char **argv)
         DG_CASE(log_escape_of_each_byte),
         DG_CASE(log_escape_cuts_between_bytes),
         DG_CASE(log_random_values_come_back_whole),
+        DG_CASE(log_never_waits_for_its_reader),
     };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return 1;
