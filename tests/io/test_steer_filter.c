@@ -7,10 +7,12 @@
 #include "io/sockaddr.h"
 #include "io/socket.h"
 #include "io/steer_filter.h"
+#include "io/threads.h"
 #include "support/random.h"
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -242,6 +244,41 @@ DG_TEST(steer_filter_self_check_sees_the_order_of_sockets)
     group_close(&group);
 }
 
+struct flood {
+    struct dg_address to;
+    atomic_bool is_over;
+};
+
+static void flood_body(void *context)
+{
+    struct flood *flood = context;
+    union dg_sockaddr name;
+    socklen_t size = dg_sockaddr_from(&name, &flood->to);
+    int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    while (!atomic_load(&flood->is_over)) {
+        (void)sendto(fd, "junk", 4, 0, &name.any, size);
+    }
+    close(fd);
+}
+
+// A start while strangers send: a probe that is lost (here it goes elsewhere) must not make the check read what
+// they send for ever. Without a bound over all of a probe this case hangs.
+DG_TEST(steer_filter_self_check_ends_under_a_flood)
+{
+    struct group group, elsewhere;
+    REQUIRE(group_open(&group, "127.0.0.1:0", 2, 7));
+    REQUIRE(group_open(&elsewhere, "127.0.0.1:0", 2, 7));
+    struct flood flood = {.to = group.sockets[0].address};
+    struct dg_thread thread;
+    group.sockets[0].address = elsewhere.sockets[0].address;
+    REQUIRE(dg_thread_start(&thread, "flood", flood_body, &flood));
+    CHECK_EQ(dg_steer_filter_check(group.sockets, 2, &group.steer), DG_STEER_UNKNOWN);
+    atomic_store(&flood.is_over, true);
+    dg_thread_join(&thread);
+    group_close(&elsewhere);
+    group_close(&group);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -255,6 +292,7 @@ int main(int argc, char **argv)
         DG_CASE(steer_filter_ipv4_options),
         DG_CASE(steer_filter_ipv6_extension_header),
         DG_CASE(steer_filter_self_check_sees_the_order_of_sockets),
+        DG_CASE(steer_filter_self_check_ends_under_a_flood),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
