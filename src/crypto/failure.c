@@ -17,12 +17,11 @@ void dg_failure_set(struct dg_handshake *handshake, enum dg_counter counter, con
     handshake->failure.reason = reason;
 }
 
-static void wrong_psk(struct dg_handshake *handshake)
+static struct dg_failure_words wrong_psk(const struct dg_handshake *handshake)
 {
     if (handshake->claim_is_known)
-        dg_failure_set(handshake, DG_COUNT_FAIL_WRONG_KEY, "wrong key for this identity");
-    else
-        dg_failure_set(handshake, DG_COUNT_FAIL_UNKNOWN_IDENTITY, "unknown identity");
+        return (struct dg_failure_words){DG_COUNT_FAIL_WRONG_KEY, "wrong key for this identity"};
+    return (struct dg_failure_words){DG_COUNT_FAIL_UNKNOWN_IDENTITY, "unknown identity"};
 }
 
 static bool claims_psk(const struct dg_handshake *handshake)
@@ -30,28 +29,29 @@ static bool claims_psk(const struct dg_handshake *handshake)
     return handshake->claim.known && handshake->claim.kind == DG_IDENTITY_PSK;
 }
 
-static void from_alert(struct dg_handshake *handshake, int alert)
+struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake, int alert)
 {
     // A client that verifies our Finished under another key says so.
-    if (claims_psk(handshake) && (alert == decrypt_error || alert == bad_record_mac)) {
-        wrong_psk(handshake);
-        return;
-    }
+    if (claims_psk(handshake) && (alert == decrypt_error || alert == bad_record_mac))
+        return wrong_psk(handshake);
     switch (alert) {
     case unknown_ca:
     case bad_certificate:
     case certificate_unknown:
     case certificate_expired:
-        dg_failure_set(handshake, DG_COUNT_NONE, "the client refused our certificate");
-        return;
+        return (struct dg_failure_words){DG_COUNT_NONE, "the client refused our certificate"};
     case handshake_failure:
     case wolfssl_alert_protocol_version:
     case insufficient_security:
-        dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "the client found nothing in common with us");
-        return;
+        return (struct dg_failure_words){DG_COUNT_FAIL_NO_COMMON, "the client found nothing in common with us"};
     default:
-        dg_failure_set(handshake, DG_COUNT_NONE, "the client ended the handshake with an alert");
+        return (struct dg_failure_words){DG_COUNT_NONE, "the client ended the handshake with an alert"};
     }
+}
+
+static void set_words(struct dg_handshake *handshake, struct dg_failure_words words)
+{
+    dg_failure_set(handshake, words.counter, words.reason);
 }
 
 void dg_failure_from_library(struct dg_handshake *handshake, int error)
@@ -62,13 +62,13 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_CERTIFICATE, "the client sent no certificate");
         return;
     case BAD_BINDER:
-        wrong_psk(handshake);
+        set_words(handshake, wrong_psk(handshake));
         return;
     case DECRYPT_ERROR:
     case VERIFY_MAC_ERROR:
     case VERIFY_FINISHED_ERROR:
         if (claims_psk(handshake))
-            wrong_psk(handshake);
+            set_words(handshake, wrong_psk(handshake));
         else
             dg_failure_set(handshake, DG_COUNT_NONE, "the client's Finished does not verify");
         return;
@@ -113,7 +113,7 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
     }
     wolfSSL_get_alert_history(handshake->ssl, &alerts);
     if (error == FATAL_ERROR && alerts.last_rx.code >= 0)
-        from_alert(handshake, alerts.last_rx.code);
+        set_words(handshake, dg_failure_of_alert(handshake, alerts.last_rx.code));
     else
         dg_failure_set(handshake, DG_COUNT_NONE, "the client broke the protocol");
 }

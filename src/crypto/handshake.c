@@ -102,10 +102,27 @@ static enum dg_handshake_step step_of(const struct dg_handshake *handshake)
     return handshake->failed ? DG_STEP_FAILED : handshake->done ? DG_STEP_DONE : DG_STEP_GOES_ON;
 }
 
+// An unprotected alert may be anybody's who guesses the client's port: it ends nothing (RFC 9147 4.5.2), and is
+// remembered for why() should the client not go on. Returns false for any other record.
+static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record, size_t size)
+{
+    struct dg_reader reader = dg_reader_of(record, size);
+    uint8_t type = dg_read_u8(&reader);
+    (void)dg_read_u16(&reader);
+    uint16_t epoch = dg_read_u16(&reader);
+    (void)dg_read_u48(&reader);
+    struct dg_bytes body = dg_read_block16(&reader);
+    if (type != DG_CONTENT_ALERT || epoch != 0)
+        return false;
+    if (!reader.failed && body.size == 2 && handshake->plain_alert < 0)
+        handshake->plain_alert = body.data[1];
+    return true;
+}
+
 static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size,
                                       const struct dg_output *output)
 {
-    if (handshake->done || handshake->failed)
+    if (handshake->done || handshake->failed || is_plain_alert(handshake, record, size))
         return step_of(handshake);
     // The library takes records a little above its MTU only. A client may send larger ones than we do: room is
     // made for this record, and our own size is back before anything is sent.
@@ -155,6 +172,10 @@ static void why(const struct dg_handshake *handshake, struct dg_handshake_failur
     if (gave_up && is_psk && handshake->tap.unopened > 0) {
         ret->counter = handshake->claim_is_known ? DG_COUNT_FAIL_WRONG_KEY : DG_COUNT_FAIL_UNKNOWN_IDENTITY;
         ret->reason = handshake->claim_is_known ? "wrong key for this identity" : "unknown identity";
+    } else if (gave_up && handshake->plain_alert >= 0) {
+        struct dg_failure_words words = dg_failure_of_alert(handshake, handshake->plain_alert);
+        ret->counter = words.counter;
+        ret->reason = words.reason;
     } else if (ret->reason == NULL) {
         ret->counter = DG_COUNT_NONE;
         ret->reason = "unfinished";
@@ -162,7 +183,8 @@ static void why(const struct dg_handshake *handshake, struct dg_handshake_failur
     WOLFSSL_ALERT_HISTORY alerts = {.last_rx = {-1, -1}, .last_tx = {-1, -1}};
     wolfSSL_get_alert_history(handshake->ssl, &alerts);
     ret->alert_sent = alerts.last_tx.code >= 0 ? (uint8_t)alerts.last_tx.code : 255;
-    ret->alert_received = alerts.last_rx.code >= 0 ? (uint8_t)alerts.last_rx.code : 255;
+    int received = alerts.last_rx.code >= 0 ? alerts.last_rx.code : handshake->plain_alert;
+    ret->alert_received = received >= 0 ? (uint8_t)received : 255;
     if (handshake->claim.known) {
         ret->identity_kind = handshake->claim.kind;
         ret->identity_size = handshake->claim.identity_size;

@@ -90,10 +90,18 @@ struct dg_handshake {
     struct dg_proof proof;       // the result
     struct dg_tap tap;
     struct dg_handshake_failure failure;
+    int plain_alert;             // description of the first unprotected alert, -1: none; only for why()
 };
 
 // gate.c
 void dg_gate_rotate(struct dg_gate *gate, dg_time now);
+
+// failure.c: what an alert of the client says about the failure.
+struct dg_failure_words {
+    enum dg_counter counter;
+    const char *reason; // static
+};
+struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake, int alert);
 
 // listener.c
 struct dg_handshake *dg_listener_new(struct dg_gate *gate);

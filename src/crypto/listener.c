@@ -88,6 +88,7 @@ static void reset(struct dg_handshake *handshake)
     memset(&handshake->proof, 0, sizeof handshake->proof);
     memset(&handshake->failure, 0, sizeof handshake->failure);
     handshake->claim_is_known = false;
+    handshake->plain_alert = -1;
     dg_tap_clear(&handshake->tap);
 }
 

@@ -103,6 +103,32 @@ DG_TEST(psk_unknown_identity_looks_like_a_wrong_key)
     }
 }
 
+// RFC 9147 4.5.2: an unprotected alert with a client's address, which anybody can send, ends nothing; where the
+// client does not go on, it is what the log says.
+DG_TEST(plaintext_alerts_do_not_end_a_handshake)
+{
+    static const uint8_t refused_certificate[15] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 2, 2, 48};
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config right = psk_client(version, RIG_IDENTITY, rig_psk);
+        REQUIRE(rig_client(&rig, &right));
+        for (int i = 0; i < 10 && rig.handshake == NULL; i++) {
+            (void)wolf_client_connect(rig.client);
+            rig_give_all(&rig);
+        }
+        REQUIRE(rig.handshake != NULL && rig.step == DG_STEP_GOES_ON);
+        rig_give(&rig, refused_certificate, sizeof refused_certificate);
+        CHECK_EQ(rig.step, DG_STEP_GOES_ON);
+        struct dg_handshake_failure why;
+        dg_wolf_handshake.why(rig.handshake, &why);
+        CHECK_EQ(why.alert_received, 48);
+        CHECK_STR(why.reason, "the client refused our certificate");
+        CHECK(rig_take(&rig, &handover));
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
 // A failure leaves nothing that stops the next one.
 DG_TEST(psk_failures_do_not_stick)
 {
@@ -377,6 +403,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(psk_unknown_identity_looks_like_a_wrong_key),
+        DG_CASE(plaintext_alerts_do_not_end_a_handshake),
         DG_CASE(psk_failures_do_not_stick),
         DG_CASE(psk_identity_of_255_bytes),
         DG_CASE(psk_without_forward_secrecy_is_refused_by_default),
