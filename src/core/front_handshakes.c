@@ -123,8 +123,10 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
 {
     uint32_t former = dg_handshake_table_find(&front->table, path);
     if (dg_front_is_busy(front, former)) {
-        // The client began anew (RFC 6347 4.2.8), and its new cookie is as good as the old one was.
+        // The client began anew (RFC 6347 4.2.8), and its new cookie is as good as the old one was. It pays for the
+        // handshake that came to nothing like for any other: each may have cost a signature.
         dg_count(front->counters, DG_COUNT_HANDSHAKES_REPLACED);
+        dg_admission_failed(front->admission, now, &path->peer);
         dg_front_discard(front, former);
     } else if (former != DG_NO_ENTRY) {
         dg_handshake_table_remove(&front->table, former);

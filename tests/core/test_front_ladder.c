@@ -420,6 +420,26 @@ DG_TEST(front_penalises_a_prefix_that_keeps_failing)
     front_rig_close(&rig);
 }
 
+// One address and port that begins anew again and again never fails, but costs a handshake's work each time.
+DG_TEST(front_penalises_a_client_that_keeps_beginning_anew)
+{
+    static struct rig rig;
+    front_rig_init(&rig);
+    rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 3};
+    front_rig_open(&rig);
+    for (unsigned i = 0; i < 6; i++) {
+        struct toy_client client = toy_client_new("198.51.100.1:4000", LOCAL, i % 2 != 0, i);
+        front_rig_begin(&rig, NOW, &client);
+        CHECK_EQ(client.state, i < 4 ? TOY_PROVING : TOY_HELLO_COOKIE);
+    }
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_REPLACED), 3);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_PENALTY), 2);
+    CHECK_EQ(dg_front_busy(rig.front), 1);
+    struct toy_client other = client_of(1, false);
+    CHECK_EQ(front_rig_run(&rig, NOW, &other), TOY_DONE);
+    front_rig_close(&rig);
+}
+
 DG_TEST(front_says_when_the_gate_refuses_a_good_hello)
 {
     static struct rig rig;
@@ -466,6 +486,7 @@ int main(int argc, char **argv)
         DG_CASE(front_limits_answers_but_not_valid_cookies),
         DG_CASE(front_caps_handshakes),
         DG_CASE(front_penalises_a_prefix_that_keeps_failing),
+        DG_CASE(front_penalises_a_client_that_keeps_beginning_anew),
         DG_CASE(front_says_when_the_gate_refuses_a_good_hello),
         DG_CASE(front_counts_a_full_send_queue),
     };
