@@ -96,6 +96,11 @@ void dg_message_free(const struct dg_association *association, struct dg_side_fl
 // since later messages wait for it.
 void dg_message_due(const struct dg_association *association, struct dg_side_flight *flight)
 {
+    // A ticket whose take-over died before dg_final_flight_begin has one.
+    if (association->now >= flight->deadline) {
+        dg_message_free(association, flight);
+        return;
+    }
     if (association->now < flight->next_send) {
         dg_shard_flight_schedule(association->shard, flight);
         return;

@@ -261,6 +261,21 @@ DG_TEST(repeated_finished_13_ten_thousand_are_bounded)
     fake_server_stop(&server);
 }
 
+// A process that died right after a take-over leaves the ticket with a deadline of its own: it is given up then,
+// also when its next repetition lies behind it (a timer that stays due would hold the worker for ever).
+DG_TEST(own_message_is_given_up_at_its_deadline)
+{
+    start(true, false);
+    REQUIRE(message_of() != NULL);
+    message_of()->deadline = server.now + 5 * DG_SECOND; // repeated after 1 and 3 seconds, and again after 7
+    fake_server_run(&server, 30 * DG_SECOND);
+    CHECK(message_of() == NULL);
+    CHECK_EQ(fake_count(&server, DG_COUNT_RETRANSMISSIONS), 2);
+    fake_server_forget(&server);
+    CHECK(data_flows());
+    fake_server_stop(&server);
+}
+
 static const struct dg_test_case CASES[] = {
     DG_CASE(nothing_but_handshake_records_is_acknowledged),
     DG_CASE(acks_of_a_datagram_go_out_in_rising_order),
@@ -273,6 +288,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(new_connection_id_immediate_is_used_at_once),
     DG_CASE(repeated_finished_13_is_acknowledged),
     DG_CASE(repeated_finished_13_ten_thousand_are_bounded),
+    DG_CASE(own_message_is_given_up_at_its_deadline),
 };
 
 int main(int argc, char **argv) { return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv); }
