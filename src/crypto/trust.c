@@ -86,6 +86,9 @@ static bool check_own_chain(struct dg_gate *gate, const struct source *source)
             return false;
         if (count > 0 && facts.is_expired)
             return complain(source, block.line, "an intermediate certificate of the chain has expired; renew it");
+        if (count > 0 && facts.weakness != NULL) // RFC 9325 4.5
+            return complain_of(source, block.line, "an intermediate certificate of the chain has ", facts.weakness,
+                               "; replace it");
         if (count == 0) {
             word32 key_size = 0;
             if (wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, NULL, &key_size) != 0 ||
