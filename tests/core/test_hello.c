@@ -388,6 +388,33 @@ DG_TEST(hello_extensions_come_once_and_not_without_end)
     }
 }
 
+// RFC 5246 7.4.1.2: a session ID has 32 bytes at most. RFC 8446 4.2.11: pre_shared_key is the last extension, for
+// its binders cover what stands before it.
+DG_TEST(hello_session_id_is_short_and_pre_shared_key_stands_last)
+{
+    uint8_t body[4096];
+    for (size_t session = 0; session <= 255; session++) {
+        struct dg_writer writer = dg_writer_of(body, sizeof body);
+        dg_write_u16(&writer, DG_VERSION_DTLS12);
+        dg_write_zeros(&writer, 32);
+        dg_write_u8(&writer, (uint8_t)session);
+        dg_write_zeros(&writer, session + 1); // and no cookie
+        put16(&writer, 2, 0xc02b);
+        dg_write_u16(&writer, 0x0100);
+        CHECK_EQ(parse(body, dg_writer_size(&writer), NULL).outcome, session <= 32 ? DG_OK : DG_DROP);
+    }
+    size_t size = rich_body(body, sizeof body);
+    CHECK_EQ(parse(body, size, NULL).outcome, DG_OK);
+    size_t all = (size_t)body[44] << 8 | body[45];
+    REQUIRE(46 + all == size);
+    static const uint8_t behind[] = {0, 23, 0, 0}; // extended_master_secret
+    memcpy(body + size, behind, sizeof behind);
+    all += sizeof behind;
+    body[44] = (uint8_t)(all >> 8);
+    body[45] = (uint8_t)all;
+    CHECK_EQ(parse(body, size + sizeof behind, NULL).outcome, DG_DROP);
+}
+
 // F7: what a hello without a cookie may make us look up is bounded.
 DG_TEST(hello_with_many_psk_identities_is_refused)
 {
@@ -476,6 +503,7 @@ int main(int argc, char **argv)
         DG_CASE(hello_connection_id_above_the_limit_is_refused),
         DG_CASE(hello_of_other_versions_is_refused),
         DG_CASE(hello_extensions_come_once_and_not_without_end),
+        DG_CASE(hello_session_id_is_short_and_pre_shared_key_stands_last),
         DG_CASE(hello_with_many_psk_identities_is_refused),
         DG_CASE(hello_fragment_headers_are_judged),
         DG_CASE(hello_length_above_the_limit_is_refused),
