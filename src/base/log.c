@@ -18,6 +18,8 @@ static uint64_t (*log_clock)(void) = NULL;
 static _Atomic int log_level = DG_LOG_INFO;
 static _Atomic uint64_t log_lost = 0; // lines that nobody took, since the last one that somebody did
 
+#define READER_PATIENCE_MS 100 // for a reader that is only slow
+
 static const char TRUNCATED[] = " truncated=yes";
 static const char HEX_DIGITS[] = "0123456789abcdef";
 
@@ -234,10 +236,11 @@ void dg_log_end(struct dg_log_line *line)
     }
     line->enabled = false;
     int saved = errno;
-    // A reader that has stopped reading (a pager, a terminal on hold, a stuck collector) must not stop us: no
-    // line waits for room.
+    // A reader that has stopped reading (a pager, a terminal on hold, a stuck collector) must not stop us: one line
+    // waits a moment, and those after it not at all until one is taken again.
     struct pollfd out = {.fd = log_fd, .events = POLLOUT};
-    if (log_fd >= 0 && poll(&out, 1, 0) == 0) {
+    bool is_stuck = atomic_load_explicit(&log_lost, memory_order_relaxed) > 0;
+    if (log_fd >= 0 && poll(&out, 1, is_stuck ? 0 : READER_PATIENCE_MS) == 0) {
         atomic_fetch_add_explicit(&log_lost, 1, memory_order_relaxed);
         errno = saved;
         return;

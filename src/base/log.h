@@ -41,8 +41,8 @@ void dg_log_bytes(struct dg_log_line *line, const char *key, const void *value, 
 void dg_log_hex(struct dg_log_line *line, const char *key, const void *value, size_t size_bytes);
 void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value);
 void dg_log_format(struct dg_log_line *line, const char *key, const char *format, ...) DG_PRINTF(3, 4);
-// Writes it, and keeps errno. Never waits: a line that its reader does not take now is lost, and the next one that
-// is taken says "lines_lost_before=N".
+// Writes it, and keeps errno. A line that its reader does not take within a moment is lost, those after it that it
+// does not take at once as well, and the next one that is taken says "lines_lost_before=N".
 void dg_log_end(struct dg_log_line *line);
 
 // Escapes bytes for logs and terminals into text (always NUL-terminated, cut between two bytes when too

@@ -274,7 +274,8 @@ DG_TEST(log_random_values_come_back_whole)
     }
 }
 
-// A reader that has stopped reading must not stop the server. Without the look before the write this case hangs.
+// A reader that has stopped reading must not stop the server: one line waits a moment, the others do not. Without
+// the look before the write this case hangs.
 DG_TEST(log_never_waits_for_its_reader)
 {
     int pipe_ends[2];
