@@ -11,6 +11,8 @@
 #define EXTENSION_SERVER_CERTIFICATE_TYPE 20 // RFC 7250
 #define EXTENSION_EXTENDED_MASTER_SECRET 23  // RFC 7627
 #define EXTENSION_PRE_SHARED_KEY 41          // RFC 8446 4.2.11
+#define EXTENSION_PSK_EXCHANGE_MODES 45      // RFC 8446 4.2.9
+#define PSK_DHE_KE 1
 #define CERTIFICATE_TYPE_X509 0
 #define CERTIFICATE_TYPE_RAW 2
 
@@ -73,6 +75,8 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
             break;
         if (type == EXTENSION_EXTENDED_MASTER_SECRET)
             ret->has_ems = true;
+        else if (type == EXTENSION_PSK_EXCHANGE_MODES)
+            ret->has_psk_dhe = body.size > 1 && memchr(body.data + 1, PSK_DHE_KE, body.size - 1) != NULL;
         else if (type == EXTENSION_SERVER_CERTIFICATE_TYPE)
             peek_certificate_types(body, ret);
         else if (type == EXTENSION_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_psk_count(credentials) > 0)

@@ -112,6 +112,10 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
     // Resumption in DTLS 1.2 needs the extended master secret (RFC 7627 5.3, RFC 9325 3.5).
     if (!handshake->peek.offers_13 && !handshake->peek.has_ems)
         return false;
+    // In 1.3 it needs a fresh key exchange (RFC 9325 3.4). The library would end the handshake over such a hello;
+    // without its ticket it is a full one.
+    if (handshake->peek.offers_13 && !handshake->peek.has_psk_dhe)
+        return false;
     // One ticket for a hello: the identity must be that of the ticket which the library resumes with, and with
     // several it does not say which one that is.
     if (handshake->ticket_seen && !dg_secret_equal(handshake->ticket_iv, iv, sizeof handshake->ticket_iv))

@@ -78,6 +78,40 @@ DG_TEST(front_without_cid_offers_none)
     front_rig_close(&rig);
 }
 
+// RFC 9146 8: connection IDs say nothing about anybody: random from end to end, none twice, every shard as likely.
+DG_TEST(front_connection_ids_are_random)
+{
+    enum { COUNT = 4096 };
+    static struct rig rig;
+    static uint8_t ids[COUNT][DG_CID_SIZE];
+    unsigned ones[8 * DG_CID_SIZE] = {0}, shards[64] = {0};
+    front_rig_init(&rig);
+    front_rig_open(&rig);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct toy_client client = client_of(i % 2 == 0, true, i);
+        REQUIRE(front_rig_run(&rig, NOW + i * DG_SECOND, &client) == TOY_DONE);
+        REQUIRE(rig.handover.cid_size == DG_CID_SIZE);
+        memcpy(ids[i], rig.handover.cid, DG_CID_SIZE);
+        shards[dg_cid_shard(ids[i], 64)]++;
+        for (unsigned bit = 0; bit < 8 * DG_CID_SIZE; bit++) {
+            ones[bit] += ids[i][bit / 8] >> bit % 8 & 1;
+        }
+        for (unsigned before = 0; before < i; before++) {
+            CHECK(memcmp(ids[before], ids[i], DG_CID_SIZE) != 0);
+        }
+    }
+    for (unsigned bit = 0; bit < 8 * DG_CID_SIZE; bit++) { // six standard deviations
+        CHECK_MSG(ones[bit] > COUNT / 2 - 192 && ones[bit] < COUNT / 2 + 192, "bit %u: %u ones", bit, ones[bit]);
+    }
+    double chi = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        double off = shards[i] - COUNT / 64.0;
+        chi += off * off / (COUNT / 64.0);
+    }
+    CHECK_MSG(chi < 150, "chi-square of the shards: %.1f", chi);
+    front_rig_close(&rig);
+}
+
 // Attack 13: a repeated second hello never signs again; it is answered once a second from what is there.
 DG_TEST(front_never_signs_twice_for_one_hello)
 {
@@ -427,6 +461,7 @@ int main(int argc, char **argv)
         DG_CASE(front_hands_over_what_was_proven),
         DG_CASE(front_wipes_keys_that_it_handed_over),
         DG_CASE(front_without_cid_offers_none),
+        DG_CASE(front_connection_ids_are_random),
         DG_CASE(front_never_signs_twice_for_one_hello),
         DG_CASE(front_lets_a_client_begin_anew),
         DG_CASE(front_remembers_a_finished_handshake),

@@ -387,6 +387,34 @@ DG_TEST(peek_chooses_the_known_identity)
     rig_free(&rig);
 }
 
+// Attack 35: what stands behind a NUL byte does not make somebody else of a known identity.
+DG_TEST(peek_passes_over_identities_with_a_nul)
+{
+    uint8_t body[256];
+    REQUIRE(rig_new(&rig, &everything));
+    for (int tail = 0; tail < 3; tail++) {
+        struct dg_writer writer = dg_writer_of(body, sizeof body);
+        dg_write_u16(&writer, 41);
+        size_t extension = dg_write_open(&writer, 2);
+        size_t list = dg_write_open(&writer, 2);
+        size_t identity = dg_write_open(&writer, 2);
+        dg_write_bytes(&writer, RIG_IDENTITY, strlen(RIG_IDENTITY));
+        dg_write_bytes(&writer, "\0x", (size_t)tail);
+        dg_write_close(&writer, identity, 2);
+        dg_write_u32(&writer, 0);
+        dg_write_close(&writer, list, 2);
+        dg_write_close(&writer, extension, 2);
+        struct dg_hello hello = {.offers_13 = true,
+                                 .suites = {peek_suites, sizeof peek_suites},
+                                 .extensions = {body, dg_writer_size(&writer)}};
+        struct dg_peek peek;
+        dg_peek_hello(&hello, rig.credentials, &peek);
+        CHECK_EQ(peek.has_psk, tail == 0);
+        CHECK_EQ(peek.psk_is_known, tail == 0);
+    }
+    rig_free(&rig);
+}
+
 // RFC 9147 11: what a stranger's hello may cost does not grow with the identities in it.
 DG_TEST(peek_looks_at_few_identities)
 {
@@ -415,6 +443,7 @@ int main(int argc, char **argv)
         DG_CASE(raw_keys_that_are_not_listed_are_refused),
         DG_CASE(credential_is_known_by_the_snapshot_that_has_it),
         DG_CASE(peek_chooses_the_known_identity),
+        DG_CASE(peek_passes_over_identities_with_a_nul),
         DG_CASE(peek_looks_at_few_identities),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);

@@ -179,6 +179,25 @@ DG_TEST(ticket_without_extended_master_secret_is_not_resumed)
     rig_free(&rig);
 }
 
+// RFC 9325 3.4, RFC 8446 4.2.9: no resumption without a fresh key exchange.
+DG_TEST(ticket_without_key_exchange_takes_the_full_handshake)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct wolf_client_config config = client_of(13, CERTIFICATE);
+    struct wolf_session *session = first_session(&rig, &config, &handover);
+    REQUIRE(session != NULL);
+    config.psk_without_dhe = true;
+    CHECK(resume(&rig, &config, session, &handover));
+    CHECK_EQ(handover.resumed, 0);
+    CHECK_EQ(handover.group, WOLF_GROUP_X25519);
+    rig_hang_up(&rig);
+    config.psk_without_dhe = false;
+    CHECK(resume(&rig, &config, session, &handover)); // it was not the ticket's fault
+    CHECK_EQ(handover.resumed, 1);
+    wolf_session_free(session);
+    rig_free(&rig);
+}
+
 // The call-back itself: every byte of a ticket is authentic, and a hello gets one ticket at most.
 DG_TEST(ticket_changed_in_any_byte_is_refused)
 {
@@ -266,6 +285,7 @@ int main(int argc, char **argv)
         DG_CASE(ticket_ends_with_its_key),
         DG_CASE(ticket_of_another_server_takes_the_full_handshake),
         DG_CASE(ticket_without_extended_master_secret_is_not_resumed),
+        DG_CASE(ticket_without_key_exchange_takes_the_full_handshake),
         DG_CASE(ticket_changed_in_any_byte_is_refused),
         DG_CASE(ticket_of_a_long_identity_fits),
     };

@@ -136,9 +136,9 @@ static bool set_up(struct wolf_client *client, const struct wolf_client_config *
         snprintf(client->suite_name, sizeof client->suite_name, "%.*s", (int)strcspn(suite, ":"), suite);
         wolfSSL_CTX_set_psk_client_callback(client->context, on_psk);
         wolfSSL_CTX_set_psk_client_tls13_callback(client->context, on_psk13);
-        if (config->psk_without_dhe)
-            wolfSSL_CTX_no_dhe_psk(client->context);
     }
+    if (config->psk_without_dhe)
+        wolfSSL_CTX_no_dhe_psk(client->context);
     if (config->tickets)
         wolfSSL_CTX_UseSessionTicket(client->context);
     if (config->without_ems)
@@ -253,6 +253,8 @@ unsigned wolf_client_timer_ms(struct wolf_client *client)
     unsigned milliseconds = 1000u * (unsigned)wolfSSL_dtls_get_current_timeout(client->ssl);
     return wolfSSL_dtls13_use_quick_timeout(client->ssl) ? milliseconds / 4 : milliseconds;
 }
+
+void wolf_client_reset_timer(struct wolf_client *client) { (void)wolfSSL_dtls_set_timeout_init(client->ssl, 1); }
 
 bool wolf_client_write(struct wolf_client *client, const void *data, size_t size)
 {

@@ -36,7 +36,7 @@ struct wolf_client_config {
     const char *psk_identity;  // NULL: no PSK
     const uint8_t *psk_key;
     size_t psk_key_size;
-    bool psk_without_dhe;      // 1.3: offer psk_ke only
+    bool psk_without_dhe;      // 1.3: offer psk_ke only, with a PSK as with a ticket
     const char *ca;            // PEM that the server's chain must end in; NULL: the server is not checked
     const char *certificate;   // PEM, leaf first; NULL: none
     const char *key;           // PEM private key of the certificate or of public_key
@@ -68,6 +68,8 @@ enum wolf_client_step wolf_client_connect(struct wolf_client *client);
 bool wolf_client_timeout(struct wolf_client *client);
 // How long the library wants to wait for an answer before wolf_client_timeout is called, in milliseconds.
 unsigned wolf_client_timer_ms(struct wolf_client *client);
+// Back to its first second: by itself that time only ever doubles, and the library gives up at two minutes.
+void wolf_client_reset_timer(struct wolf_client *client);
 // One record of application data out: true when it was taken.
 bool wolf_client_write(struct wolf_client *client, const void *data, size_t size);
 // One record in: its size, 0 when there is none (tickets, KeyUpdates and ACKs are dealt with meanwhile),
