@@ -77,7 +77,6 @@ bool dg_association_authorised(const struct dg_association *association)
     const struct dg_engine_hooks *hooks = &engine->hooks;
     if (hooks->authorise != NULL &&
         !hooks->authorise(hooks->context, slot, dg_shard_identity(association->shard, slot))) {
-        dg_count(engine->counters, DG_COUNT_DROP_UNAUTHORISED);
         dg_association_end(association, DG_COUNT_CLOSED_UNAUTHORISED, DG_ALERT_CLOSE_NOTIFY);
         return false;
     }

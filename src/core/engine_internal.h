@@ -72,7 +72,7 @@ struct dg_key_view dg_association_view(const struct dg_association *association,
 struct dg_path dg_association_path(const struct dg_slot *slot);
 // The peer's ID in what we send; size 0: none (RFC 9146 3: negotiated but empty is sent without).
 struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
-// May plaintext pass? False: it has just been ended as unauthorised.
+// May it go on under the current policy? False: it has just been ended as unauthorised.
 bool dg_association_authorised(const struct dg_association *association);
 // Ends it: the alert (DG_NO_ALERT: none), the counters, the hook, the wiping.
 #define DG_NO_ALERT (-1)

@@ -111,8 +111,10 @@ static void accept_number(const struct dg_association *association, struct dg_ke
 static void deliver(const struct dg_association *association, struct dg_bytes data)
 {
     struct dg_engine *engine = association->engine;
-    if (!dg_association_authorised(association))
+    if (!dg_association_authorised(association)) {
+        dg_count(engine->counters, DG_COUNT_DROP_UNAUTHORISED);
         return;
+    }
     if (association->slot->garbage != 0)
         association->slot->garbage = 0;
     dg_count(engine->counters, DG_COUNT_PLAINTEXT_DELIVERED);

@@ -134,8 +134,10 @@ bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, co
         dg_count(engine->counters, DG_COUNT_DROP_STALE_REFERENCE);
         return false;
     }
-    if (!dg_association_authorised(&association))
+    if (!dg_association_authorised(&association)) {
+        dg_count(engine->counters, DG_COUNT_DROP_UNAUTHORISED);
         return false;
+    }
     // RFC 9147 4.4: larger data is an error, never fragmented.
     if (size > payload_max(engine, association.shard, association.slot)) {
         dg_count(engine->counters, DG_COUNT_DROP_TOO_LARGE);

@@ -56,6 +56,9 @@ static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, 
         dg_association_end(&association, DG_COUNT_CLOSED_EXPIRED, DG_ALERT_CLOSE_NOTIFY);
         return;
     }
+    // Who says nothing is not asked before plaintext passes: an association ends with its credential all the same.
+    if (!dg_association_authorised(&association))
+        return;
     dg_time allowed = (slot->flags & DG_SLOT_HAS_CID) != 0 ? config->idle_timeout_cid : config->idle_timeout;
     if (is_over(now, atomic_load_explicit(&slot->active_at, memory_order_relaxed), allowed))
         dg_association_end(&association, DG_COUNT_CLOSED_IDLE, DG_ALERT_CLOSE_NOTIFY);

@@ -390,10 +390,11 @@ DG_TEST(renegotiation_12_is_refused)
 
 // --- owners -----------------------------------------------------------------------------------------
 
-// Design: authorisation is checked again before the next plaintext passes, in either direction.
+// Design: authorisation is checked again before the next plaintext passes, in either direction, and where none
+// passes within a round of the sweep.
 DG_TEST(authorisation_is_asked_again_after_policy_change)
 {
-    for (unsigned direction = 0; direction < 2; direction++) {
+    for (unsigned direction = 0; direction < 3; direction++) {
         start_with(13, DG_AEAD_AES_128_GCM, false, NULL);
         CHECK(data_flows());
         CHECK_EQ(server.asked, 0);
@@ -406,9 +407,12 @@ DG_TEST(authorisation_is_asked_again_after_policy_change)
         fake_server_forget(&server);
         if (direction == 0)
             (void)fake_peer_send(&peer, 23, "x", 1);
-        else
+        else if (direction == 1)
             CHECK(!dg_engine_send(server.engine, server.now, peer.ref, (const uint8_t *)"x", 1));
+        else
+            fake_server_run(&server, DG_SWEEP_PERIOD);
         CHECK_EQ(server.delivered, before);
+        CHECK_EQ(fake_count(&server, DG_COUNT_DROP_UNAUTHORISED), direction < 2 ? 1 : 0);
         CHECK_EQ(server.reason, DG_COUNT_CLOSED_UNAUTHORISED);
         is_alert(1, DG_ALERT_CLOSE_NOTIFY);
         CHECK_EQ(server.sent_count, 0);
