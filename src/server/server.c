@@ -44,10 +44,23 @@ struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generatio
     return gate;
 }
 
-static struct dg_memory_shape shape_of(const struct dg_options *options)
+static uint32_t square_root(uint32_t value)
 {
-    uint32_t slots = (options->associations_max + DG_SHARDS_DEFAULT - 1) / DG_SHARDS_DEFAULT;
-    uint32_t flights = slots / 2;
+    uint32_t root = 0;
+    while ((uint64_t)(root + 1) * (root + 1) <= value)
+        root++;
+    return root;
+}
+
+// Associations come to their shards by chance, so some shards fill before others. Room for the mean and six times its
+// deviation: that one of them refuses somebody while there are fewer than associations-max in all is then not to be
+// expected. Slots that nobody comes to cost address space only.
+struct dg_memory_shape dg_server_shape(const struct dg_options *options)
+{
+    uint32_t mean = (options->associations_max + DG_SHARDS_DEFAULT - 1) / DG_SHARDS_DEFAULT;
+    uint32_t slots = mean + 6 * square_root(mean) + 8;
+    // One for each association should all identities be long, and half as many again for what hardly is over.
+    uint32_t flights = slots + slots / 2;
     if (flights < FLIGHTS_PER_SHARD_MIN)
         flights = FLIGHTS_PER_SHARD_MIN;
     if (flights > FLIGHTS_PER_SHARD_MAX)
@@ -75,7 +88,7 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
         snprintf(error, error_size, "the TLS library does not start");
         return false;
     }
-    const struct dg_memory_shape shape = shape_of(&server->options);
+    const struct dg_memory_shape shape = dg_server_shape(&server->options);
     if (!dg_memfile_new(&server->memfile, &shape, error, error_size))
         return false;
     server->policy_generation = 1;
@@ -127,6 +140,7 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
     server->worker_count = worker_count_of(options);
     server->memfile.fd = -1;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->reload_lock, NULL);
     if (!build(server, error, error_size)) {
         dg_server_free(server);
         return NULL;
@@ -195,17 +209,21 @@ static void tell_workers_generation(struct dg_server *server, uint32_t generatio
 
 bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
 {
-    pthread_mutex_lock(&server->lock);
+    pthread_mutex_lock(&server->reload_lock);
     uint32_t generation = server->policy_generation + 1;
     struct dg_gate *gate = dg_server_make_gate(server, generation, error, error_size);
     if (gate) {
-        dg_gate_put(server->gate);
+        // Workers ask under this lock: held for the exchange alone, never while files are read.
+        pthread_mutex_lock(&server->lock);
+        struct dg_gate *before = server->gate;
         server->gate = gate;
+        pthread_mutex_unlock(&server->lock);
+        dg_gate_put(before);
         server->policy_generation = generation;
         dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
         tell_workers_generation(server, generation);
     }
-    pthread_mutex_unlock(&server->lock);
+    pthread_mutex_unlock(&server->reload_lock);
     return gate != NULL;
 }
 
@@ -257,6 +275,7 @@ void dg_server_free(struct dg_server *server)
         dg_memfile_close(&server->memfile);
     if (server->is_crypto_up)
         dg_crypto_cleanup();
+    pthread_mutex_destroy(&server->reload_lock);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -33,12 +33,15 @@ struct dg_server {
     bool is_started;
     bool is_stopped;
 
-    pthread_mutex_t lock;      // over gate and policy_generation
+    pthread_mutex_t reload_lock; // one reload at a time: over policy_generation
+    pthread_mutex_t lock;        // over gate, which workers ask
     struct dg_gate *gate;       // current snapshot
     struct dg_gate *front_gate; // the front's first; from then on it says which it uses
     uint32_t policy_generation;
 };
 
+// The memory file's shape for associations-max.
+struct dg_memory_shape dg_server_shape(const struct dg_options *options);
 // Reads the credentials and builds a gate for them under the next generation. NULL: error says why.
 struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size);
 // Sockets of every thread for every listener, with the filter on each group.
