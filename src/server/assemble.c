@@ -138,9 +138,8 @@ struct dg_backend dg_server_make_backend(void *context, const struct dg_backend_
 static void on_failed(void *context, dg_time now, const struct dg_path *path,
                       const struct dg_handshake_failure *failure)
 {
-    (void)context;
-    (void)now;
-    dg_report_refused(path, failure);
+    struct dg_server *server = context;
+    dg_report_refused(&server->refused, now, path, failure);
 }
 
 static void on_datagram(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)

@@ -4,16 +4,27 @@
 #ifndef DG_SERVER_REPORT_H
 #define DG_SERVER_REPORT_H
 
+#include "base/bucket.h"
 #include "base/wire.h"
 #include "core/association_ref.h"
 #include "core/counters.h"
 #include "core/handshake.h"
 #include "core/slot.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void dg_report_connected(struct dg_ref ref, const struct dg_handover *handover);
-void dg_report_refused(const struct dg_path *path, const struct dg_handshake_failure *failure);
+// Strangers can be refused as often as they like: above a rate lines are left out, which the counters are not, and the
+// next line says how many ("not_logged_before"). Used by one thread.
+struct dg_report_limit {
+    struct dg_bucket bucket;
+    uint64_t unsaid;
+    bool is_begun;
+};
+void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure);
 void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason);
 // Debug level: a datagram as it came or went, and, where contents are asked for, plaintext.
 void dg_report_datagram(const char *event, const struct dg_path *path, size_t size_bytes);

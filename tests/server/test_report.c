@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Log lines about refused clients as their writer meets them: each with its reason, and never so many that a stranger
+// could fill a disk with them.
+#include "base/log.h"
+#include "check.h"
+#include "server/report.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int ends[2] = {-1, -1};
+
+// Lines that wait in the pipe; the last one is left in text.
+static unsigned read_lines(char *text, size_t size)
+{
+    static char all[1 << 16];
+    unsigned lines = 0;
+    ssize_t got = read(ends[0], all, sizeof all - 1);
+    all[got > 0 ? got : 0] = '\0';
+    text[0] = '\0';
+    for (char *line = strtok(all, "\n"); line; line = strtok(NULL, "\n")) {
+        lines++;
+        strncpy(text, line, size - 1);
+        text[size - 1] = '\0';
+    }
+    return lines;
+}
+
+DG_TEST(refused_clients_cannot_fill_the_log)
+{
+    char last[1024];
+    struct dg_report_limit limit = {.is_begun = false};
+    struct dg_path path = {.listener = 1};
+    struct dg_handshake_failure failure = {
+        .counter = DG_COUNT_FAIL_WRONG_KEY, .reason = "wrong key for this identity", .alert_sent = 255, .alert_received = 255};
+    dg_time now = 100 * DG_SECOND;
+    for (unsigned i = 0; i < 100000; i++)
+        dg_report_refused(&limit, now, &path, &failure);
+    CHECK_EQ(read_lines(last, sizeof last), 200);
+    CHECK(strstr(last, "not_logged_before") == NULL);
+    unsigned lines = 0;
+    for (unsigned i = 0; i < 60000; i++) { // a minute
+        now += DG_MILLISECOND;
+        dg_report_refused(&limit, now, &path, &failure);
+        if (i % 10000 == 9999)
+            lines += read_lines(last, sizeof last);
+    }
+    CHECK_EQ(lines, 1200);
+    for (unsigned i = 0; i < 7; i++) // at once, with nothing left to say them by
+        dg_report_refused(&limit, now, &path, &failure);
+    CHECK_EQ(read_lines(last, sizeof last), 0);
+    now += DG_MINUTE;
+    dg_report_refused(&limit, now, &path, &failure);
+    CHECK_EQ(read_lines(last, sizeof last), 1);
+    CHECK(strstr(last, "reason=\"wrong key for this identity\"") != NULL);
+    CHECK(strstr(last, "not_logged_before=7") != NULL);
+    dg_report_refused(&limit, now, &path, &failure);
+    CHECK_EQ(read_lines(last, sizeof last), 1);
+    CHECK(strstr(last, "not_logged_before") == NULL);
+}
+
+static const struct dg_test_case CASES[] = {
+    DG_CASE(refused_clients_cannot_fill_the_log),
+};
+
+int main(int argc, char **argv)
+{
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return 1;
+    dg_log_set_fd(ends[1]);
+    return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv);
+}
