@@ -9,6 +9,7 @@
 #include "server/server.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define STOP_WAIT_MS 5000
+#define STOP_WAIT_MS 5000 // and as long as the alerts take at their pace
 
 static void raise_descriptor_limit(void)
 {
@@ -45,7 +46,13 @@ static void reload(struct dg_server *server)
         log_word(DG_LOG_ERROR, "reload-refused", "reason", error);
 }
 
-static void serve_signals(struct dg_server *server, const sigset_t *signals)
+static unsigned stop_wait_ms(const struct dg_server *server, uint32_t drain_rate)
+{
+    uint64_t wait_ms = STOP_WAIT_MS + (uint64_t)dg_server_associations(server) * 1000 / drain_rate;
+    return wait_ms < UINT_MAX ? (unsigned)wait_ms : UINT_MAX;
+}
+
+static void serve_signals(struct dg_server *server, const struct dg_options *options, const sigset_t *signals)
 {
     for (;;) {
         int number = 0;
@@ -60,7 +67,7 @@ static void serve_signals(struct dg_server *server, const sigset_t *signals)
             break;
         default:
             log_word(DG_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM");
-            dg_server_stop(server, STOP_WAIT_MS);
+            dg_server_stop(server, stop_wait_ms(server, options->drain_rate));
             return;
         }
     }
@@ -98,7 +105,7 @@ static int run(const struct dg_options *options)
         return DG_EXIT_FAILURE;
     }
     log_word(DG_LOG_INFO, "ready", NULL, NULL);
-    serve_signals(server, &signals);
+    serve_signals(server, options, &signals);
     dg_server_report_counters(server);
     dg_server_free(server);
     log_word(DG_LOG_INFO, "stopped", NULL, NULL);

@@ -222,7 +222,7 @@ static struct dg_engine_config engine_config_of(const struct dg_server *server)
     config.idle_timeout_cid = options->idle_timeout_cid * DG_SECOND;
     config.maximal_age = options->age_max ? options->age_max * DG_SECOND : DG_NEVER;
     config.datagram_max = (uint16_t)options->datagram_max;
-    config.drain_per_second = options->drain_rate / server->worker_count + 1;
+    config.drain_per_second = (options->drain_rate + server->worker_count - 1) / server->worker_count;
     return config;
 }
 
