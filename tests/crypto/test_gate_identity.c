@@ -258,6 +258,37 @@ DG_TEST(certificates_that_are_refused)
     rig_free(&rig);
 }
 
+// Attack 37: a certificate whose key was never shown to be the client's. Its CertificateVerify is lost each time.
+DG_TEST(certificate_without_its_proof_gets_nobody_in)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct wolf_client_config config = certificate_client(12, &rig_pki()->client);
+    REQUIRE(rig_client(&rig, &config));
+    unsigned lost = 0;
+    for (int i = 0; i < 30 && rig.step == DG_STEP_GOES_ON; i++) {
+        uint8_t datagram[RIG_DATAGRAM_MAX];
+        size_t size;
+        if (wolf_client_connect(rig.client) == WOLF_CLIENT_GOES_ON && i > 5)
+            (void)wolf_client_timeout(rig.client);
+        while ((size = rig_queue_get(&rig.to_server, datagram, sizeof datagram)) > 0) {
+            for (size_t at = 0; at + DG_RECORD12_HEADER < size;) {
+                size_t record = DG_RECORD12_HEADER + ((size_t)datagram[at + 11] << 8 | datagram[at + 12]);
+                bool is_proof = datagram[at] == DG_CONTENT_HANDSHAKE && datagram[at + 4] == 0 &&
+                                datagram[at + DG_RECORD12_HEADER] == 15;
+                lost += is_proof;
+                if (!is_proof)
+                    rig_give(&rig, datagram + at, record);
+                at += record;
+            }
+        }
+    }
+    CHECK(lost > 0);
+    CHECK(rig.step != DG_STEP_DONE);
+    REQUIRE(rig.handshake != NULL);
+    CHECK(!dg_wolf_handshake.take(rig.handshake, &handover));
+    rig_free(&rig);
+}
+
 static time_t shift_s;
 static time_t shifted_time(time_t *out)
 {
@@ -439,6 +470,7 @@ int main(int argc, char **argv)
         DG_CASE(suites_that_are_never_negotiated),
         DG_CASE(group_not_in_common_fails_cleanly),
         DG_CASE(certificates_that_are_refused),
+        DG_CASE(certificate_without_its_proof_gets_nobody_in),
         DG_CASE(certificates_outside_their_dates_are_refused),
         DG_CASE(raw_keys_that_are_not_listed_are_refused),
         DG_CASE(credential_is_known_by_the_snapshot_that_has_it),

@@ -198,6 +198,38 @@ DG_TEST(ticket_without_key_exchange_takes_the_full_handshake)
     rig_free(&rig);
 }
 
+// Attack 12, RFC 9147 5.1: a ticket, good or not, does not stand in for a cookie; what is answered is a cookie only.
+DG_TEST(ticket_does_not_replace_the_cookie)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            struct wolf_client_config config = client_of(version, (enum kind)kind);
+            struct wolf_session *session = first_session(&rig, &config, &handover);
+            REQUIRE(session != NULL);
+            for (int stale = 0; stale < 2; stale++) {
+                if (stale) { // the full handshake that such a client falls back to begins with a cookie as well
+                    rig.now += 48 * DG_HOUR;
+                    dg_wolf_handshake.gate_advance(rig.gate, rig.now);
+                }
+                REQUIRE(rig_client(&rig, &config) && wolf_client_resume(rig.client, session));
+                unsigned answered = rig.hellos_answered, datagrams = rig.server_datagrams;
+                size_t bytes = rig.server_bytes, asked;
+                (void)wolf_client_connect(rig.client);
+                asked = rig.to_server.datagrams[rig.to_server.first].size;
+                rig_give_all(&rig);
+                CHECK_MSG(rig.handshake == NULL, "version %d kind %d", version, kind);
+                CHECK_EQ(rig.hellos_answered, answered + 1);
+                CHECK_EQ(rig.server_datagrams, datagrams + 1);
+                CHECK(rig.server_bytes - bytes <= 3 * asked);
+                rig_hang_up(&rig);
+            }
+            wolf_session_free(session);
+        }
+    }
+    rig_free(&rig);
+}
+
 // The call-back itself: every byte of a ticket is authentic, and a hello gets one ticket at most.
 DG_TEST(ticket_changed_in_any_byte_is_refused)
 {
@@ -286,6 +318,7 @@ int main(int argc, char **argv)
         DG_CASE(ticket_of_another_server_takes_the_full_handshake),
         DG_CASE(ticket_without_extended_master_secret_is_not_resumed),
         DG_CASE(ticket_without_key_exchange_takes_the_full_handshake),
+        DG_CASE(ticket_does_not_replace_the_cookie),
         DG_CASE(ticket_changed_in_any_byte_is_refused),
         DG_CASE(ticket_of_a_long_identity_fits),
     };
