@@ -42,6 +42,11 @@ bool dg_key_update_start(const struct dg_association *association, enum dg_key_u
     // that would take the epoch out of its range, not even when asked for.
     if (under_way(association) != NULL || dg_association_tx(association)->epoch >= EPOCH_MAX)
         return true;
+    // What we sent before has to be taken in first. A peer that keeps messages until their turn acknowledges
+    // the KeyUpdate at once (RFC 9147 7: processed or buffered), and could not read the repetition of the
+    // message that it waits for, which would go out under the new keys.
+    if (dg_shard_flight_find(association->shard, association->slot, DG_FLIGHT_MESSAGE) != NULL)
+        return false;
     const uint8_t body = (uint8_t)request;
     if (!dg_message_start(association, DG_HS_KEY_UPDATE, &body, sizeof body))
         return false;
@@ -103,8 +108,8 @@ struct dg_result dg_key_update_received(const struct dg_association *association
         return dg_fail(DG_COUNT_FAIL_DECODE, DG_ALERT_DECODE_ERROR);
     if (request > DG_UPDATE_REQUESTED) // RFC 8446 4.6.3
         return dg_fail(DG_COUNT_FAIL_ILLEGAL_PARAMETER, DG_ALERT_ILLEGAL_PARAMETER);
-    // The answer goes out before any further application data; without room for it the message is left as
-    // not received, and the peer repeats it.
+    // The answer goes out before any further application data; while it cannot (no room, or an earlier message
+    // of ours is not acknowledged) the message is left as not received, and the peer repeats it.
     if (request == DG_UPDATE_REQUESTED && !dg_key_update_start(association, DG_UPDATE_NOT_REQUESTED))
         return dg_drop(DG_COUNT_DROP_HANDSHAKE_GAP);
     // A KeyUpdate of an epoch that is already left: carried out before the process died, only not yet

@@ -324,6 +324,28 @@ DG_TEST(own_key_update_is_alone)
     fake_server_stop(&server);
 }
 
+// RFC 9147 7: a peer may acknowledge what it only keeps for later. A KeyUpdate behind a ticket that got lost
+// would then change our keys while the peer cannot follow, and the ticket would never be read.
+DG_TEST(own_key_update_waits_for_earlier_message)
+{
+    static const uint8_t YES = 1;
+    start(true, false); // with a ticket that is not acknowledged yet
+    key_update(1);
+    CHECK_EQ(fake_count(&server, DG_COUNT_KEY_UPDATES_SENT), 0);
+    CHECK_EQ(fake_count(&server, DG_COUNT_KEY_UPDATES_RECEIVED), 0); // not acknowledged either: it comes again
+    CHECK_EQ(server.sent_count, 0);
+    tx_keyset()->next = DG_LIMIT_SEAL_GCM - 1000;
+    peer.rx_numbers[0] = tx_keyset()->next;
+    CHECK(dg_engine_send(server.engine, server.now, peer.ref, (const uint8_t *)"x", 1));
+    CHECK_EQ(take().type, DG_CONTENT_APPLICATION_DATA); // and nothing before it
+    fake_peer_ack(&peer, 3, 1);
+    (void)fake_peer_send_message(&peer, DG_HS_KEY_UPDATE, (uint16_t)(peer.message_seq - 1), &YES, 1);
+    struct fake_record answer = take();
+    is_key_update(&answer, 9, 0);
+    CHECK_EQ(fake_count(&server, DG_COUNT_KEY_UPDATES_RECEIVED), 1);
+    fake_server_stop(&server);
+}
+
 // Without a side slot for the answer the request counts as not received, and comes again.
 DG_TEST(key_update_request_waits_for_side_slot)
 {
@@ -385,6 +407,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(own_key_update_five_rounds),
     DG_CASE(own_key_update_never_passes_last_epoch),
     DG_CASE(own_key_update_is_alone),
+    DG_CASE(own_key_update_waits_for_earlier_message),
     DG_CASE(key_update_request_waits_for_side_slot),
 };
 
