@@ -11,7 +11,6 @@
 
 #define PING_RETRY (500 * DG_MILLISECOND)
 #define RESTART_AFTER DG_SECOND
-#define UPDATE_LIMIT_MS 4000 // the library's own time-out only ever grows
 
 static uint32_t next_life;
 
@@ -114,11 +113,9 @@ static void schedule(struct sim_client *client)
     sim_host_set_timer(client->world, client->host, at);
 }
 
-static dg_time library_timer(struct sim_client *client, unsigned limit_ms)
+static dg_time library_timer(struct sim_client *client)
 {
-    unsigned milliseconds = wolf_client_timer_ms(client->wolf);
-    milliseconds = milliseconds < limit_ms ? milliseconds : limit_ms;
-    return client->world->now + milliseconds * DG_MILLISECOND;
+    return client->world->now + wolf_client_timer_ms(client->wolf) * DG_MILLISECOND;
 }
 
 static void end(struct sim_client *client, enum sim_client_state state)
@@ -166,7 +163,8 @@ static void go_on(struct sim_client *client)
     if (!is_updating(client)) {
         client->update_at = DG_NEVER;
     } else if (client->update_at == DG_NEVER) {
-        client->update_at = library_timer(client, UPDATE_LIMIT_MS);
+        wolf_client_reset_timer(client->wolf);
+        client->update_at = library_timer(client);
     }
     if (!client->is_pinging && (client->echoes < client->pings || is_updating(client))) {
         ping(client);
@@ -197,7 +195,7 @@ static void connect_on(struct sim_client *client)
 {
     switch (wolf_client_connect(client->wolf)) {
     case WOLF_CLIENT_GOES_ON:
-        client->handshake_at = library_timer(client, UINT32_MAX);
+        client->handshake_at = library_timer(client);
         return;
     case WOLF_CLIENT_FAILED:
         end(client, SIM_FAILED);
@@ -276,7 +274,8 @@ static void timer(void *context)
     }
     if (client->update_at <= now && !client->is_ended) {
         (void)wolf_client_timeout(client->wolf);
-        client->update_at = library_timer(client, UPDATE_LIMIT_MS);
+        wolf_client_reset_timer(client->wolf);
+        client->update_at = library_timer(client);
     }
     if (client->ping_at <= now && !client->is_ended) {
         ping(client);

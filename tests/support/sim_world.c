@@ -527,10 +527,12 @@ static void serve(struct sim_world *world)
 {
     struct sim_message *message;
     uint32_t host;
-    while (take_datagram(world)) {
-    }
-    while ((message = message_take(world)) != NULL) {
-        take_message(world, message);
+    bool more = true;
+    while (more) {
+        more = take_datagram(world);
+        while ((message = message_take(world)) != NULL) {
+            take_message(world, message);
+        }
     }
     if (dg_front_deadline(world->front) <= world->now) {
         dg_front_advance(world->front, world->now);
