@@ -90,7 +90,6 @@ size_t dg_association_seal(const struct dg_association *association, uint8_t typ
 // The same into a datagram of its own. False is counted.
 bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
                          struct dg_record_number *ret_number);
-uint64_t dg_association_seal_limit(const struct dg_slot *slot);
 
 // alerts.c
 void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);
@@ -102,7 +101,6 @@ void dg_post_handshake_received(struct dg_receive *receive, struct dg_record_num
 // A new message of ours in a side slot, first transmission included. False: no side slot, or no message_seq.
 bool dg_message_start(const struct dg_association *association, uint8_t type, const void *body, size_t size);
 void dg_message_free(const struct dg_association *association, struct dg_side_flight *flight);
-void dg_message_transmit(const struct dg_association *association, struct dg_side_flight *flight);
 void dg_message_due(const struct dg_association *association, struct dg_side_flight *flight);
 
 // ack.c
@@ -129,16 +127,5 @@ void dg_final_flight_received13(struct dg_receive *receive, struct dg_side_fligh
 void dg_final_flight_confirmed12(const struct dg_association *association);
 // Deadlines of what a take-over brought along.
 void dg_final_flight_begin(const struct dg_association *association);
-
-// One message of a handshake record (RFC 9147 5.2).
-struct dg_handshake_fragment {
-    uint8_t type;
-    uint32_t length;
-    uint16_t message_seq;
-    uint32_t offset;
-    struct dg_bytes body;
-};
-// False: it does not fit its record or itself.
-DG_MUST_USE bool dg_handshake_fragment_read(struct dg_reader *reader, struct dg_handshake_fragment *ret);
 
 #endif

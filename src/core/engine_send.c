@@ -10,7 +10,7 @@ static bool is_13(const struct dg_slot *slot) { return slot->version == 13; }
 
 // How many records one sending key may protect: the AEAD's limit (RFC 9147 4.5.3, RFC 9325 4.4), and numbers
 // that never wrap: 48 bits in DTLS 1.2 (RFC 6347 4.1), 64 in DTLS 1.3 (RFC 9147 4.2.1).
-uint64_t dg_association_seal_limit(const struct dg_slot *slot)
+static uint64_t seal_limit(const struct dg_slot *slot)
 {
     uint64_t limit = dg_aead_table[slot->aead].seal_limit;
     uint64_t numbers = is_13(slot) ? UINT64_MAX : DG_SEQUENCE48_MAX + 1;
@@ -38,7 +38,7 @@ size_t dg_association_seal(const struct dg_association *association, uint8_t typ
     struct dg_key_view view = dg_association_view(association, keyset);
     struct dg_bytes cid = dg_slot_peer_cid(association->shard, slot);
     uint64_t sequence;
-    if (!take_number(keyset, dg_association_seal_limit(slot), &sequence))
+    if (!take_number(keyset, seal_limit(slot), &sequence))
         return 0;
 
     const struct dg_aead_ops *ops = association->engine->aead;
@@ -112,7 +112,7 @@ size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref)
 static bool within_limits(const struct dg_association *association)
 {
     const struct dg_slot *slot = association->slot;
-    uint64_t limit = dg_association_seal_limit(slot);
+    uint64_t limit = seal_limit(slot);
     uint64_t next = atomic_load_explicit(&dg_association_tx(association)->next, memory_order_relaxed);
     // The last number is kept for close_notify.
     if (next >= limit - 1) {

@@ -3,6 +3,7 @@
 // the flight goes out again (RFC 6347 4.2.4), in DTLS 1.3 the repeated one is acknowledged (RFC 9147 5.8.1).
 // Only records that opened ask; each answer is followed by a pause.
 #include "core/engine_internal.h"
+#include "core/handshake_fragment.h"
 #include "core/record12.h"
 
 #define FINAL_FLIGHT_TIME (DG_MSL_TWICE_SECONDS * DG_SECOND)

@@ -13,11 +13,7 @@ struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_body, struct
 {
     struct dg_reader reader = dg_reader_in(record_body);
     struct dg_handshake_fragment fragment = {0};
-    fragment.type = dg_read_u8(&reader);
-    fragment.length = dg_read_u24(&reader);
-    fragment.message_seq = dg_read_u16(&reader);
-    fragment.offset = dg_read_u24(&reader);
-    fragment.bytes = dg_read_block24(&reader);
+    bool fits = dg_handshake_fragment_read(&reader, &fragment);
     if (!reader.failed && fragment.type != DG_HS_CLIENT_HELLO) {
         return dg_drop(DG_COUNT_DROP_NOT_HELLO);
     }
@@ -25,9 +21,9 @@ struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_body, struct
     if (!dg_reader_done(&reader)) {
         return dg_drop(DG_COUNT_DROP_RECORD_MALFORMED);
     }
-    // RFC 6347 4.2.3: a part lies inside its message. Both are below 2^24, the sum fits. An empty part says
-    // nothing wherever it lies; those at other offsets have fooled parsers.
-    if (fragment.bytes.size == 0 || fragment.offset + fragment.bytes.size > fragment.length) {
+    // RFC 6347 4.2.3: a part lies inside its message. An empty part says nothing wherever it lies; those at
+    // other offsets have fooled parsers.
+    if (!fits || fragment.bytes.size == 0) {
         return dg_drop(DG_COUNT_DROP_RECORD_MALFORMED);
     }
     // The length is a stranger's word: above this nothing is kept for it.
@@ -42,12 +38,8 @@ bool dg_handshake_record_fits(struct dg_bytes record_body)
 {
     struct dg_reader reader = dg_reader_in(record_body);
     do {
-        (void)dg_read_u8(&reader);
-        uint32_t length = dg_read_u24(&reader);
-        (void)dg_read_u16(&reader);
-        uint32_t offset = dg_read_u24(&reader);
-        struct dg_bytes part = dg_read_block24(&reader);
-        if (reader.failed || offset + part.size > length || (part.size == 0 && length > 0)) {
+        struct dg_handshake_fragment part;
+        if (!dg_handshake_fragment_read(&reader, &part) || (part.bytes.size == 0 && part.length > 0)) {
             return false;
         }
     } while (dg_reader_left(&reader) > 0);

@@ -6,6 +6,7 @@
 
 #include "base/wire.h"
 #include "core/cid.h"
+#include "core/handshake_fragment.h"
 #include "core/result.h"
 
 #include <stdbool.h>
@@ -15,15 +16,6 @@
 #define DG_HELLO_BODY_MAX (DG_HELLO_RECORD_MAX - DG_RECORD12_HEADER - DG_HANDSHAKE_HEADER)
 #define DG_HELLO_EXTENSIONS_MAX 64 // more than any client has; bounds the search for one that comes twice
 #define DG_HELLO_PSK_MAX 8         // identities: each costs look-ups before the cookie is checked (RFC 9147 11)
-
-// One plaintext handshake record's message header.
-struct dg_handshake_fragment {
-    uint8_t type;
-    uint32_t length;  // of the whole message
-    uint16_t message_seq;
-    uint32_t offset;
-    struct dg_bytes bytes; // this fragment's part
-};
 
 // Blocks point into the message.
 struct dg_hello {

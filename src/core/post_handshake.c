@@ -3,6 +3,7 @@
 // acknowledged; ours kept in a side slot until they are acknowledged (RFC 9147 5.8.4). Buffers nothing that
 // arrives: what is ahead of its turn or in parts is not acknowledged and comes again.
 #include "core/engine_internal.h"
+#include "core/handshake_fragment.h"
 
 #include <string.h>
 
@@ -11,16 +12,6 @@
 #define ATTEMPTS_MAX 64                 // and from then on not at all
 
 enum cid_usage { CID_IMMEDIATE = 0, CID_SPARE = 1 }; // RFC 9147 9
-
-bool dg_handshake_fragment_read(struct dg_reader *reader, struct dg_handshake_fragment *ret)
-{
-    ret->type = dg_read_u8(reader);
-    ret->length = dg_read_u24(reader);
-    ret->message_seq = dg_read_u16(reader);
-    ret->offset = dg_read_u24(reader);
-    ret->body = dg_read_block24(reader);
-    return !reader->failed && ret->offset <= ret->length && ret->body.size <= ret->length - ret->offset;
-}
 
 // --- ours -----------------------------------------------------------------------------
 
@@ -44,7 +35,7 @@ static dg_time backoff(const struct dg_engine_config *config, unsigned attempts)
     return dg_time_min(pause, RETRANSMIT_MAX);
 }
 
-void dg_message_transmit(const struct dg_association *association, struct dg_side_flight *flight)
+static void transmit(const struct dg_association *association, struct dg_side_flight *flight)
 {
     struct dg_record_number number;
     if (dg_association_send(association, DG_CONTENT_HANDSHAKE, flight->bytes, flight->size, &number)) {
@@ -69,11 +60,7 @@ bool dg_message_start(const struct dg_association *association, uint8_t type, co
     if (flight == NULL)
         return false;
     struct dg_writer writer = dg_writer_of(flight->bytes, sizeof flight->bytes);
-    dg_write_u8(&writer, type);
-    dg_write_u24(&writer, (uint32_t)size);
-    dg_write_u16(&writer, message_seq);
-    dg_write_u24(&writer, 0);
-    dg_write_u24(&writer, (uint32_t)size);
+    dg_handshake_head_write(&writer, type, (uint32_t)size, message_seq);
     dg_write_bytes(&writer, body, size);
     DG_BUG_UNLESS(!writer.failed);
     flight->message_type = type;
@@ -82,7 +69,7 @@ bool dg_message_start(const struct dg_association *association, uint8_t type, co
     flight->next_send = association->now; // should the process die before it went out
     dg_shard_flight_link(association->shard, association->slot, flight);
     association->slot->tx_message_seq = (uint16_t)(message_seq + 1);
-    dg_message_transmit(association, flight);
+    transmit(association, flight);
     return true;
 }
 
@@ -128,7 +115,7 @@ void dg_message_due(const struct dg_association *association, struct dg_side_fli
         return;
     }
     dg_count(association->engine->counters, DG_COUNT_RETRANSMISSIONS);
-    dg_message_transmit(association, flight);
+    transmit(association, flight);
 }
 
 // --- the peer's: connection IDs (RFC 9147 9) ------------------------------------------------
@@ -214,7 +201,7 @@ static struct dg_result message_received(const struct dg_association *associatio
         dg_count(counters, DG_COUNT_DROP_HANDSHAKE_REPEATED);
         return dg_ok();
     }
-    if (message->message_seq > slot->rx_message_seq || message->body.size != message->length)
+    if (message->message_seq > slot->rx_message_seq || message->bytes.size != message->length)
         return dg_drop(DG_COUNT_DROP_HANDSHAKE_GAP);
     if (message->message_seq == UINT16_MAX) // RFC 9147 5.2: never wraps, so there is none after it
         return dg_fail(DG_COUNT_FAIL_UNEXPECTED_MESSAGE, DG_ALERT_UNEXPECTED_MESSAGE);
@@ -222,13 +209,13 @@ static struct dg_result message_received(const struct dg_association *associatio
     struct dg_result result;
     switch (message->type) {
     case DG_HS_KEY_UPDATE:
-        result = dg_key_update_received(association, epoch, message->body);
+        result = dg_key_update_received(association, epoch, message->bytes);
         break;
     case DG_HS_REQUEST_CONNECTION_ID:
-        result = connection_id_requested(association, message->body);
+        result = connection_id_requested(association, message->bytes);
         break;
     default:
-        result = new_connection_id(association, message->body);
+        result = new_connection_id(association, message->bytes);
         break;
     }
     // Noted last: a message that a dying process had not noted comes again, and each bears that.

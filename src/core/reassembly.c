@@ -190,11 +190,7 @@ static struct dg_bytes finish(struct dg_reassembly_entry *entry)
     dg_write_u16(&writer, 0);
     dg_write_u48(&writer, entry->record_sequence);
     dg_write_u16(&writer, (uint16_t)(DG_HANDSHAKE_HEADER + entry->length));
-    dg_write_u8(&writer, DG_HS_CLIENT_HELLO);
-    dg_write_u24(&writer, entry->length);
-    dg_write_u16(&writer, entry->message_seq);
-    dg_write_u24(&writer, 0);
-    dg_write_u24(&writer, entry->length);
+    dg_handshake_head_write(&writer, DG_HS_CLIENT_HELLO, entry->length, entry->message_seq);
     DG_BUG_UNLESS(!writer.failed);
     return (struct dg_bytes){.data = entry->record, .size = HEADERS + entry->length};
 }

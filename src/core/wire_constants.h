@@ -52,6 +52,7 @@ enum dg_handshake_type {
     DG_HS_NEW_SESSION_TICKET = 4,
     DG_HS_REQUEST_CONNECTION_ID = 9, // RFC 9147 9
     DG_HS_NEW_CONNECTION_ID = 10,    // RFC 9147 9
+    DG_HS_CERTIFICATE = 11,
     DG_HS_FINISHED = 20,
     DG_HS_KEY_UPDATE = 24,
 };

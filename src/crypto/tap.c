@@ -103,17 +103,12 @@ static size_t own_cid(const struct dg_handshake *handshake, uint8_t cid[DG_CID_S
 // Puts one fragment of a message in its place; the library sends fragments in order.
 static void keep(struct dg_tap_message *message, const struct dg_handshake_fragment *fragment)
 {
-    if (fragment->length + DG_HANDSHAKE_HEADER > sizeof message->bytes ||
-        fragment->offset + fragment->bytes.size > fragment->length) {
+    if (fragment->length + DG_HANDSHAKE_HEADER > sizeof message->bytes) {
         message->too_long = true;
         return;
     }
     struct dg_writer writer = dg_writer_of(message->bytes, DG_HANDSHAKE_HEADER);
-    dg_write_u8(&writer, fragment->type);
-    dg_write_u24(&writer, fragment->length);
-    dg_write_u16(&writer, fragment->message_seq);
-    dg_write_u24(&writer, 0);
-    dg_write_u24(&writer, fragment->length);
+    dg_handshake_head_write(&writer, fragment->type, fragment->length, fragment->message_seq);
     memcpy(message->bytes + DG_HANDSHAKE_HEADER + fragment->offset, fragment->bytes.data, fragment->bytes.size);
     message->size = (uint16_t)(DG_HANDSHAKE_HEADER + fragment->length);
 }
@@ -124,20 +119,13 @@ static bool each_message(struct dg_bytes plaintext, struct dg_handshake *handsha
 {
     struct dg_reader reader = dg_reader_in(plaintext);
     while (dg_reader_left(&reader) > 0) {
-        struct dg_handshake_fragment fragment = {0};
-        fragment.type = dg_read_u8(&reader);
-        fragment.length = dg_read_u24(&reader);
-        fragment.message_seq = dg_read_u16(&reader);
-        fragment.offset = dg_read_u24(&reader);
-        fragment.bytes = dg_read_block24(&reader);
-        if (reader.failed)
+        struct dg_handshake_fragment fragment;
+        if (!dg_handshake_fragment_read(&reader, &fragment))
             return false;
         on_message(handshake, &fragment);
     }
     return true;
 }
-
-#define HS_CERTIFICATE 11
 
 static void on_own_message(struct dg_handshake *handshake, const struct dg_handshake_fragment *fragment)
 {
@@ -145,7 +133,7 @@ static void on_own_message(struct dg_handshake *handshake, const struct dg_hands
     if (!tap->sent_any_message || fragment->message_seq >= tap->message_next)
         tap->message_next = (uint16_t)(fragment->message_seq + 1);
     tap->sent_any_message = true;
-    if (fragment->type == HS_CERTIFICATE)
+    if (fragment->type == DG_HS_CERTIFICATE)
         tap->sent_certificate = true;
     if (fragment->type == DG_HS_NEW_SESSION_TICKET)
         keep(&tap->ticket, fragment);
