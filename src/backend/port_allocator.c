@@ -85,4 +85,12 @@ void dg_port_allocator_release(struct dg_port_allocator *allocator, dg_time now,
     allocator->count++;
 }
 
+void dg_port_allocator_take_back(struct dg_port_allocator *allocator, uint16_t port)
+{
+    DG_BUG_UNLESS(allocator->count < allocator->size);
+    allocator->head = (allocator->head + allocator->size - 1) % allocator->size;
+    allocator->queue[allocator->head] = (struct waiting){.usable_at = 0, .port = port};
+    allocator->count++;
+}
+
 size_t dg_port_allocator_size(const struct dg_port_allocator *allocator) { return allocator->size; }

@@ -39,6 +39,8 @@ void dg_port_allocator_free(struct dg_port_allocator *allocator);
 DG_MUST_USE uint16_t dg_port_allocator_take(struct dg_port_allocator *allocator, dg_time now);
 // Back after use: it rests from now on. Exactly once for each port taken.
 void dg_port_allocator_release(struct dg_port_allocator *allocator, dg_time now, uint16_t port);
+// Instead of release: it was never used and needs no rest. The next one to be given.
+void dg_port_allocator_take_back(struct dg_port_allocator *allocator, uint16_t port);
 // All ports of this worker, in whatever state.
 size_t dg_port_allocator_size(const struct dg_port_allocator *allocator);
 

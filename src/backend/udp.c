@@ -113,8 +113,11 @@ static int open_on_any_port(struct udp *udp, dg_time now, uint16_t *ret_port, co
             return fd;
         }
         int code = errno;
-        dg_port_allocator_release(udp->ports, now, port);
-        if (code != EADDRINUSE && code != EACCES) {
+        if (code == EADDRINUSE || code == EACCES) {
+            dg_port_allocator_release(udp->ports, now, port); // for others to be done with it
+        } else {
+            // Nothing was sent from it. Were it to rest, a network that is down would use up the range in a moment.
+            dg_port_allocator_take_back(udp->ports, port);
             *ret_reason = code == EMFILE || code == ENFILE ? "the limit of open files is reached" : strerror(code);
             return -1;
         }

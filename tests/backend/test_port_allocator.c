@@ -47,6 +47,26 @@ DG_TEST(port_allocator_rests_a_port_for_the_whole_quarantine)
     dg_port_allocator_free(ports);
 }
 
+DG_TEST(port_allocator_gives_an_unused_port_again_at_once)
+{
+    struct dg_port_allocator *ports =
+        dg_port_allocator_new((struct dg_port_range){40000, 40002}, NULL, 0, 1, 300 * DG_SECOND, 0);
+    REQUIRE(ports != NULL);
+    uint16_t used = dg_port_allocator_take(ports, 1);
+    dg_port_allocator_release(ports, 1, used);
+    for (int i = 0; i < 10; i++) {
+        uint16_t port = dg_port_allocator_take(ports, 1);
+        CHECK(port != 0 && port != used);
+        dg_port_allocator_take_back(ports, port);
+    }
+    uint16_t first = dg_port_allocator_take(ports, 1), second = dg_port_allocator_take(ports, 1);
+    CHECK(first != 0 && second != 0 && first != second && first != used && second != used);
+    CHECK_EQ(dg_port_allocator_take(ports, 300 * DG_SECOND), 0); // the used one has not rested yet
+    CHECK_EQ(dg_port_allocator_take(ports, 300 * DG_SECOND + 1), used);
+    CHECK_EQ(dg_port_allocator_size(ports), 3);
+    dg_port_allocator_free(ports);
+}
+
 DG_TEST(port_allocator_beside_a_naive_model)
 {
     enum { FIRST = 65500, LAST = 65535, COUNT = LAST - FIRST + 1 };
@@ -108,6 +128,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(port_allocator_gives_each_worker_its_own_ports),
         DG_CASE(port_allocator_rests_a_port_for_the_whole_quarantine),
+        DG_CASE(port_allocator_gives_an_unused_port_again_at_once),
         DG_CASE(port_allocator_beside_a_naive_model),
         DG_CASE(port_set_reads_the_form_of_the_kernel_and_survives_any_other),
     };

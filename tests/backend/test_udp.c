@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ASSOCIATIONS_MAX 4096
@@ -434,6 +435,30 @@ static size_t open_descriptors(void)
     return count;
 }
 
+// The limit of open files, or a network that is down: what failed before anything was sent costs no port its rest.
+DG_TEST(udp_backend_recovers_when_sockets_can_be_had_again)
+{
+    dg_log_set_level(DG_LOG_ERROR);
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.ports = small_range(4);
+    fixture->config.quarantine = 300 * DG_SECOND;
+    REQUIRE(backend_make(fixture));
+    struct rlimit before, none;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = before;
+    none.rlim_cur = 0;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    for (uint32_t i = 0; i < 20; i++)
+        say(fixture, DG_SECOND, i);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 20);
+    say(fixture, 2 * DG_SECOND, 0);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 20);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 1);
+    fixture_free(fixture);
+    dg_log_set_level(DG_LOG_WARNING);
+}
+
 DG_TEST(udp_backend_leaves_no_descriptor_behind)
 {
     size_t before = open_descriptors();
@@ -498,6 +523,7 @@ int main(int argc, char **argv)
         DG_CASE(udp_backend_recovers_when_the_service_comes_back),
         DG_CASE(udp_backend_socket_hears_the_service_only),
         DG_CASE(udp_backend_association_that_ends_while_it_is_answered),
+        DG_CASE(udp_backend_recovers_when_sockets_can_be_had_again),
         DG_CASE(udp_backend_leaves_no_descriptor_behind),
         DG_CASE(udp_backend_beyond_loopback_takes_an_explicit_word),
         DG_CASE(udp_backend_address_is_read_or_explained),
