@@ -37,7 +37,9 @@ void live_psk_remove(struct live_psk *psk)
 
 dtlsgate_server *live_server_start(const struct live_psk *psk)
 {
-    static const char *const fixed[][2] = {{"listen", "127.0.0.1:0"}, {"backend", "echo"}, {"workers", "1"}};
+    // Small tables, so that thousands of servers are quick to make.
+    static const char *const fixed[][2] = {{"listen", "127.0.0.1:0"},   {"backend", "echo"},      {"workers", "1"},
+                                           {"associations-max", "16384"}, {"handshakes-max", "16"}};
     char error[DTLSGATE_ERROR_SIZE] = "no memory";
     dtlsgate_options *options = dtlsgate_options_new();
     bool done = options != NULL;
@@ -130,6 +132,9 @@ bool live_server_visit(const dtlsgate_server *server, const struct live_psk *psk
         done = echo_once(client, fd, i);
     if (done && !visit->vanishes)
         wolf_client_close(client);
+    if (!done)
+        fprintf(stderr, "visit: the client's error is %d, alert received %d\n", client ? wolf_client_error(client) : 0,
+                client ? wolf_client_alert_received(client) : 0);
     wolf_client_free(client);
     close(fd);
     return done;

@@ -61,10 +61,10 @@ def wildcard_answers_from_the_address_that_was_spoken_to():
 
 
 @case
-def same_client_port_to_two_of_our_addresses_is_two_associations():
-    # The association is found by both ends' addresses where there is no connection ID.
+def same_client_port_to_two_listeners_is_two_associations():
+    # Where there is no connection ID, an association is found by the peer's address and port and by the listener.
     c = Credentials()
-    server = Server(*c.both(), listen=("0.0.0.0:0",))
+    server = Server(*c.both(), listen=("127.0.0.2:0", "127.0.0.3:0"))
     sockets = []
     for _ in range(2):  # both speak from the same port; each hears only whom it is connected to
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -72,9 +72,9 @@ def same_client_port_to_two_of_our_addresses_is_two_associations():
         s.bind(sockets[0].getsockname() if sockets else ("127.0.0.1", 0))
         sockets.append(s)
     relays = []
-    for host, s in zip(("127.0.0.2", "127.0.0.3"), sockets):
-        s.connect((host, server.port))
-        relays.append(Relay(server.port, server=host, inside=s))
+    for host, port, s in zip(("127.0.0.2", "127.0.0.3"), server.ports, sockets):
+        s.connect((host, port))
+        relays.append(Relay(port, server=host, inside=s))
     one, two = relays
     first = clients.openssl_psk(one.port, c.identity, c.key)
     first.echo()
