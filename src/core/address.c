@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Addresses as text and back, by hand: the engine includes no header of sockets. Never resolves names.
+// What kinds of addresses there are; addresses as text and back, by hand: the engine includes no header of
+// sockets. Never resolves names.
 #include "core/address.h"
+
+#include "base/hex.h"
 
 #include <string.h>
 
@@ -26,6 +29,29 @@ bool dg_address_can_be_peer(const struct dg_address *address)
     if (memcmp(address->ip, unspecified, sizeof unspecified) == 0)
         return false;
     return address->ip[0] != 0xff; // RFC 4291 2.7: multicast
+}
+
+bool dg_address_is_link_local(const struct dg_address *address)
+{
+    return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
+}
+
+bool dg_address_is_loopback(const struct dg_address *address)
+{
+    if (dg_address_is_ipv4(address))
+        return address->ip[12] == 127;
+    for (size_t i = 0; i < 15; i++)
+        if (address->ip[i] != 0)
+            return false;
+    return address->ip[15] == 1;
+}
+
+bool dg_address_is_wildcard(const struct dg_address *address)
+{
+    for (size_t i = dg_address_is_ipv4(address) ? 12 : 0; i < sizeof address->ip; i++)
+        if (address->ip[i] != 0)
+            return false;
+    return true;
 }
 
 // --- text ---------------------------------------------------------------------
@@ -166,26 +192,15 @@ static bool take_ipv4(const char **text, uint8_t ip[4])
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool take_group(const char **text, unsigned *ret)
 {
     unsigned digits = 0;
 
     *ret = 0;
-    for (; hex_digit(**text) >= 0; (*text)++) {
+    for (; dg_hex_digit(**text) >= 0; (*text)++) {
         if (++digits > 4)
             return false;
-        *ret = *ret << 4 | (unsigned)hex_digit(**text);
+        *ret = *ret << 4 | (unsigned)dg_hex_digit(**text);
     }
     return digits > 0;
 }
@@ -202,7 +217,7 @@ static bool take_ipv6(const char **text, uint8_t ip[16])
         *text += 2;
         gap = 0;
     }
-    while (hex_digit(**text) >= 0) {
+    while (dg_hex_digit(**text) >= 0) {
         const char *start = *text;
         unsigned group;
 
@@ -225,7 +240,7 @@ static bool take_ipv6(const char **text, uint8_t ip[16])
                 return false;
             gap = count;
             (*text)++;
-        } else if (hex_digit(**text) < 0) {
+        } else if (dg_hex_digit(**text) < 0) {
             return false; // one colon with nothing behind it
         }
     }

@@ -42,7 +42,10 @@ void dg_address_format(const struct dg_address *address, char *text);
 DG_MUST_USE bool dg_address_parse(const char *text, struct dg_address *ret);
 
 // RFC 9147 11 and the first rung of the admission ladder: a source that cannot be a peer is unspecified,
-// multicast, broadcast (255.255.255.255), port 0, or `local` itself.
+// multicast, broadcast (255.255.255.255) or has port 0. That it is none of ours is the front's to say.
 DG_MUST_USE bool dg_address_can_be_peer(const struct dg_address *address);
+bool dg_address_is_link_local(const struct dg_address *address); // fe80::/10
+bool dg_address_is_loopback(const struct dg_address *address);   // 127/8, ::1
+bool dg_address_is_wildcard(const struct dg_address *address);   // 0.0.0.0, ::
 
 #endif

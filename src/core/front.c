@@ -102,30 +102,6 @@ void dg_front_free(struct dg_front *front)
     free(front);
 }
 
-static bool is_unspecified(const struct dg_address *address)
-{
-    size_t i = dg_address_is_ipv4(address) ? 12 : 0;
-    for (; i < sizeof address->ip; i++) {
-        if (address->ip[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_loopback(const struct dg_address *address)
-{
-    if (dg_address_is_ipv4(address)) {
-        return address->ip[12] == 127;
-    }
-    for (size_t i = 0; i + 1 < sizeof address->ip; i++) {
-        if (address->ip[i] != 0) {
-            return false;
-        }
-    }
-    return address->ip[15] == 1;
-}
-
 static bool same_ip(const struct dg_address *a, const struct dg_address *b)
 {
     struct dg_address c = *a;
@@ -150,7 +126,7 @@ static bool can_be_peer(const struct dg_front *front, const struct dg_path *path
             return false;
         }
         // Listening on every address: then this port of loopback, and of the address spoken to, is ours.
-        if (is_unspecified(own) && (is_loopback(peer) || same_ip(peer, &path->local))) {
+        if (dg_address_is_wildcard(own) && (dg_address_is_loopback(peer) || same_ip(peer, &path->local))) {
             return false;
         }
     }

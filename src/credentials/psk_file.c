@@ -3,6 +3,7 @@
 // at least 128 bits; no NUL in an identity, which wolfSSL could not tell from its prefix).
 #include "credentials/psk_file.h"
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -26,23 +27,12 @@ static bool refuse(const struct line_context *at, const char *found)
     return false;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_hex(const char *text, size_t size)
 {
     if (size == 0 || size % 2 != 0)
         return false;
     for (size_t i = 0; i < size; i++)
-        if (hex_digit(text[i]) < 0)
+        if (dg_hex_digit(text[i]) < 0)
             return false;
     return true;
 }
@@ -51,7 +41,7 @@ static bool is_hex(const char *text, size_t size)
 static size_t hex_decode_in_place(char *text, size_t size)
 {
     for (size_t i = 0; i < size / 2; i++)
-        text[i] = (char)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        text[i] = (char)(dg_hex_digit(text[2 * i]) << 4 | dg_hex_digit(text[2 * i + 1]));
     dg_wipe(text + size / 2, size - size / 2);
     return size / 2;
 }

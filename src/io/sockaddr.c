@@ -23,34 +23,6 @@ struct in_addr dg_address_get_v4(const struct dg_address *address)
     return ip;
 }
 
-bool dg_address_is_link_local(const struct dg_address *address)
-{
-    return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
-}
-
-bool dg_address_is_loopback(const struct dg_address *address)
-{
-    if (dg_address_is_ipv4(address)) {
-        return address->ip[MAPPED_PREFIX] == 127;
-    }
-    for (size_t i = 0; i < 15; i++) {
-        if (address->ip[i] != 0) {
-            return false;
-        }
-    }
-    return address->ip[15] == 1;
-}
-
-bool dg_address_is_wildcard(const struct dg_address *address)
-{
-    for (size_t i = dg_address_is_ipv4(address) ? MAPPED_PREFIX : 0; i < sizeof address->ip; i++) {
-        if (address->ip[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 socklen_t dg_sockaddr_from(union dg_sockaddr *ret, const struct dg_address *address)
 {
     memset(ret, 0, sizeof *ret);

@@ -23,8 +23,5 @@ DG_MUST_USE bool dg_sockaddr_to(const union dg_sockaddr *from, socklen_t size, s
 
 void dg_address_set_v4(struct dg_address *address, const struct in_addr *ip);
 struct in_addr dg_address_get_v4(const struct dg_address *address);
-bool dg_address_is_link_local(const struct dg_address *address); // fe80::/10
-bool dg_address_is_loopback(const struct dg_address *address);   // 127/8, ::1
-bool dg_address_is_wildcard(const struct dg_address *address);   // 0.0.0.0, ::
 
 #endif
