@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define CID_MAX 255                      // RFC 9146 3: the length is one byte
-#define AAD_MAX (8 + 3 + 2 + 8 + CID_MAX + 2)
+#define AAD_MAX (8 + 3 + 2 + 8 + DG_CID_LENGTH_MAX + 2)
 
 // RFC 6347 4.1.2.4 without, RFC 9146 5.3 with connection ID. inner_size: bytes that are encrypted.
 static size_t make_aad(uint8_t aad[AAD_MAX], uint8_t type, uint16_t epoch, uint64_t sequence, const uint8_t *cid,
@@ -118,7 +117,7 @@ size_t dg_record12_seal(const struct dg_aead_ops *ops, const struct dg_key_view 
 
     // RFC 6347 4.1: numbers never wrap.
     if (sequence > DG_SEQUENCE48_MAX || size > DG_PLAINTEXT_MAX || inner_size > DG_PLAINTEXT_MAX ||
-        cid_size > CID_MAX)
+        cid_size > DG_CID_LENGTH_MAX)
         return 0;
     dg_write_u8(&writer, cid_size > 0 ? DG_CONTENT_TLS12_CID : type);
     dg_write_u16(&writer, DG_VERSION_DTLS12);

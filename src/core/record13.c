@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define CID_MAX 255                        // RFC 9146 3: the length is one byte
-#define HEADER_MAX (1 + CID_MAX + 2 + 2)
+#define HEADER_MAX (1 + DG_CID_LENGTH_MAX + 2 + 2)
 #define INNER_MAX (DG_PLAINTEXT_MAX + 1)   // RFC 8446 5.4: content, type and padding
 #define SAMPLE DG_RECORD13_CIPHERTEXT_MIN  // RFC 9147 4.2.3: what the mask is made from
 
@@ -113,7 +112,7 @@ size_t dg_record13_seal(const struct dg_aead_ops *ops, const struct dg_key_view 
     size_t header_size, number_at;
 
     // RFC 9147 4.2.1: numbers never wrap; the last one has no next to be stored before it is used.
-    if (sequence == UINT64_MAX || size > DG_PLAINTEXT_MAX || cid_size > CID_MAX)
+    if (sequence == UINT64_MAX || size > DG_PLAINTEXT_MAX || cid_size > DG_CID_LENGTH_MAX)
         return 0;
     if (inner_size + info->tag_size < SAMPLE)
         inner_size = (size_t)SAMPLE - info->tag_size; // RFC 9147 4.2.3

@@ -59,13 +59,21 @@ enum dg_handshake_type {
 
 // RFC 8446 4.2 and others: extensions of a ClientHello that are looked into
 enum dg_extension {
+    DG_EXT_SERVER_CERTIFICATE_TYPE = 20, // RFC 7250 5
+    DG_EXT_EXTENDED_MASTER_SECRET = 23,  // RFC 7627 5.1
     DG_EXT_PRE_SHARED_KEY = 41,
     DG_EXT_SUPPORTED_VERSIONS = 43,
     DG_EXT_COOKIE = 44,
+    DG_EXT_PSK_KEY_EXCHANGE_MODES = 45,
     DG_EXT_KEY_SHARE = 51,
     DG_EXT_CONNECTION_ID = 54, // RFC 9146 3
     DG_EXT_RRC = 61,           // RFC 9853 3
 };
+
+#define DG_CERTIFICATE_TYPE_X509 0 // RFC 7250 3
+#define DG_CERTIFICATE_TYPE_RAW 2
+#define DG_PSK_DHE_KE 1            // RFC 8446 4.2.9
+#define DG_CID_LENGTH_MAX 255      // RFC 9146 3: the length is one byte
 
 // RFC 8446 6, RFC 9147 11: alert descriptions
 enum dg_alert {

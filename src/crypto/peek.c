@@ -8,26 +8,14 @@
 
 #include <string.h>
 
-#define EXTENSION_SERVER_CERTIFICATE_TYPE 20 // RFC 7250
-#define EXTENSION_EXTENDED_MASTER_SECRET 23  // RFC 7627
-#define EXTENSION_PRE_SHARED_KEY 41          // RFC 8446 4.2.11
-#define EXTENSION_PSK_EXCHANGE_MODES 45      // RFC 8446 4.2.9
-#define PSK_DHE_KE 1
-#define CERTIFICATE_TYPE_X509 0
-#define CERTIFICATE_TYPE_RAW 2
-
-// Identities of one hello that are looked at: more than any client has, few enough to be cheap before the
-// cookie (RFC 9147 11).
-#define IDENTITIES_MAX 8
-
 static void peek_certificate_types(struct dg_bytes body, struct dg_peek *ret)
 {
     struct dg_reader reader = dg_reader_in(body);
     struct dg_bytes types = dg_read_block8(&reader);
     for (size_t i = 0; i < types.size; i++) {
-        if (types.data[i] == CERTIFICATE_TYPE_X509)
+        if (types.data[i] == DG_CERTIFICATE_TYPE_X509)
             return;
-        if (types.data[i] == CERTIFICATE_TYPE_RAW) {
+        if (types.data[i] == DG_CERTIFICATE_TYPE_RAW) {
             ret->wants_raw_server_key = true;
             return;
         }
@@ -41,7 +29,7 @@ static void peek_identities(struct dg_bytes body, const struct dg_credentials *c
 {
     struct dg_reader reader = dg_reader_in(body);
     struct dg_reader offers = dg_reader_in(dg_read_block16(&reader));
-    for (unsigned i = 0; i < IDENTITIES_MAX && dg_reader_left(&offers) > 0; i++) {
+    for (unsigned i = 0; i < DG_HELLO_PSK_MAX && dg_reader_left(&offers) > 0; i++) {
         struct dg_bytes identity = dg_read_block16(&offers);
         uint32_t age = dg_read_u32(&offers);
         if (offers.failed)
@@ -73,13 +61,13 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
         struct dg_bytes body = dg_read_block16(&reader);
         if (reader.failed)
             break;
-        if (type == EXTENSION_EXTENDED_MASTER_SECRET)
+        if (type == DG_EXT_EXTENDED_MASTER_SECRET)
             ret->has_ems = true;
-        else if (type == EXTENSION_PSK_EXCHANGE_MODES)
-            ret->has_psk_dhe = body.size > 1 && memchr(body.data + 1, PSK_DHE_KE, body.size - 1) != NULL;
-        else if (type == EXTENSION_SERVER_CERTIFICATE_TYPE)
+        else if (type == DG_EXT_PSK_KEY_EXCHANGE_MODES)
+            ret->has_psk_dhe = body.size > 1 && memchr(body.data + 1, DG_PSK_DHE_KE, body.size - 1) != NULL;
+        else if (type == DG_EXT_SERVER_CERTIFICATE_TYPE)
             peek_certificate_types(body, ret);
-        else if (type == EXTENSION_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_psk_count(credentials) > 0)
+        else if (type == DG_EXT_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_psk_count(credentials) > 0)
             peek_identities(body, credentials, ret);
     }
     const struct dg_suite *suite = ret->has_psk ? dg_suite_for_psk13(hello->suites) : NULL;
