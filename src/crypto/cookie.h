@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Cookies of both versions: their secrets, which rotate, and the judgement of a hello's cookie without
-// touching the TLS library. Never makes a cookie: the library does, under the secrets set here.
+// Cookies of both versions: the keys made from the rotating secrets, and the judgement of a hello's cookie
+// without touching the TLS library. Never makes a cookie: the library does, under the secrets set here.
 #ifndef DG_CRYPTO_COOKIE_H
 #define DG_CRYPTO_COOKIE_H
 
 #include "core/handshake.h"
-#include "core/memory.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -27,10 +26,5 @@ void dg_cookie_refresh(struct dg_gate *gate);
 int dg_cookie_match(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello);
 enum dg_cookie_verdict dg_cookie_check(void *gate, dg_time now, const struct dg_path *path,
                                        const struct dg_hello *hello);
-
-// Fills empty secrets, repairs those that a process died over, and rotates what is due.
-void dg_secrets_attach(struct dg_memory_secrets *secrets);
-void dg_secrets_rotate(struct dg_memory_secrets *secrets, dg_time now, dg_time cookie_period, dg_time ticket_period);
-dg_time dg_secrets_deadline(const struct dg_memory_secrets *secrets, dg_time cookie_period, dg_time ticket_period);
 
 #endif

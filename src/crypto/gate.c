@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "crypto/cookie.h"
 #include "crypto/inner.h"
+#include "crypto/rotation.h"
 #include "crypto/trust.h"
 
 #include <stdio.h>

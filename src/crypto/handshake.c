@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "crypto/cookie.h"
 #include "crypto/inner.h"
+#include "crypto/rotation.h"
 #include "crypto/takeover.h"
 
 #include <wolfssl/error-ssl.h>
@@ -64,7 +65,7 @@ int dg_handshake_on_done(WOLFSSL *ssl, void *context)
 
 // --- running ------------------------------------------------------------------
 
-void dg_handshake_set_deadline(struct dg_handshake *handshake, dg_time now)
+static void set_deadline(struct dg_handshake *handshake, dg_time now)
 {
     dg_time timeout = (dg_time)wolfSSL_dtls_get_current_timeout(handshake->ssl) * DG_SECOND;
     if (wolfSSL_dtls13_use_quick_timeout(handshake->ssl))
@@ -93,7 +94,7 @@ enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time 
     if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
         return failed(handshake, error);
     if (handshake->sent != sent_before || handshake->deadline == 0)
-        dg_handshake_set_deadline(handshake, now);
+        set_deadline(handshake, now);
     return DG_STEP_GOES_ON;
 }
 
@@ -157,7 +158,7 @@ static enum dg_handshake_step advance(struct dg_handshake *handshake, dg_time no
         if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
             return failed(handshake, error);
     }
-    dg_handshake_set_deadline(handshake, now);
+    set_deadline(handshake, now);
     return DG_STEP_GOES_ON;
 }
 

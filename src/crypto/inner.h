@@ -111,7 +111,6 @@ enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg
 
 // handshake.c
 void dg_handshake_free(struct dg_handshake *handshake);
-void dg_handshake_set_deadline(struct dg_handshake *handshake, dg_time now);
 // Runs the library's state machine over what handshake->record holds.
 enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time now);
 int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context);

@@ -2,10 +2,11 @@
 // The rotation of cookie secrets and ticket keys in the memory that outlives the process (RFC 9147 5.1,
 // RFC 9325 3.4). A generation is odd while its secrets change; who finds it odd makes new ones. Written by the
 // front thread alone.
+#include "crypto/rotation.h"
+
 #include "base/random.h"
 #include "base/secret.h"
 #include "core/crash_point.h"
-#include "crypto/cookie.h"
 
 #include <string.h>
 

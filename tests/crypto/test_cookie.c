@@ -7,6 +7,7 @@
 #include "core/wire_constants.h"
 #include "crypto/cookie.h"
 #include "crypto/inner.h"
+#include "crypto/rotation.h"
 #include "support/gate_rig.h"
 
 #include <wolfssl/wolfcrypt/memory.h>
