@@ -10,17 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define REDUCE 5 // the sanitizers slow handshakes down
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define REDUCE 5
-#endif
-#endif
-#ifndef REDUCE
-#define REDUCE 1
-#endif
-
 #define LIMIT (10 * DG_MINUTE)
 
 struct trial {
@@ -113,11 +102,7 @@ static void run_trial(struct trial *trial)
 
 static struct trial trial_of(const char *what, unsigned count)
 {
-    unsigned reduced = count / REDUCE;
-    if (REDUCE > 1) {
-        printf("# %s: %u handshakes instead of %u under the sanitizers\n", what, reduced, count);
-    }
-    return (struct trial){.what = what, .seed = dg_test_seed(), .count = reduced, .front = dg_front_config_default()};
+    return (struct trial){.what = what, .seed = dg_test_seed(), .count = count, .front = dg_front_config_default()};
 }
 
 static const struct netsim_faults USUAL = {.delay_min = 5 * DG_MILLISECOND, .delay_max = 40 * DG_MILLISECOND};

@@ -9,16 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ROUNDS 100
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ROUNDS 100
-#endif
-#endif
-#ifndef ROUNDS
 #define ROUNDS 300
-#endif
 #define CLIENTS 6
 
 // wolfSSL's client forgets the keys of an epoch as it takes in our KeyUpdate (against RFC 9147 8: before
@@ -42,7 +33,6 @@ static bool filter(void *context, enum netsim_direction direction, const struct 
 
 static void update_keys(const struct netsim_faults *to_client, unsigned loss_to_server)
 {
-    printf("# %d KeyUpdates of each of %d clients\n", ROUNDS, CLIENTS);
     struct sim_config config = sim_config_default(dg_test_seed());
     config.ring_delay = 0;
     struct sim_world *world = sim_world_new(&config);
