@@ -85,8 +85,8 @@ static bool sign_with_ca(Cert *cert, ecc_key *key, WC_RNG *rng, uint8_t *der, in
     return *ret_size > 0;
 }
 
-// A certificate under the rig's CA with a P-256 key, signed with this hash.
-static bool make_certificate(int signature, const char *use, struct dg_pki_pem *ret)
+// A certificate under the rig's CA with a P-256 key, signed with this hash. use NULL: no extendedKeyUsage.
+static bool make_certificate(int signature, const char *key_usage, const char *use, struct dg_pki_pem *ret)
 {
     uint8_t der[DER_SIZE];
     int size = 0;
@@ -99,7 +99,8 @@ static bool make_certificate(int signature, const char *use, struct dg_pki_pem *
     cert.sigType = signature;
     cert.daysValid = 30;
     bool done = wc_ecc_make_key_ex(&rng, 32, &key, ECC_SECP256R1) == 0 &&
-                wc_SetKeyUsage(&cert, "digitalSignature") == 0 && wc_SetExtKeyUsage(&cert, use) == 0 &&
+                wc_SetKeyUsage(&cert, key_usage) == 0 &&
+                (use == NULL || wc_SetExtKeyUsage(&cert, use) == 0) &&
                 wc_SetSubjectKeyIdFromPublicKey(&cert, NULL, &key) == 0 && sign_with_ca(&cert, &key, &rng, der, &size);
     memset(ret, 0, sizeof *ret);
     done = done && wc_DerToPem(der, (word32)size, (byte *)ret->certificate, sizeof ret->certificate - 1, CERT_TYPE) > 0;
@@ -137,8 +138,8 @@ DG_TEST(weak_ca_certificates_are_refused)
 DG_TEST(weak_own_certificates_are_refused)
 {
     static struct dg_pki_pem weak, strong;
-    REQUIRE(make_certificate(CTC_SHAwECDSA, "serverAuth", &weak));
-    REQUIRE(make_certificate(CTC_SHA256wECDSA, "serverAuth", &strong));
+    REQUIRE(make_certificate(CTC_SHAwECDSA, "digitalSignature", "serverAuth", &weak));
+    REQUIRE(make_certificate(CTC_SHA256wECDSA, "digitalSignature", "serverAuth", &strong));
     struct rig_options options = everything;
     options.server = &weak;
     CHECK(!gate_starts_with(&options));
@@ -158,8 +159,8 @@ DG_TEST(weak_own_certificates_are_refused)
 DG_TEST(weak_client_certificates_are_refused)
 {
     static struct dg_pki_pem weak, strong;
-    REQUIRE(make_certificate(CTC_SHAwECDSA, "clientAuth", &weak));
-    REQUIRE(make_certificate(CTC_SHA256wECDSA, "clientAuth", &strong));
+    REQUIRE(make_certificate(CTC_SHAwECDSA, "digitalSignature", "clientAuth", &weak));
+    REQUIRE(make_certificate(CTC_SHA256wECDSA, "digitalSignature", "clientAuth", &strong));
     REQUIRE(rig_new(&rig, &everything));
     for (int version = 12; version <= 13; version++) {
         struct wolf_client_config config = {.version = version,
@@ -184,12 +185,49 @@ DG_TEST(weak_client_certificates_are_refused)
     rig_free(&rig);
 }
 
+// RFC 8446 4.4.2.2, RFC 5280 4.2.1.3 and 4.2.1.12: what a certificate may be used for. None of these is weak.
+DG_TEST(client_certificates_are_used_as_they_may_be)
+{
+    static const struct {
+        const char *key_usage, *use;
+        bool gets_in;
+    } cases[] = {
+        {"digitalSignature", "clientAuth", true},
+        {"digitalSignature", NULL, true},
+        {"digitalSignature", "any", true},
+        {"digitalSignature", "serverAuth,clientAuth", true},
+        {"digitalSignature", "serverAuth", false},
+        {"digitalSignature", "emailProtection", false},
+        {"digitalSignature", "codeSigning,timeStamping,OCSPSigning", false},
+        {"keyAgreement", "clientAuth", false},
+        {"keyEncipherment", NULL, false},
+    };
+    REQUIRE(rig_new(&rig, &everything));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        static struct dg_pki_pem pem;
+        REQUIRE(make_certificate(CTC_SHA256wECDSA, cases[i].key_usage, cases[i].use, &pem));
+        for (int version = 12; version <= 13; version++) {
+            struct wolf_client_config config = {.version = version,
+                                                .ca = rig_pki()->ca.certificate,
+                                                .certificate = pem.certificate,
+                                                .key = pem.key,
+                                                .groups = {WOLF_GROUP_X25519}};
+            REQUIRE(rig_client(&rig, &config));
+            bool taken = rig_run(&rig) == DG_STEP_DONE && dg_wolf_handshake.take(rig.handshake, &handover);
+            CHECK_MSG(taken == cases[i].gets_in, "1.%d, case %zu", version - 10, i);
+            rig_hang_up(&rig);
+        }
+    }
+    rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(weak_ca_certificates_are_refused),
         DG_CASE(weak_own_certificates_are_refused),
         DG_CASE(weak_client_certificates_are_refused),
+        DG_CASE(client_certificates_are_used_as_they_may_be),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
