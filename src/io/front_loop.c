@@ -15,6 +15,8 @@
 // Paths whose old association another worker has still to be told about, kept while its ring is full. When
 // these are used up no hand-over is made: RFC 9147 5.11 leaves no room for forgetting the old association.
 #define REPLACEMENTS_MAX 64
+// The worker takes the hand-over before what it reads from then on; a datagram may be in its hands already.
+#define CONTESTED_AFTER (100 * DG_MILLISECOND)
 #define REPLACEMENT_RETRY (10 * DG_MILLISECOND)
 
 // Peers whose handshake was handed over just now. A worker may have passed on their first records before it
@@ -93,6 +95,7 @@ static bool on_hand_over(void *context, dg_time now, const struct dg_handover *h
     if (!dg_mesh_put(loop->loop.mesh, loop->loop.self, owner, DG_MESSAGE_HANDOVER, parts, part_count)) {
         return false;
     }
+    dg_mesh_contest(loop->loop.mesh, &handover->path.peer, now + CONTESTED_AFTER);
     *recent_of(loop, &handover->path.peer) = (struct recent){handover->path.peer, now + RECENT_TIME};
     if (owner != address_thread) {
         // Behind those that wait, so that two for one path keep their order.
