@@ -21,6 +21,8 @@ struct dg_handover {
     uint8_t aead;       // dg_aead_id
     uint8_t hash;       // dg_hash_id of the suite
     uint8_t resumed;    // 1: with a ticket
+    uint8_t is_client;  // 1: we dialled; tx and rx are ours and the server's all the same
+    uint8_t has_rrc;    // 1: return_routability_check was negotiated (RFC 9853 3); only with connection IDs
     uint16_t suite;     // IANA
     uint16_t group;     // IANA, 0: plain PSK
     uint8_t cid_size;   // ours: 0 or DG_CID_SIZE

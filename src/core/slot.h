@@ -33,6 +33,8 @@ enum dg_slot_flags {
     DG_SLOT_RESUMED = 1 << 2,
     DG_SLOT_CLOSE_SENT = 1 << 3,
     DG_SLOT_CLOSE_RECEIVED = 1 << 4,
+    DG_SLOT_IS_CLIENT = 1 << 5,       // we dialled
+    DG_SLOT_HAS_RRC = 1 << 6,         // return_routability_check was negotiated (RFC 9853)
 };
 
 enum dg_identity_kind { // how the peer proved itself
