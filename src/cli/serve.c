@@ -134,8 +134,6 @@ int dg_cli_serve(int argc, char **argv)
         fprintf(stderr, "dtlsgate serve: %s\n", error);
         return DG_EXIT_USAGE;
     }
-    static const enum dg_log_level levels[] = {DG_LOG_ERROR, DG_LOG_WARNING, DG_LOG_INFO, DG_LOG_DEBUG};
-    dg_log_set_level(levels[options.log_level]);
     dg_log_set_clock(dg_clock_wall_ns);
     forbid_core_dumps();
     raise_descriptor_limit();

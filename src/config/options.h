@@ -58,7 +58,7 @@ struct dg_address_list {
     NUMBER(drain_rate, "drain-rate", "N", 20000, 1, 10000000, "close_notify alerts a second when the server stops") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
-    CHOICE(log_contents, "log-contents", "no|yes", 0, "at debug level, show the plaintext of clients too")
+    CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 
 struct dg_options {
 #define DG_OPTION_FIELD_TEXT(field, name, argument, help) char field[DG_OPTION_TEXT];
@@ -72,9 +72,12 @@ struct dg_options {
 #undef DG_OPTION_FIELD_CHOICE
 };
 
+// A CHOICE is the place of its word among the words. profile is an enum dg_profile, log_level an enum
+// dg_log_level; the others:
 enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
+enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
-enum { DG_CHOICE_YES, DG_CHOICE_NO };
+enum { DG_CHOICE_YES, DG_CHOICE_NO }; // every "yes|no"
 
 void dg_options_default(struct dg_options *options);
 // Sets one option from text. False: error names the option, what was found, what is expected and what to

@@ -106,9 +106,9 @@ bool dg_server_check_backend(struct dg_server *server, char *error, size_t error
     return false;
 }
 
-struct dg_backend dg_server_make_backend(void *context, const struct dg_backend_sink *sink, uint32_t worker,
-                                         uint32_t worker_count, struct dg_counters *counters, char *error,
-                                         size_t error_size)
+static struct dg_backend make_backend(void *context, const struct dg_backend_sink *sink, uint32_t worker,
+                                      uint32_t worker_count, struct dg_counters *counters, char *error,
+                                      size_t error_size)
 {
     const struct dg_server *server = context;
     const struct dg_options *options = &server->options;
@@ -116,7 +116,7 @@ struct dg_backend dg_server_make_backend(void *context, const struct dg_backend_
     if (strncmp(options->backend, "udp:", 4) == 0) {
         struct dg_backend_udp_config config = dg_backend_udp_config_default();
         config.target = server->backend_target;
-        config.allow_beyond_loopback = options->backend_network == 1;
+        config.allow_beyond_loopback = options->backend_network == DG_BACKEND_NETWORK_ANY;
         config.worker = worker;
         config.worker_count = worker_count;
         config.ports =
@@ -188,7 +188,7 @@ static void on_plaintext(void *context, dg_time now, struct dg_ref ref, struct d
     const struct dg_server *server = context;
     (void)now;
     dg_report_plaintext(is_from_client ? "said" : "answered", ref, identity, data, size,
-                        server->options.log_contents == 1);
+                        server->options.log_contents == DG_CHOICE_YES);
 }
 
 // --- loops -----------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
         .memory = &server->memfile.memory,
         .aead = &dg_wolf_aead,
         .engine = engine_config_of(server),
-        .backend = {.context = server, .make = dg_server_make_backend},
+        .backend = {.context = server, .make = make_backend},
         .hooks = {.context = server,
                   .opened = on_opened,
                   .closed = on_closed,

@@ -15,7 +15,8 @@
 #define FLIGHTS_PER_SHARD_MIN 256
 #define FLIGHTS_PER_SHARD_MAX (1u << 20)
 
-struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
+// Reads the credentials and builds a gate for them under this generation. NULL: error says why.
+static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
 {
     const struct dg_options *options = &server->options;
     const struct dg_credential_files files = {
@@ -30,7 +31,7 @@ struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generatio
         return NULL;
     const struct dg_gate_config config = {
         .credentials = credentials,
-        .profile = options->profile == 0 ? DG_PROFILE_MODERN : DG_PROFILE_IOT,
+        .profile = (enum dg_profile)options->profile,
         .authenticate_clients = options->client_auth == DG_CLIENT_AUTH_REQUIRED,
         .secrets = server->memfile.memory.secrets,
         .datagram_max = (uint16_t)options->datagram_max,
@@ -92,7 +93,7 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
     if (!dg_memfile_new(&server->memfile, &shape, error, error_size))
         return false;
     server->policy_generation = 1;
-    server->gate = dg_server_make_gate(server, server->policy_generation, error, error_size);
+    server->gate = make_gate(server, server->policy_generation, error, error_size);
     if (!server->gate)
         return false;
     server->front_gate = dg_gate_get(server->gate);
@@ -134,6 +135,7 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
         snprintf(error, error_size, "memory is short for a server");
         return NULL;
     }
+    dg_log_set_level((enum dg_log_level)options->log_level); // the process', as its lines are
     server->options = *options;
     server->on_datagram = on_datagram;
     server->callback_context = context;
@@ -173,7 +175,7 @@ static void report_start(const struct dg_server *server)
         dg_log_begin(&line, DG_LOG_INFO, "listening");
         dg_log_text(&line, "address", text);
         dg_log_text(&line, "backend", server->options.backend);
-        dg_log_text(&line, "profile", server->options.profile == 0 ? "modern" : "iot");
+        dg_log_text(&line, "profile", server->options.profile == DG_PROFILE_MODERN ? "modern" : "iot");
         dg_log_u64(&line, "workers", server->worker_count);
         dg_log_text(&line, "steering", server->options.steering == DG_STEERING_FILTER ? "filter" : "forward");
         dg_log_end(&line);
@@ -211,7 +213,7 @@ bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
 {
     pthread_mutex_lock(&server->reload_lock);
     uint32_t generation = server->policy_generation + 1;
-    struct dg_gate *gate = dg_server_make_gate(server, generation, error, error_size);
+    struct dg_gate *gate = make_gate(server, generation, error, error_size);
     if (gate) {
         // Workers ask under this lock: held for the exchange alone, never while files are read.
         pthread_mutex_lock(&server->lock);

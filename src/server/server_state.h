@@ -44,8 +44,6 @@ struct dg_server {
 
 // The memory file's shape for associations-max.
 struct dg_memory_shape dg_server_shape(const struct dg_options *options);
-// Reads the credentials and builds a gate for them under the next generation. NULL: error says why.
-struct dg_gate *dg_server_make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size);
 // Sockets of every thread for every listener, with the filter on each group.
 DG_MUST_USE bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size);
 void dg_server_close_sockets(struct dg_server *server);
@@ -53,8 +51,5 @@ void dg_server_close_sockets(struct dg_server *server);
 DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
 // Parses --backend, looks its host up and says whether it can be made.
 DG_MUST_USE bool dg_server_check_backend(struct dg_server *server, char *error, size_t error_size);
-struct dg_backend dg_server_make_backend(void *server, const struct dg_backend_sink *sink, uint32_t worker,
-                                         uint32_t worker_count, struct dg_counters *counters, char *error,
-                                         size_t error_size);
 
 #endif

@@ -2,7 +2,9 @@
 // Options: defaults, ranges, the words of refusals, and the documentation's table.
 #include "check.h"
 
+#include "base/log.h"
 #include "config/options.h"
+#include "crypto/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +107,40 @@ DG_TEST(options_without_client_credentials_are_refused)
     CHECK(dg_options_check(&options, error, sizeof error));
 }
 
+DG_TEST(options_words_have_their_numbers)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    const struct {
+        const char *name, *word;
+        const uint32_t *field;
+        uint32_t number;
+    } cases[] = {
+        {"client-auth", "required", &options.client_auth, DG_CLIENT_AUTH_REQUIRED},
+        {"client-auth", "insecure-none", &options.client_auth, DG_CLIENT_AUTH_INSECURE_NONE},
+        {"profile", "modern", &options.profile, DG_PROFILE_MODERN},
+        {"profile", "iot", &options.profile, DG_PROFILE_IOT},
+        {"connection-id", "yes", &options.connection_id, DG_CHOICE_YES},
+        {"connection-id", "no", &options.connection_id, DG_CHOICE_NO},
+        {"backend-network", "loopback", &options.backend_network, DG_BACKEND_NETWORK_LOOPBACK},
+        {"backend-network", "any", &options.backend_network, DG_BACKEND_NETWORK_ANY},
+        {"steering", "filter", &options.steering, DG_STEERING_FILTER},
+        {"steering", "forward", &options.steering, DG_STEERING_FORWARD},
+        {"log-level", "error", &options.log_level, DG_LOG_ERROR},
+        {"log-level", "warning", &options.log_level, DG_LOG_WARNING},
+        {"log-level", "info", &options.log_level, DG_LOG_INFO},
+        {"log-level", "debug", &options.log_level, DG_LOG_DEBUG},
+        {"log-contents", "yes", &options.log_contents, DG_CHOICE_YES},
+        {"log-contents", "no", &options.log_contents, DG_CHOICE_NO},
+    };
+    CHECK_EQ(options.log_contents, DG_CHOICE_NO);
+    CHECK_EQ(options.backend_network, DG_BACKEND_NETWORK_LOOPBACK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_MSG(dg_options_set(&options, cases[i].name, cases[i].word, error, sizeof error), "%s", error);
+        CHECK_MSG(*cases[i].field == cases[i].number, "%s %s", cases[i].name, cases[i].word);
+    }
+}
+
 DG_TEST(options_documentation_is_the_table)
 {
     char *made = NULL;
@@ -135,6 +171,7 @@ int main(int argc, char **argv)
         DG_CASE(options_are_set_in_both_forms),
         DG_CASE(options_refusals_say_found_expected_and_keep_the_value),
         DG_CASE(options_without_client_credentials_are_refused),
+        DG_CASE(options_words_have_their_numbers),
         DG_CASE(options_documentation_is_the_table),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
