@@ -20,61 +20,73 @@ typedef struct dtlsgate_options dtlsgate_options; // what a server is made from
 typedef struct dtlsgate_server dtlsgate_server;   // a running or stopped server
 typedef struct dtlsgate_peer dtlsgate_peer;       // who spoke, inside a callback
 
-// Makes an empty set of options. NULL: out of memory. The caller frees it with dtlsgate_options_free, and
-// may do so as soon as the server is made. Any thread; one thread at a time for one object.
+// Every function may be called from any thread, but for what is said at it. One object of options or of a server
+// takes one call at a time, but for those marked "at any time".
+
+// Makes a set of options with their defaults. NULL: out of memory. The caller frees it with
+// dtlsgate_options_free, and may do so as soon as the server is made.
 DTLSGATE_API dtlsgate_options *dtlsgate_options_new(void);
-DTLSGATE_API void dtlsgate_options_free(dtlsgate_options *options); // NULL is fine
+// Frees the options. NULL is fine.
+DTLSGATE_API void dtlsgate_options_free(dtlsgate_options *options);
 
 // Sets one option by the name that `dtlsgate serve` knows it by, without the dashes ("listen",
-// "psk-file"; docs/options.md lists all). name, value: NUL-terminated, copied. false: error (of error_size
-// bytes, DTLSGATE_ERROR_SIZE holds any) says what was found and what is expected; options are unchanged.
+// "psk-file"; docs/options.md lists all). name, value: NUL-terminated, copied. error: of error_size bytes, the
+// caller's (DTLSGATE_ERROR_SIZE holds any). false: error says what was found and what is expected; options are
+// unchanged, set another value. "log-level" is the process' and takes effect as a server is made; log lines go to
+// standard error.
 DTLSGATE_API bool dtlsgate_options_set(dtlsgate_options *options, const char *name, const char *value, char *error,
                                        size_t error_size);
 
 // Called with each datagram of an authenticated client when the backend option is "callback". data: size
 // bytes of plaintext, valid until the return. peer: valid until the return. context: as given to
 // dtlsgate_server_new. Runs on a worker thread of the server, several at once where there are several
-// workers; it must not block, nor call dtlsgate_server_stop or _free.
+// workers; it must not block, nor call dtlsgate_server_reload, _stop or _free.
 typedef void (*dtlsgate_datagram_callback)(void *context, const dtlsgate_peer *peer, const uint8_t *data, size_t size);
 
-// Reads and checks credentials, opens the sockets. on_datagram may be NULL unless the backend is "callback".
-// NULL: error says why and what to do; nothing is left behind. Any thread. Refuses to be made without
-// something to check clients by, unless the option client-auth says insecure-none (RFC 9325 4.5: peers are
-// authenticated).
+// Reads and checks credentials, opens the sockets. options are copied. on_datagram may be NULL unless the backend is
+// "callback"; context is the program's, passed to it and never looked at. NULL: error (as above) says why and what
+// to do; nothing is left behind. Refuses to be made without something to check clients by, unless the option
+// client-auth says insecure-none (RFC 9325 4.5: peers are authenticated). The caller frees it with
+// dtlsgate_server_free.
 DTLSGATE_API dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *options,
                                                   dtlsgate_datagram_callback on_datagram, void *context, char *error,
                                                   size_t error_size);
-// Starts the threads. false: error says why; the server can only be freed then. Once for each server.
+// Starts the threads, once for each server: from now on clients are served. Returns at once. The threads take no
+// signals. false: the host allows no further thread, error says so; the server can only be freed then.
 DTLSGATE_API bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size);
 // The UDP port of the listener with this index (order of the listen options), in host order; 0: no such
-// listener. Useful where port 0 was asked for. Any thread.
+// listener. Useful where port 0 was asked for. At any time.
 DTLSGATE_API uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener);
 // Reads the credential files again, checks them whole and swaps them in; associations whose credential is
-// gone are closed before their next datagram passes. false: error says why, the old ones stay in force.
-// Any thread but a callback's.
+// gone are closed before their next datagram passes. false: error says why and the old ones stay in force: mend
+// the files and call again. Only between start and stop; never from a callback.
 DTLSGATE_API bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size);
 // Sends close_notify to every client (RFC 8446 6.1), paced by the option drain-rate, and ends the threads;
-// returns when they have ended. At most wait_ms milliseconds are spent on the alerts. Any thread but a
-// callback's.
+// returns when they have ended. At most wait_ms milliseconds are spent on the alerts. Does nothing where the server
+// was not started or has been stopped. Never from a callback.
 DTLSGATE_API void dtlsgate_server_stop(dtlsgate_server *server, unsigned wait_ms);
-// Stops where that was not done, wipes keys and frees everything. NULL is fine.
+// Stops where that was not done, without time for the alerts, wipes keys and frees everything. NULL is fine. Never
+// from a callback.
 DTLSGATE_API void dtlsgate_server_free(dtlsgate_server *server);
-// Associations that are open at the moment. Any thread.
+// Associations that are open at the moment. At any time.
 DTLSGATE_API size_t dtlsgate_server_associations(const dtlsgate_server *server);
-// The counter of this name (docs/counters.md), summed over all threads; 0 for an unknown name. Any thread.
+// The counter of this name (docs/counters.md), summed over all threads; 0 for an unknown name. At any time.
 DTLSGATE_API uint64_t dtlsgate_server_counter(const dtlsgate_server *server, const char *name);
 
-// Inside the callback: protects and sends data, size bytes, to the peer. false: too large for one datagram
-// (option datagram-max), or the association has just ended.
+// Inside the callback only: protects data, size bytes, the caller's, and queues it to the peer. false: nothing was
+// sent: too large for one datagram (option datagram-max), the association has just ended, or the send queue is full;
+// each is counted. As with any datagram, true is no promise that it arrives.
 DTLSGATE_API bool dtlsgate_answer(const dtlsgate_peer *peer, const uint8_t *data, size_t size);
-// Inside the callback: the identity that the peer has proven (PSK identity, certificate name, key digest),
-// *ret_size bytes, not NUL-terminated, chosen by the peer or its certifier: escape it before showing it.
+// Inside the callback only: the identity that the peer has proven (PSK identity, certificate name, key digest),
+// *ret_size bytes, valid until the callback returns, not NUL-terminated, chosen by the peer or its certifier: escape
+// it before showing it. *ret_size 0: clients are not authenticated (client-auth insecure-none), or an answer has
+// just ended the association.
 DTLSGATE_API const uint8_t *dtlsgate_peer_identity(const dtlsgate_peer *peer, size_t *ret_size);
-// Inside the callback: the association's random id, never reused. An association is told from another by
-// this, never by its address.
+// Inside the callback only: the association's random id, never 0, never reused. An association is told from another
+// by this, never by its address.
 DTLSGATE_API uint64_t dtlsgate_peer_association(const dtlsgate_peer *peer);
 
-// "0.1.0"; static.
+// "0.1.0"; static. At any time.
 DTLSGATE_API const char *dtlsgate_version(void);
 
 #ifdef __cplusplus
