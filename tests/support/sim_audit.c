@@ -94,21 +94,15 @@ void sim_audit_note(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonc
     note(aead, key, nonce);
 }
 
-void sim_audit_note_handover(const struct dg_handover *handover)
+void sim_audit_note_number(const struct dg_handover *handover, uint64_t number)
 {
-    enum dg_aead_id aead = (enum dg_aead_id)handover->aead;
-    if (handover->version == 12 && dg_aead_table[aead].explicit_size > 0) {
-        return; // its nonces are on the wire
+    uint64_t masked = handover->version == 12 ? UINT64_C(1) << 48 | number : number; // epoch 1
+    uint8_t nonce[DG_AEAD_NONCE];
+    memcpy(nonce, handover->tx.iv, sizeof nonce);
+    for (int i = 0; i < 8; i++) {
+        nonce[4 + i] ^= (uint8_t)(masked >> (56 - 8 * i));
     }
-    for (uint64_t sequence = 0; sequence < handover->tx_next; sequence++) {
-        uint64_t number = handover->version == 12 ? UINT64_C(1) << 48 | sequence : sequence;
-        uint8_t nonce[DG_AEAD_NONCE];
-        memcpy(nonce, handover->tx.iv, sizeof nonce);
-        for (int i = 0; i < 8; i++) {
-            nonce[4 + i] ^= (uint8_t)(number >> (56 - 8 * i));
-        }
-        sim_audit_note(aead, handover->tx.key, nonce);
-    }
+    sim_audit_note((enum dg_aead_id)handover->aead, handover->tx.key, nonce);
 }
 
 static bool wolf_seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[DG_AEAD_NONCE],

@@ -20,7 +20,7 @@ uint64_t sim_audit_repeated(void); // must be 0
 
 // A nonce that the TLS library used with this key: what it may not be used for again.
 void sim_audit_note(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[DG_AEAD_NONCE]);
-// The numbers below tx_next, of ciphers that make the nonce from the number (1.3, and ChaCha20 in 1.2).
-void sim_audit_note_handover(const struct dg_handover *handover);
+// The same for a cipher that makes the nonce from the record number (1.3, and ChaCha20 in 1.2).
+void sim_audit_note_number(const struct dg_handover *handover, uint64_t number);
 
 #endif

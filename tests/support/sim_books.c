@@ -141,7 +141,8 @@ bool sim_plaintext_echoed(struct sim_world *world, uint32_t life, const uint8_t 
 
 // --- nonces ----------------------------------------------------------------------------------------------
 
-// Keeps the protected 1.2 records of the TLS library: their nonces stand in clear behind the header.
+// Keeps the records of the TLS library under the application's keys. Of 1.2 the nonce or the number stands in
+// clear; of 1.3 the numbers are 0, 1, .. in this order.
 void sim_books_front_sent(struct sim_world *world, const struct dg_path *path, size_t size)
 {
     const uint8_t *data = world->room;
@@ -155,7 +156,9 @@ void sim_books_front_sent(struct sim_world *world, const struct dg_path *path, s
         bool is_plain = !reader.failed && epoch == 0 && type >= DG_CONTENT_CHANGE_CIPHER_SPEC;
         if (!is_plain) {
             // From the first protected record to the end; with a connection ID its length is known later.
-            if (type == DG_CONTENT_TLS12_CID || epoch == 1) {
+            bool is_13 = (type & (DG_UNIFIED_FIXED_MASK | DG_UNIFIED_EPOCH_MASK)) ==
+                         (DG_UNIFIED_FIXED | DG_EPOCH13_APPLICATION);
+            if (is_13 || type == DG_CONTENT_TLS12_CID || epoch == 1) {
                 struct sim_flown *flown = &world->flown[world->flown_next++ % 256];
                 flown->peer = path->peer;
                 flown->size = size - at < sizeof flown->bytes ? size - at : sizeof flown->bytes;
@@ -167,7 +170,7 @@ void sim_books_front_sent(struct sim_world *world, const struct dg_path *path, s
     }
 }
 
-static void note_flown(const struct sim_flown *flown, const struct dg_handover *handover)
+static void note_flown12(const struct sim_flown *flown, const struct dg_handover *handover)
 {
     size_t header = DG_RECORD12_HEADER;
     if (flown->bytes[0] == DG_CONTENT_TLS12_CID) {
@@ -176,10 +179,15 @@ static void note_flown(const struct sim_flown *flown, const struct dg_handover *
             return;
         }
     }
-    uint8_t nonce[DG_AEAD_NONCE];
     if (flown->size < header + 8) {
         return;
     }
+    if (dg_aead_table[handover->aead].explicit_size == 0) {
+        struct dg_reader reader = dg_reader_of(flown->bytes + 5, 6);
+        sim_audit_note_number(handover, dg_read_u48(&reader));
+        return;
+    }
+    uint8_t nonce[DG_AEAD_NONCE];
     memcpy(nonce, handover->tx.iv, 4);
     memcpy(nonce + 4, flown->bytes + header, 8);
     sim_audit_note((enum dg_aead_id)handover->aead, handover->tx.key, nonce);
@@ -187,16 +195,18 @@ static void note_flown(const struct sim_flown *flown, const struct dg_handover *
 
 void sim_books_handed_over(struct sim_world *world, const struct dg_handover *handover)
 {
+    const size_t places = sizeof world->flown / sizeof *world->flown;
+    uint64_t number = 0;
     world->handed_over++;
-    sim_audit_note_handover(handover);
-    bool is_explicit = handover->version == 12 && dg_aead_table[handover->aead].explicit_size > 0;
-    for (size_t i = 0; i < sizeof world->flown / sizeof *world->flown; i++) {
-        struct sim_flown *flown = &world->flown[i];
+    for (size_t i = 0; i < places; i++) {
+        struct sim_flown *flown = &world->flown[(world->flown_next + i) % places]; // oldest first
         if (flown->size == 0 || !dg_address_equal(&flown->peer, &handover->path.peer)) {
             continue;
         }
-        if (is_explicit) {
-            note_flown(flown, handover);
+        if (handover->version == 12) {
+            note_flown12(flown, handover);
+        } else {
+            sim_audit_note_number(handover, number++);
         }
         flown->size = 0;
     }
