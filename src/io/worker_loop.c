@@ -158,8 +158,6 @@ void dg_worker_loop_free(struct dg_worker_loop *loop)
     free(loop);
 }
 
-struct dg_engine *dg_worker_loop_engine(struct dg_worker_loop *loop) { return loop->engine; }
-
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
 
 // --- datagrams -------------------------------------------------------------------------------------------

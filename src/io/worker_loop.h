@@ -58,7 +58,4 @@ void dg_worker_loop_free(struct dg_worker_loop *loop); // the slots stay in memo
 void dg_worker_loop_run(void *loop);
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how); // from any thread
 
-// For status, while the thread does not run.
-struct dg_engine *dg_worker_loop_engine(struct dg_worker_loop *loop);
-
 #endif
