@@ -15,6 +15,7 @@ import hello
 from harness import Credentials, Server, Skipped, case, check, check_equal
 from hello import Hello
 
+# The sanitizers keep freed memory for a while: what is resident says something only without them.
 SPOOFED = 20_000 if not harness.SANITIZED else 4_000
 
 
@@ -39,7 +40,7 @@ def nothing_is_stored(make):
     memory, descriptors, threads = server.status("VmRSS"), server.descriptors(), server.status("Threads")
     counters = spoofed_hellos(server, SPOOFED, make)
     grown = server.status("VmRSS") - memory
-    check(grown < (256 if not harness.SANITIZED else 8192), f"{grown} kB more resident after {SPOOFED} spoofed hellos")
+    check(harness.SANITIZED or grown < 256, f"{grown} kB more resident after {SPOOFED} spoofed hellos")
     check_equal(server.descriptors(), descriptors, "descriptors")
     check_equal(server.status("Threads"), threads, "threads")
     check_equal(counters.get("handshakes_started", 0), 0, "handshakes begun without a cookie")
@@ -71,7 +72,7 @@ def first_fragments_of_spoofed_hellos_take_bounded_memory():
     memory = server.status("VmRSS")
     counters = spoofed_hellos(server, SPOOFED // 2, first_fragment)
     grown = server.status("VmRSS") - memory
-    check(grown < (256 if not harness.SANITIZED else 8192), f"{grown} kB more resident")
+    check(harness.SANITIZED or grown < 256, f"{grown} kB more resident")
     check_equal(counters.get("handshakes_started", 0), 0, "handshakes begun without a cookie")
 
 
