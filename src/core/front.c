@@ -193,22 +193,52 @@ static bool take_protected(struct dg_front *front, const struct dg_front_datagra
     return true;
 }
 
-// Whether an unprotected record has the shape of its type: one message of it fills the record.
-static bool plaintext_fits(uint8_t type, struct dg_bytes body)
+// The messages that a client sends in clear after its hello (RFC 5246 7.3), in a size that the library takes.
+static bool messages_fit(struct dg_bytes body)
+{
+    if (!dg_handshake_record_fits(body)) {
+        return false;
+    }
+    struct dg_reader reader = dg_reader_in(body);
+    while (dg_reader_left(&reader) > 0) {
+        struct dg_handshake_fragment part;
+        if (!dg_handshake_fragment_read(&reader, &part) || part.length > DG_FRONT_MESSAGE_MAX ||
+            (part.type != DG_HS_CERTIFICATE && part.type != DG_HS_CLIENT_KEY_EXCHANGE &&
+             part.type != DG_HS_CERTIFICATE_VERIFY)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether an unprotected record has a place in the handshake and the shape of its type.
+static bool plaintext_fits(const struct dg_handshake_entry *entry, uint8_t type, struct dg_bytes body)
 {
     struct dg_reader reader = dg_reader_in(body);
     switch (type) {
     case DG_CONTENT_HANDSHAKE:
-        return dg_handshake_record_fits(body);
+        return messages_fit(body);
     case DG_CONTENT_CHANGE_CIPHER_SPEC: // RFC 5246 7.1
         return body.size == 1 && body.data[0] == 1;
     case DG_CONTENT_ALERT: // RFC 8446 6
         return body.size == 2;
     case DG_CONTENT_ACK: // RFC 9147 7: pairs of two 64-bit numbers behind their length
-        return dg_read_block16(&reader).size % 16 == 0 && dg_reader_done(&reader);
+        return entry->offers_13 && dg_read_block16(&reader).size % 16 == 0 && dg_reader_done(&reader);
     default:
         return false;
     }
+}
+
+// Nobody can vouch for the number of an unprotected record: one far ahead would move the library's window past all
+// that the client itself sends. So these are numbered here, in the order in which they came.
+static void renumber(struct dg_handshake_entry *entry, const struct dg_record *record)
+{
+    if (entry->plain_next > DG_SEQUENCE48_MAX) {
+        return; // so many never come
+    }
+    struct dg_writer writer = dg_writer_of(record->start + 5, 6);
+    dg_write_u48(&writer, entry->plain_next++);
+    DG_BUG_UNLESS(!writer.failed);
 }
 
 static bool take_record(struct dg_front *front, const struct dg_front_datagram *datagram,
@@ -233,12 +263,14 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
         return true;
     }
     // Anybody who knows the client's port can send these, and the library would end the handshake over one
-    // that does not parse.
+    // that does not parse or has no place in it.
     struct dg_bytes body = {.data = record->start + record->header_size, .size = record->size - record->header_size};
-    if (!plaintext_fits(record->type, body)) {
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    if (!plaintext_fits(entry, record->type, body)) {
         dg_count(front->counters, DG_COUNT_DROP_RECORD_MALFORMED);
         return true;
     }
+    renumber(entry, record);
     dg_front_feed(front, datagram->now, place, record->start, record->size);
     return true;
 }

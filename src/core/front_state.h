@@ -17,6 +17,7 @@
 #define DG_FRONT_REPEAT_INTERVAL DG_SECOND       // between two repeated hellos that are answered
 #define DG_FRONT_RETRY_INTERVAL DG_MILLISECOND   // between two attempts to hand over
 #define DG_FRONT_TIMER_MIN DG_MILLISECOND        // a handshake's timer never fires twice at the same time
+#define DG_FRONT_MESSAGE_MAX 16384               // of a client in clear: a chain of certificates
 #define DG_FRONT_PENDING_MAX 64                  // hand-overs that have left their handshake and wait for room
 
 struct dg_front {

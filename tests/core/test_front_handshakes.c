@@ -411,13 +411,53 @@ DG_TEST(front_gives_a_handshake_only_its_epochs)
         {DG_CONTENT_ACK, 2, true, {0, 0}},               {DG_CONTENT_ACK, 18, true, {0, 16}},
         {DG_CONTENT_ACK, 17, false, {0, 15}},            {DG_CONTENT_ACK, 18, false, {0, 15}},
         {DG_CONTENT_ACK, 18, false, {0xff, 0xf0}},
+        // What no client says in clear, and what is longer than any chain of certificates.
+        {DG_CONTENT_HANDSHAKE, 12, false, {0, 0, 0, 0, 0, 2}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {20, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {24, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {99, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, true, {11, 0, 0x40, 0, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {11, 0, 0x40, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, true, {15, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, true, {16, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
     };
-    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+    struct toy_client newer = client_of(true, false, 2);
+    newer.path.peer.port++;
+    front_rig_begin(&rig, NOW, &newer);
+    for (size_t i = 0; i < 2 * sizeof records / sizeof *records; i++) {
+        size_t which = i / 2;
+        struct toy_client *of = i % 2 == 0 ? &client : &newer;
+        // RFC 9147 7: acknowledgements are of DTLS 1.3.
+        bool fits = records[which].fits && (of == &newer || records[which].type != DG_CONTENT_ACK);
         received = rig.gate.receive_calls;
-        size = toy_plain(&client, records[i].type, records[i].body, records[i].size, datagram, sizeof datagram);
-        front_rig_give(&rig, NOW, &client.path, datagram, size);
-        CHECK_MSG(rig.gate.receive_calls == received + records[i].fits, "record %zu", i);
+        size = toy_plain(of, records[which].type, records[which].body, records[which].size, datagram, sizeof datagram);
+        front_rig_give(&rig, NOW, &of->path, datagram, size);
+        CHECK_MSG(rig.gate.receive_calls == received + fits, "record %zu", which);
     }
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
+    CHECK_EQ(front_rig_run(&rig, NOW, &newer), TOY_DONE);
+    front_rig_close(&rig);
+}
+
+// Attack 19 where nothing is authenticated yet: a stranger's record with a number far ahead must not move the library's
+// window past what the client sends, so numbers of unprotected records are the front's.
+DG_TEST(front_numbers_unprotected_records_itself)
+{
+    static struct rig rig;
+    front_rig_init(&rig);
+    front_rig_open(&rig);
+    struct toy_client client = client_of(false, false, 1);
+    front_rig_begin(&rig, NOW, &client);
+    uint64_t hello = rig.gate.last_sequence, real = client.plain_sequence;
+    static const uint64_t NUMBERS[] = {(UINT64_C(1) << 48) - 1, 0, 5, 5, 1000};
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++) {
+        uint8_t datagram[64];
+        client.plain_sequence = NUMBERS[i];
+        size_t size = toy_plain(&client, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.last_plain_sequence, hello + 1 + i);
+    }
+    client.plain_sequence = real;
     CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
     front_rig_close(&rig);
 }
@@ -471,6 +511,7 @@ int main(int argc, char **argv)
         DG_CASE(front_pool_of_early_data_is_bounded_and_freed),
         DG_CASE(front_ignores_a_handshakes_cid_from_elsewhere),
         DG_CASE(front_gives_a_handshake_only_its_epochs),
+        DG_CASE(front_numbers_unprotected_records_itself),
         DG_CASE(front_reports_why_a_handshake_failed),
     };
     return dg_test_main(cases, sizeof cases / sizeof *cases, argc, argv);

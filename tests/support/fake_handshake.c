@@ -295,6 +295,9 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
         handshake->alert_received = copy[14];
         step = fail(handshake, DG_COUNT_NONE, "the client ended the handshake with an alert");
     }
+    if (is_record && !record.is_unified && record.epoch == 0) {
+        gate->last_plain_sequence = record.sequence;
+    }
     free(copy);
     return step;
 }

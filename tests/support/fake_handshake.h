@@ -31,6 +31,7 @@ struct fake_gate {
     unsigned live;       // handshakes not freed yet
     unsigned violations; // application data, several records at once, calls after the end
     uint64_t last_sequence; // record number of the last hello given
+    uint64_t last_plain_sequence; // and of the last unprotected record
     size_t last_hello_bytes;
     bool last_had_cid;
 };
