@@ -12,6 +12,9 @@
 
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
+// What may lie around a ticket in the datagram in which our record layer repeats it: its name, IV and tag, the
+// message's header and fields, the record with the longest connection ID, and in 1.2 ChangeCipherSpec and Finished.
+#define AROUND_TICKET 240
 #define ENVELOPE_FIXED (2 + 1 + 8 + 4 + 1) // inner size, kind, credential, expiry, identity size
 
 static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *name, const uint8_t *nonce, uint8_t *data,
@@ -90,8 +93,12 @@ static int encrypt(struct dg_handshake *handshake, uint8_t *name, uint8_t *iv, u
     struct dg_proof none = {.kind = DG_IDENTITY_NONE};
     if (!handshake->proof.known && gate->config.authenticate_clients)
         none.kind = 0xff;
-    size_t whole = append_proof(handshake->proof.known ? &handshake->proof : &none, buffer, (size_t)size,
-                                (size_t)*ret_size);
+    // It is never repeated in parts (RFC 9147 5.8.4), so it has to fit; a long identity may be too long for that.
+    size_t capacity = (size_t)*ret_size;
+    size_t fits = gate->config.datagram_max - (size_t)AROUND_TICKET;
+    if (fits < capacity && fits >= (size_t)size + ENVELOPE_FIXED)
+        capacity = fits;
+    size_t whole = append_proof(handshake->proof.known ? &handshake->proof : &none, buffer, (size_t)size, capacity);
     if (whole == 0)
         return WOLFSSL_TICKET_RET_FATAL;
     memcpy(name, secrets->ticket_name[0], DG_TICKET_KEY_NAME);
