@@ -2,6 +2,7 @@
 // Chooses the subcommand. Never does anything itself.
 #include "cli/cli.h"
 
+#include "config/connect_options.h"
 #include "config/options.h"
 #include "dtlsgate/dtlsgate.h"
 
@@ -46,9 +47,10 @@ static int cli_version(int argc, char **argv)
 
 static int cli_options_table(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    dg_options_markdown(stdout);
+    if (argc > 1 && strcmp(argv[1], "connect") == 0)
+        dg_connect_options_markdown(stdout);
+    else
+        dg_options_markdown(stdout);
     return DG_EXIT_OK;
 }
 

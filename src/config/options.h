@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one table of options: it makes the struct, the parser, the ranges, the defaults, the help text and
+// The one table of options of `dtlsgate serve`: it makes the struct, the parser, the ranges, the defaults, the help text and
 // docs/options.md. Never opens a file, never acts on an option.
 #ifndef DG_CONFIG_OPTIONS_H
 #define DG_CONFIG_OPTIONS_H
 
-#include "base/attributes.h"
-#include "core/address.h"
+#include "config/option_table.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#define DG_OPTION_TEXT 512    // bytes of a text value with its NUL
-#define DG_OPTION_ADDRESSES 8 // values of an option that may be given several times
-
-struct dg_address_list {
-    struct dg_address items[DG_OPTION_ADDRESSES];
-    uint32_t count;
-};
-
-// TEXT(field, name, argument, help)
-// ADDRESSES(field, name, argument, help)
-// NUMBER(field, name, argument, default, min, max, help)
-// CHOICE(field, name, "word|word|..", default index, help)
 #define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                           \
     ADDRESSES(listen, "listen", "ADDR:PORT", "where clients come to, as 192.0.2.1:5684 or [2001:db8::1]:5684; may be given up to 8 times") \
     TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, or udp:HOST:PORT") \
@@ -61,15 +43,7 @@ struct dg_address_list {
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 
 struct dg_options {
-#define DG_OPTION_FIELD_TEXT(field, name, argument, help) char field[DG_OPTION_TEXT];
-#define DG_OPTION_FIELD_ADDRESSES(field, name, argument, help) struct dg_address_list field;
-#define DG_OPTION_FIELD_NUMBER(field, name, argument, preset, min, max, help) uint32_t field;
-#define DG_OPTION_FIELD_CHOICE(field, name, words, preset, help) uint32_t field;
     DG_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER, DG_OPTION_FIELD_CHOICE)
-#undef DG_OPTION_FIELD_TEXT
-#undef DG_OPTION_FIELD_ADDRESSES
-#undef DG_OPTION_FIELD_NUMBER
-#undef DG_OPTION_FIELD_CHOICE
 };
 
 // A CHOICE is the place of its word among the words. profile is an enum dg_profile, log_level an enum
@@ -77,7 +51,6 @@ struct dg_options {
 enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
 enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
-enum { DG_CHOICE_YES, DG_CHOICE_NO }; // every "yes|no"
 
 void dg_options_default(struct dg_options *options);
 // Sets one option from text. False: error names the option, what was found, what is expected and what to

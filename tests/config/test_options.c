@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "base/log.h"
+#include "config/connect_options.h"
 #include "config/options.h"
 #include "crypto/gate.h"
 
@@ -105,6 +106,9 @@ DG_TEST(options_without_client_credentials_are_refused)
     CHECK(dg_options_check(&open, error, sizeof error));
     REQUIRE(parse(&options, "--client-ca", "ca.pem"));
     CHECK(dg_options_check(&options, error, sizeof error));
+    REQUIRE(parse(&options, "--client-auth", "insecure-none"));
+    CHECK(!dg_options_check(&options, error, sizeof error));
+    CHECK_MSG(strstr(error, "contradict") != NULL, "%s", error);
 }
 
 DG_TEST(options_words_have_their_numbers)
@@ -141,13 +145,13 @@ DG_TEST(options_words_have_their_numbers)
     }
 }
 
-DG_TEST(options_documentation_is_the_table)
+static void is_documented(void (*print)(FILE *out))
 {
     char *made = NULL;
     size_t made_size = 0;
     FILE *out = open_memstream(&made, &made_size);
     REQUIRE(out);
-    dg_options_markdown(out);
+    print(out);
     fclose(out);
     const char *source = getenv("DTLSGATE_SOURCE");
     char path[512];
@@ -164,6 +168,76 @@ DG_TEST(options_documentation_is_the_table)
     free(made);
 }
 
+DG_TEST(options_documentation_is_the_table)
+{
+    is_documented(dg_options_markdown);
+    is_documented(dg_connect_options_markdown);
+}
+
+static bool connects(const char *words)
+{
+    struct dg_connect_options options;
+    char text[512], *argv[16];
+    int argc = 0;
+    snprintf(text, sizeof text, "%s", words);
+    for (char *word = strtok(text, " "); word && argc < 16; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    dg_connect_options_default(&options);
+    error[0] = '\0';
+    return dg_connect_options_parse(&options, argc, argv, error, sizeof error) &&
+           dg_connect_options_check(&options, error, sizeof error);
+}
+
+// CWE-807: a client that nothing tells who the server is does not connect, unless by the explicit word.
+DG_TEST(connect_options_verify_by_default)
+{
+    CHECK(!connects(""));
+    CHECK_MSG(strstr(error, "--ca FILE") && strstr(error, "--insecure-no-verify"), "%s", error);
+    CHECK(!connects("--cert c.pem --key k.pem"));
+    CHECK(connects("--insecure-no-verify"));
+    CHECK(!connects("--insecure-no-verify --ca ca.pem"));
+    CHECK(connects("--ca ca.pem"));
+    CHECK(connects("--pin sha256:00"));
+    CHECK(connects("--psk-file psk.txt"));
+}
+
+DG_TEST(connect_options_flags_take_no_value)
+{
+    CHECK(connects("--psk-file p --hex -w 3"));
+    CHECK(connects("--hex --psk-file p --wait=3"));
+    CHECK(!connects("--psk-file p --hex=yes"));
+    CHECK_STR(error, "--hex: found \"yes\", expected no value");
+    CHECK(!connects("--psk-file p --hexa"));
+    CHECK_MSG(strstr(error, "nearest is --hex; do: dtlsgate connect --help") != NULL, "%s", error);
+    CHECK(!connects("--psk-file p -w"));
+    CHECK_STR(error, "--wait: its value is missing");
+}
+
+DG_TEST(connect_options_that_contradict_are_refused)
+{
+    static const struct {
+        const char *words, *expected;
+    } cases[] = {
+        {"--psk-file p --hex --datagram", "--hex and --datagram"},
+        {"--psk-file p --listen 127.0.0.1:1 --hex", "a tunnel"},
+        {"--psk-file p --listen 127.0.0.1:1 --listen 127.0.0.1:2", "stands there twice"},
+        {"--psk-file p --listen 192.0.2.1:1", "--listen-network any"},
+        {"--psk-file p --listen 0.0.0.0:1", "--listen-network any"},
+        {"--psk-file p --rebind 1 --connection-id no", "needs connection IDs"},
+        {"--ca ca.pem --psk-identity x", "needs --psk-file"},
+        {"--ca ca.pem --cert c.pem", "--key FILE is missing"},
+        {"--ca ca.pem --key k.pem", "--cert FILE is missing"},
+        {"--pin sha256:00 --raw-public-key", "--key FILE is missing"},
+        {"--pin sha256:00 --raw-public-key --key k --cert c", "two ways"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_MSG(!connects(cases[i].words), "case %zu was taken", i);
+        CHECK_MSG(strstr(error, cases[i].expected) != NULL, "case %zu: \"%s\"", i, error);
+    }
+    CHECK(connects("--psk-file p --listen 192.0.2.1:1 --listen-network any"));
+    CHECK(connects("--psk-file p --listen [::1]:1 --rebind 1"));
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -173,6 +247,9 @@ int main(int argc, char **argv)
         DG_CASE(options_without_client_credentials_are_refused),
         DG_CASE(options_words_have_their_numbers),
         DG_CASE(options_documentation_is_the_table),
+        DG_CASE(connect_options_verify_by_default),
+        DG_CASE(connect_options_flags_take_no_value),
+        DG_CASE(connect_options_that_contradict_are_refused),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one table of options of `dtlsgate connect`: it makes the struct, the parser, the ranges, the defaults, the
+// help text and its part of docs/options.md. Never opens a file, never acts on an option.
+#ifndef DG_CONFIG_CONNECT_OPTIONS_H
+#define DG_CONFIG_CONNECT_OPTIONS_H
+
+#include "config/option_table.h"
+
+// See option_table.h.
+#define DG_CONNECT_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, FLAG)                                             \
+    TEXT(psk_file, "psk-file", "FILE", "our pre-shared key, a line \"identity:hex key\"; mode 0600") \
+    TEXT(psk_identity, "psk-identity", "NAME", "which line of --psk-file is ours; needed where it has several") \
+    TEXT(cert, "cert", "FILE", "our certificate chain, PEM, our own certificate first") \
+    TEXT(key, "key", "FILE", "the private key of --cert, or of --raw-public-key, PEM; mode 0600") \
+    FLAG(raw_public_key, "raw-public-key", "show the public key of --key (RFC 7250) instead of a certificate") \
+    TEXT(ca, "ca", "FILE", "CA certificates that the server's certificate must end in, PEM") \
+    TEXT(server_name, "server-name", "NAME", "name that the server's certificate must be for, and that is asked for; without it the HOST that is connected to, where there is a --ca") \
+    TEXT(pin, "pin", "sha256:HEX", "the SHA-256 of the server's public key (SubjectPublicKeyInfo), of a certificate or raw") \
+    FLAG(insecure_no_verify, "insecure-no-verify", "whoever answers is taken for the server; never a default") \
+    CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
+    CHOICE(dtls, "dtls", "any|1.2|1.3", 0, "the version of DTLS that is offered") \
+    CHOICE(connection_id, "connection-id", "yes|no", 0, "ask for connection IDs (RFC 9146), so that our address may change") \
+    CHOICE(resume, "resume", "yes|no", 0, "offer the last session ticket when connecting again") \
+    NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
+    NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 15, 1, 600, "a handshake has failed when it takes longer") \
+    NUMBER(retransmit, "retransmit", "SECONDS", 1, 1, 60, "first repetition of a handshake flight; doubles from there") \
+    FLAG(datagram, "datagram", "each read(2) of the standard input is a datagram, instead of each line") \
+    FLAG(hex, "hex", "lines of hexadecimal digits in and out, a datagram each") \
+    NUMBER(wait, "wait", "SECONDS", 0, 0, 86400, "or -w: after the input's end, go on until nothing has come for this long; 0: end at once") \
+    ADDRESSES(listen, "listen", "ADDR:PORT", "be a tunnel: a local UDP port, with an association of its own for each local sender") \
+    CHOICE(listen_network, "listen-network", "loopback|any", 0, "any: senders may be on other hosts, although that hop is neither encrypted nor authenticated") \
+    NUMBER(associations_max, "associations-max", "N", 1024, 1, 16384, "local senders at once; a further one takes the place of the one that is idle longest") \
+    NUMBER(hold_max, "hold-max", "N", 16, 1, 64, "datagrams of a sender that are held while its association is made") \
+    NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "a local sender is forgotten, and its association ends, after this long without a datagram") \
+    NUMBER(answer_wait, "answer-wait", "SECONDS", 30, 0, 86400, "dial again when data was sent, nothing came back for this long and there is more to send; 0: never") \
+    NUMBER(rebind, "rebind", "SECONDS", 0, 0, 86400, "change our own port this often, as a test of connection IDs; 0: never") \
+    FLAG(verbose, "verbose", "tell the handshake on the standard error") \
+    CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "of a tunnel's log lines")
+
+struct dg_connect_options {
+    DG_CONNECT_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER,
+                           DG_OPTION_FIELD_CHOICE, DG_OPTION_FIELD_FLAG)
+};
+
+enum { DG_DTLS_ANY, DG_DTLS_12, DG_DTLS_13 };
+enum { DG_LISTEN_NETWORK_LOOPBACK, DG_LISTEN_NETWORK_ANY };
+
+void dg_connect_options_default(struct dg_connect_options *options);
+// As dg_options_parse; "-w" is "--wait".
+DG_MUST_USE bool dg_connect_options_parse(struct dg_connect_options *options, int argc, char **argv, char *error,
+                                          size_t error_size);
+// What single options cannot know: something to prove the server by, a key with its certificate, options of the
+// two modes not mixed.
+DG_MUST_USE bool dg_connect_options_check(const struct dg_connect_options *options, char *error, size_t error_size);
+void dg_connect_options_help(FILE *out);
+void dg_connect_options_markdown(FILE *out);
+
+#endif
