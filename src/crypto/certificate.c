@@ -12,7 +12,9 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define RSA_BITS_MIN 2048
@@ -150,6 +152,66 @@ bool dg_certificate_read(struct dg_bytes der, struct dg_certificate_facts *ret)
     bool done = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && read_facts(&cert, ret);
     wc_FreeDecodedCert(&cert);
     return done;
+}
+
+// --- names --------------------------------------------------------------------
+
+static bool is_same_text(const char *a, const char *b, size_t size)
+{
+    return strncasecmp(a, b, size) == 0;
+}
+
+// RFC 9525 6.3: "*" stands for the whole of the first label, and only above a name of two labels at least.
+static bool matches(const char *pattern, size_t size, const char *name)
+{
+    size_t name_size = strlen(name);
+    if (name_size > 0 && name[name_size - 1] == '.')
+        name_size--;
+    if (size == 0 || memchr(pattern, 0, size) != NULL)
+        return false;
+    if (size < 2 || pattern[0] != '*' || pattern[1] != '.')
+        return size == name_size && is_same_text(pattern, name, size);
+    const char *dot = memchr(name, '.', name_size);
+    if (dot == NULL || dot == name || memchr(pattern + 2, '.', size - 2) == NULL)
+        return false;
+    size_t rest = name_size - (size_t)(dot - name);
+    return rest == size - 1 && is_same_text(pattern + 1, dot, rest);
+}
+
+static bool is_for_address(const DecodedCert *cert, const uint8_t *address, size_t size)
+{
+    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next)
+        if (entry->type == ASN_IP_TYPE && entry->len == (int)size && dg_secret_equal(entry->name, address, size))
+            return true;
+    return false;
+}
+
+static bool is_for_name(const DecodedCert *cert, const char *name)
+{
+    bool has_dns = false;
+    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next) {
+        if (entry->type != ASN_DNS_TYPE)
+            continue;
+        has_dns = true;
+        if (entry->len > 0 && matches(entry->name, (size_t)entry->len, name))
+            return true;
+    }
+    return !has_dns && cert->subjectCN != NULL && cert->subjectCNLen > 0 &&
+           matches(cert->subjectCN, (size_t)cert->subjectCNLen, name);
+}
+
+bool dg_certificate_is_for(struct dg_bytes der, const char *name)
+{
+    uint8_t address[16];
+    size_t address_size = inet_pton(AF_INET, name, address) == 1    ? 4
+                          : inet_pton(AF_INET6, name, address) == 1 ? 16
+                                                                    : 0;
+    DecodedCert cert;
+    wc_InitDecodedCert(&cert, der.data, (word32)der.size, NULL);
+    bool is_for = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 &&
+                  (address_size > 0 ? is_for_address(&cert, address, address_size) : is_for_name(&cert, name));
+    wc_FreeDecodedCert(&cert);
+    return is_for;
 }
 
 const char *dg_public_key_weakness(struct dg_bytes der)

@@ -32,6 +32,10 @@ DG_MUST_USE bool dg_certificate_read(struct dg_bytes der, struct dg_certificate_
 // A SubjectPublicKeyInfo. NULL: strong enough and of a kind that we take; else what is wrong with it.
 const char *dg_public_key_weakness(struct dg_bytes der);
 
+// Is the certificate for this name (RFC 9525 6.3: subject alternative names, a wildcard for the first label only;
+// the common name where there are no DNS names) or, where it is an IP address, for that address?
+bool dg_certificate_is_for(struct dg_bytes der, const char *name);
+
 // The blocks of a PEM file, one after the other.
 struct dg_pem_block {
     bool is_label_wanted; // its label was the wanted one

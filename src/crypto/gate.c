@@ -87,7 +87,8 @@ static bool build(struct dg_gate *gate, char *error, size_t error_size)
         return complain(error, error_size, "out of memory");
     wolfSSL_CTX_SetIOSend(gate->context, dg_handshake_send);
     wolfSSL_CTX_SetIORecv(gate->context, dg_handshake_receive);
-    if (!dg_trust_load(gate, error, error_size) || !set_protocol(gate, error, error_size))
+    const struct dg_trust_source from = {.credentials = gate->credentials, .context = gate->context};
+    if (!dg_trust_load(&gate->trust, &from, error, error_size) || !set_protocol(gate, error, error_size))
         return false;
     set_verification(gate);
     dg_psk_install(gate);
@@ -132,7 +133,7 @@ void dg_gate_put(struct dg_gate *gate)
         return;
     dg_handshake_free(gate->listener);
     wolfSSL_CTX_free(gate->context);
-    dg_trust_clear(gate);
+    dg_trust_clear(&gate->trust);
     dg_credentials_put(gate->credentials);
     dg_secret_free(gate, sizeof *gate);
 }

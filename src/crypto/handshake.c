@@ -26,7 +26,7 @@ int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context)
         DG_BUG("the TLS library sent after the take-over");
     if (size <= 0)
         return size;
-    dg_tap_sent(handshake, (const uint8_t *)bytes, (size_t)size);
+    dg_tap_sent(&handshake->tap, (const uint8_t *)bytes, (size_t)size);
     const struct dg_output *output = handshake->output;
     uint8_t *room = output != NULL ? output->reserve(output->context, (size_t)size) : NULL;
     if (room != NULL) {
@@ -133,7 +133,7 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
     handshake->record = record;
     handshake->record_size = size;
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
-    dg_tap_received(handshake, record, size);
+    dg_tap_received(&handshake->tap, record, size);
     handshake->output = NULL;
     handshake->record = NULL;
     handshake->record_size = 0;
@@ -199,7 +199,15 @@ static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
         memset(ret, 0, sizeof *ret);
         return false;
     }
-    if (dg_takeover(handshake, ret))
+    handshake->silent = true;
+    const struct dg_takeover_of of = {
+        .tap = &handshake->tap,
+        .cid = handshake->cid,
+        .proof = &handshake->proof,
+        .may_be_nobody = !handshake->gate->config.authenticate_clients,
+        .policy_generation = handshake->gate->config.policy_generation,
+    };
+    if (dg_takeover(&of, ret))
         return true;
     handshake->failed = true;
     dg_failure_set(handshake, DG_COUNT_FAIL_TAKEOVER, "the watched records did not open with the extracted keys");

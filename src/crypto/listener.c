@@ -11,20 +11,6 @@
 
 #define HELLO_RECORD_MAX 4096 // what the library takes as one record; the real size is set after the accept
 
-static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int size, void *context)
-{
-    (void)ssl;
-    struct dg_handshake *handshake = context;
-    int which = id == CLIENT_HANDSHAKE_TRAFFIC_SECRET   ? DG_TAP_CLIENT_HANDSHAKE
-                : id == SERVER_HANDSHAKE_TRAFFIC_SECRET ? DG_TAP_SERVER_HANDSHAKE
-                : id == CLIENT_TRAFFIC_SECRET           ? DG_TAP_CLIENT_DATA
-                : id == SERVER_TRAFFIC_SECRET           ? DG_TAP_SERVER_DATA
-                                                        : -1;
-    if (which >= 0 && size > 0)
-        dg_tap_secret(&handshake->tap, which, secret, (size_t)size);
-    return 0;
-}
-
 // Runs when the cookie is good, before the extensions are read: what is set here is negotiated.
 static int on_good_hello(WOLFSSL *ssl, void *context)
 {
@@ -62,6 +48,7 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
         return NULL;
     }
     WOLFSSL *ssl = handshake->ssl;
+    dg_tap_begin(&handshake->tap, ssl, false);
     wolfSSL_SetIOReadCtx(ssl, handshake);
     wolfSSL_SetIOWriteCtx(ssl, handshake);
     wolfSSL_SetCertCbCtx(ssl, handshake);
@@ -69,7 +56,7 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
     bool done = wolfSSL_dtls_set_mtu(ssl, HELLO_RECORD_MAX) == WOLFSSL_SUCCESS &&
                 wolfDTLS_SetChGoodCb(ssl, on_good_hello, handshake) == WOLFSSL_SUCCESS &&
                 wolfSSL_SetHsDoneCb(ssl, dg_handshake_on_done, handshake) == WOLFSSL_SUCCESS &&
-                wolfSSL_set_tls13_secret_cb(ssl, on_secret, handshake) == WOLFSSL_SUCCESS &&
+                wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &handshake->tap) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_set_timeout_init(ssl, (int)gate->config.retransmit_seconds) == WOLFSSL_SUCCESS;
     if (done)
         return handshake;
@@ -89,7 +76,7 @@ static void reset(struct dg_handshake *handshake)
     memset(&handshake->failure, 0, sizeof handshake->failure);
     handshake->claim_is_known = false;
     handshake->plain_alert = -1;
-    dg_tap_clear(&handshake->tap);
+    dg_tap_begin(&handshake->tap, handshake->ssl, false);
 }
 
 static bool parse(const uint8_t *record, size_t size, struct dg_hello *ret)

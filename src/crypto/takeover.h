@@ -6,10 +6,21 @@
 #include "core/handover.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-struct dg_handshake;
+struct dg_proof;
+struct dg_tap;
+
+// A handshake that is over, of either role.
+struct dg_takeover_of {
+    struct dg_tap *tap;
+    const uint8_t *cid;           // the DG_CID_SIZE bytes that were offered
+    const struct dg_proof *proof; // who the peer is
+    bool may_be_nobody;           // by the operator's word
+    uint32_t policy_generation;
+};
 
 // False: something that was seen does not fit what was taken; ret is wiped then.
-DG_MUST_USE bool dg_takeover(struct dg_handshake *handshake, struct dg_handover *ret);
+DG_MUST_USE bool dg_takeover(const struct dg_takeover_of *of, struct dg_handover *ret);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dg_handshake;
+struct WOLFSSL;
 
 struct dg_tap_message {
     uint16_t size;  // of bytes, 0: none yet
@@ -20,6 +20,9 @@ struct dg_tap_message {
 };
 
 struct dg_tap {
+    struct WOLFSSL *ssl; // the library's object that is watched; not owned
+    bool is_client;      // we are; the peer is the other one
+
     // DTLS 1.3: what the library told of its secrets, and the keys made of them
     uint8_t secret_size;
     uint8_t secrets_known;          // bits of enum tap_secret
@@ -38,25 +41,60 @@ struct dg_tap {
     struct dg_tap_message ticket, finished;
     uint64_t ticket_epoch, ticket_sequence;
 
-    // the client's: epoch 1 of 1.2, epoch 2 of 1.3
+    // the peer's: epoch 1 of 1.2, epoch 2 of 1.3
     uint64_t received_next;
     struct dg_replay received;
     bool finished_seen;
     uint16_t finished_message_seq;
-    unsigned unopened;     // records of that epoch that did not open: a wrong key, or a forger
+    unsigned unopened;     // records of the peer's that did not open: a wrong key, or a forger
+    // as client of 1.3: the server's epoch 3
+    uint64_t data_received_next;
+    struct dg_replay data_received;
+    bool peer_ticket_seen;     // a NewSessionTicket was given to the library
+    uint16_t peer_ticket_next; // its message_seq + 1
 };
 
 enum { DG_TAP_CLIENT_HANDSHAKE, DG_TAP_SERVER_HANDSHAKE, DG_TAP_CLIENT_DATA, DG_TAP_SERVER_DATA };
+static inline int dg_tap_own_handshake(const struct dg_tap *tap)
+{
+    return tap->is_client ? DG_TAP_CLIENT_HANDSHAKE : DG_TAP_SERVER_HANDSHAKE;
+}
+static inline int dg_tap_own_data(const struct dg_tap *tap)
+{
+    return tap->is_client ? DG_TAP_CLIENT_DATA : DG_TAP_SERVER_DATA;
+}
+static inline int dg_tap_peer_handshake(const struct dg_tap *tap)
+{
+    return tap->is_client ? DG_TAP_SERVER_HANDSHAKE : DG_TAP_CLIENT_HANDSHAKE;
+}
+static inline int dg_tap_peer_data(const struct dg_tap *tap)
+{
+    return tap->is_client ? DG_TAP_SERVER_DATA : DG_TAP_CLIENT_DATA;
+}
 
-void dg_tap_clear(struct dg_tap *tap); // wipes
+// Forgets everything that was watched, wiped, and begins with this object.
+void dg_tap_begin(struct dg_tap *tap, struct WOLFSSL *ssl, bool is_client);
 void dg_tap_secret(struct dg_tap *tap, int which, const uint8_t *secret, size_t size);
 // A datagram that the library sends.
-void dg_tap_sent(struct dg_handshake *handshake, const uint8_t *bytes, size_t size);
+void dg_tap_sent(struct dg_tap *tap, const uint8_t *bytes, size_t size);
 // A record that the library has been given; call after it has seen it.
-void dg_tap_received(struct dg_handshake *handshake, const uint8_t *record, size_t size);
+void dg_tap_received(struct dg_tap *tap, const uint8_t *record, size_t size);
+
+// What a record of the peer would be, without noting it as received.
+struct dg_tap_look {
+    bool is_opened;  // protected, and under keys that are known
+    bool is_unified; // DTLS 1.3
+    bool is_ticket;  // nothing but NewSessionTicket
+    uint16_t epoch;
+    uint8_t type;    // where it opened
+};
+struct dg_tap_look dg_tap_peek(struct dg_tap *tap, const uint8_t *record, size_t size);
+
 // DTLS 1.3: the keys of one direction and epoch; NULL when the library has not told the secret.
-const struct dg_key_material *dg_tap_keys(struct dg_handshake *handshake, int which);
+const struct dg_key_material *dg_tap_keys(struct dg_tap *tap, int which);
 // DTLS 1.2: the library's keys of one direction. False: an AEAD that is none of ours.
-DG_MUST_USE bool dg_tap_keys12(struct dg_handshake *handshake, bool client, struct dg_key_material *ret);
+DG_MUST_USE bool dg_tap_keys12(struct dg_tap *tap, bool of_client, struct dg_key_material *ret);
+// The library's secret call-back; context is a struct dg_tap.
+int dg_tap_on_secret(struct WOLFSSL *ssl, int id, const unsigned char *secret, int size, void *tap);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Loads the server's own chain and key, the CAs and the clients' raw public keys out of the snapshot.
+// Loads our own chain and key, the CAs and the clients' raw public keys out of the snapshot.
 #include "crypto/trust.h"
 
 #include "crypto/certificate.h"
@@ -15,6 +15,7 @@
 #define DER_MAX 16384 // bytes of one certificate
 
 struct source {
+    bool is_client; // we are
     const char *path;
     struct dg_bytes bytes;
     char *error;
@@ -39,6 +40,9 @@ static bool complain_of(const struct source *source, unsigned line, const char *
     return complain(source, line, text);
 }
 
+static const char *own(const struct source *source) { return source->is_client ? "client" : "server"; }
+static const char *theirs(const struct source *source) { return source->is_client ? "servers" : "clients"; }
+
 // Decodes one PEM block into der; 0: garbage.
 static size_t decode(const struct dg_pem_block *block, bool is_certificate, uint8_t der[DER_MAX])
 {
@@ -55,21 +59,24 @@ static size_t decode(const struct dg_pem_block *block, bool is_certificate, uint
 static bool check_own_leaf(const struct source *source, unsigned line, const struct dg_certificate_facts *facts)
 {
     if (facts->is_expired)
-        return complain(source, line, "the server certificate has expired; renew it");
+        return complain_of(source, line, "the ", own(source), " certificate has expired; renew it");
     if (facts->is_not_yet_valid)
-        return complain(source, line,
-                        "the server certificate is not valid yet; check the clock, or use it from its date on");
+        return complain_of(source, line, "the ", own(source),
+                           " certificate is not valid yet; check the clock, or use it from its date on");
     if (facts->weakness != NULL)
-        return complain_of(source, line, "the server certificate has ", facts->weakness,
+        return complain_of(source, line, source->is_client ? "the client certificate has " : "the server certificate has ",
+                           facts->weakness,
                            "; make one with ECDSA P-256 or RSA of 2048 bits or more, signed with SHA-256");
-    if (!facts->may_be_server || !facts->may_sign)
-        return complain(source, line,
-                        "the certificate is not for servers (keyUsage or extendedKeyUsage says otherwise); "
-                        "issue one with digitalSignature and serverAuth");
+    if (!(source->is_client ? facts->may_be_client : facts->may_be_server) || !facts->may_sign)
+        return complain_of(source, line, "the certificate is not for ", source->is_client ? "clients" : "servers",
+                           source->is_client ? " (keyUsage or extendedKeyUsage says otherwise); "
+                                               "issue one with digitalSignature and clientAuth"
+                                             : " (keyUsage or extendedKeyUsage says otherwise); "
+                                               "issue one with digitalSignature and serverAuth");
     return true;
 }
 
-static bool check_own_chain(struct dg_gate *gate, const struct source *source)
+static bool check_own_chain(struct dg_trust *trust, const struct source *source)
 {
     struct dg_pem_reader reader = {.left = source->bytes};
     struct dg_pem_block block;
@@ -92,39 +99,39 @@ static bool check_own_chain(struct dg_gate *gate, const struct source *source)
         if (count == 0) {
             word32 key_size = 0;
             if (wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, NULL, &key_size) != 0 ||
-                (gate->trust.own_raw_key = malloc(key_size)) == NULL ||
-                wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, gate->trust.own_raw_key, &key_size) != 0)
+                (trust->own_raw_key = malloc(key_size)) == NULL ||
+                wc_GetSubjectPubKeyInfoDerFromCert(der, (word32)size, trust->own_raw_key, &key_size) != 0)
                 return complain(source, block.line, "the certificate's public key cannot be read");
-            gate->trust.own_raw_key_size = key_size;
+            trust->own_raw_key_size = key_size;
         }
         count++;
     }
     if (count == 0)
-        return complain(source, 0,
-                        "holds no PEM certificate; expected \"-----BEGIN CERTIFICATE-----\", the server's first");
+        return complain_of(source, 0, "holds no PEM certificate; expected \"-----BEGIN CERTIFICATE-----\", the ",
+                           own(source), "'s first");
     return true;
 }
 
-static bool load_own(struct dg_gate *gate, char *error, size_t error_size)
+static bool load_own(struct dg_trust *trust, const struct dg_trust_source *from, char *error, size_t error_size)
 {
-    const struct dg_credential_files *files = dg_credentials_files(gate->credentials);
-    struct source chain = {files->certificate_file, dg_credentials_certificate(gate->credentials), error, error_size};
-    struct source key = {files->key_file, dg_credentials_key(gate->credentials), error, error_size};
+    const struct dg_credential_files *files = dg_credentials_files(from->credentials);
+    struct source chain = {from->is_client, files->certificate_file, dg_credentials_certificate(from->credentials), error, error_size};
+    struct source key = {from->is_client, files->key_file, dg_credentials_key(from->credentials), error, error_size};
     if (chain.bytes.size == 0)
         return true;
-    if (!check_own_chain(gate, &chain))
+    if (!check_own_chain(trust, &chain))
         return false;
-    if (wolfSSL_CTX_use_certificate_chain_buffer(gate->context, chain.bytes.data, (long)chain.bytes.size) !=
+    if (wolfSSL_CTX_use_certificate_chain_buffer(from->context, chain.bytes.data, (long)chain.bytes.size) !=
         WOLFSSL_SUCCESS)
-        return complain(&chain, 0, "the certificate chain could not be used; it must be PEM, the server's "
-                                   "certificate first, each issuer after it");
+        return complain_of(&chain, 0, "the certificate chain could not be used; it must be PEM, the ", own(&chain),
+                           "'s certificate first, each issuer after it");
     if (key.bytes.size == 0)
         return complain(&chain, 0, "there is a certificate but no private key; name its key file");
-    if (wolfSSL_CTX_use_PrivateKey_buffer(gate->context, key.bytes.data, (long)key.bytes.size,
+    if (wolfSSL_CTX_use_PrivateKey_buffer(from->context, key.bytes.data, (long)key.bytes.size,
                                           WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
         return complain(&key, 0, "holds no private key that can be used; expected an unencrypted PEM key "
                                  "(ECDSA, RSA of 2048 bits or more, or Ed25519)");
-    if (wolfSSL_CTX_check_private_key(gate->context) != WOLFSSL_SUCCESS)
+    if (wolfSSL_CTX_check_private_key(from->context) != WOLFSSL_SUCCESS)
         return complain_of(&key, 0, "this private key does not belong to the certificate in ",
                            chain.path != NULL ? chain.path : "(no file)", "; use the key that it was issued for");
     return true;
@@ -132,9 +139,8 @@ static bool load_own(struct dg_gate *gate, char *error, size_t error_size)
 
 // --- CAs for clients ----------------------------------------------------------
 
-static bool add_anchor(struct dg_gate *gate, const struct source *source, unsigned line, struct dg_bytes der)
+static bool add_anchor(struct dg_trust *trust, const struct source *source, unsigned line, struct dg_bytes der)
 {
-    struct dg_trust *trust = &gate->trust;
     struct dg_certificate_facts facts;
     if (!dg_certificate_read(der, &facts))
         return complain(source, line, "this PEM block holds no certificate that can be read; replace it");
@@ -143,8 +149,8 @@ static bool add_anchor(struct dg_gate *gate, const struct source *source, unsign
     if (facts.weakness != NULL)
         return complain_of(source, line, "this CA certificate has ", facts.weakness, "; replace it");
     if (!facts.is_ca)
-        return complain(source, line, "this certificate is no CA (basicConstraints); clients are checked by the CA "
-                                      "that issued theirs");
+        return complain_of(source, line, "this certificate is no CA (basicConstraints); ", theirs(source),
+                           " are checked by the CA that issued theirs");
     if (trust->anchor_count == DG_ANCHORS_MAX)
         return complain(source, line, "more CA certificates than 64; take out those that issue no clients");
     struct dg_anchor *anchor = &trust->anchors[trust->anchor_count];
@@ -161,14 +167,14 @@ static bool add_anchor(struct dg_gate *gate, const struct source *source, unsign
     return true;
 }
 
-static bool load_anchors(struct dg_gate *gate, char *error, size_t error_size)
+static bool load_anchors(struct dg_trust *trust, const struct dg_trust_source *from, char *error, size_t error_size)
 {
-    struct source source = {dg_credentials_files(gate->credentials)->client_ca_file,
-                            dg_credentials_client_ca(gate->credentials), error, error_size};
+    struct source source = {from->is_client, dg_credentials_files(from->credentials)->client_ca_file,
+                            dg_credentials_client_ca(from->credentials), error, error_size};
     if (source.bytes.size == 0)
         return true;
-    gate->trust.anchors = calloc(DG_ANCHORS_MAX, sizeof *gate->trust.anchors);
-    if (gate->trust.anchors == NULL)
+    trust->anchors = calloc(DG_ANCHORS_MAX, sizeof *trust->anchors);
+    if (trust->anchors == NULL)
         return complain(&source, 0, "out of memory");
     struct dg_pem_reader reader = {.left = source.bytes};
     struct dg_pem_block block;
@@ -180,25 +186,24 @@ static bool load_anchors(struct dg_gate *gate, char *error, size_t error_size)
         size_t size = decode(&block, true, der);
         if (size == 0)
             return complain(&source, block.line, "this PEM block is damaged; replace it");
-        if (!add_anchor(gate, &source, block.line, (struct dg_bytes){der, size}))
+        if (!add_anchor(trust, &source, block.line, (struct dg_bytes){der, size}))
             return false;
-        if (wolfSSL_CTX_load_verify_buffer(gate->context, der, (long)size, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+        if (wolfSSL_CTX_load_verify_buffer(from->context, der, (long)size, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
             return complain(&source, block.line, "this CA certificate could not be used (signature, dates or "
                                                  "extensions); replace it");
     }
-    if (gate->trust.anchor_count == 0)
-        return complain(&source, 0, "holds no PEM certificate; expected the CA certificates that client "
-                                    "certificates are issued by");
+    if (trust->anchor_count == 0)
+        return complain_of(&source, 0, "holds no PEM certificate; expected the CA certificates that certificates of ",
+                           theirs(&source), " are issued by");
     return true;
 }
 
 // --- raw public keys of clients (RFC 7250) ------------------------------------
 
-static bool load_raw_keys(struct dg_gate *gate, char *error, size_t error_size)
+static bool load_raw_keys(struct dg_trust *trust, const struct dg_trust_source *from, char *error, size_t error_size)
 {
-    struct dg_trust *trust = &gate->trust;
-    struct source source = {dg_credentials_files(gate->credentials)->client_keys_file,
-                            dg_credentials_client_keys(gate->credentials), error, error_size};
+    struct source source = {from->is_client, dg_credentials_files(from->credentials)->client_keys_file,
+                            dg_credentials_client_keys(from->credentials), error, error_size};
     if (source.bytes.size == 0)
         return true;
     trust->raw_keys = calloc(DG_RAW_KEYS_MAX, sizeof *trust->raw_keys);
@@ -229,15 +234,14 @@ static bool load_raw_keys(struct dg_gate *gate, char *error, size_t error_size)
     return true;
 }
 
-bool dg_trust_load(struct dg_gate *gate, char *error, size_t error_size)
+bool dg_trust_load(struct dg_trust *trust, const struct dg_trust_source *from, char *error, size_t error_size)
 {
-    return load_own(gate, error, error_size) && load_anchors(gate, error, error_size) &&
-           load_raw_keys(gate, error, error_size);
+    return load_own(trust, from, error, error_size) && load_anchors(trust, from, error, error_size) &&
+           load_raw_keys(trust, from, error, error_size);
 }
 
-void dg_trust_clear(struct dg_gate *gate)
+void dg_trust_clear(struct dg_trust *trust)
 {
-    struct dg_trust *trust = &gate->trust;
     for (size_t i = 0; i < trust->anchor_count; i++)
         free(trust->anchors[i].der);
     free(trust->anchors);

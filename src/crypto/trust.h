@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads and checks the gate's certificates and keys, whole, before anything uses them; explains in words what
+// Reads and checks certificates and keys of either role, whole, before anything uses them; explains in words what
 // is wrong with a file. Owns struct dg_trust.
 #ifndef DG_CRYPTO_TRUST_H
 #define DG_CRYPTO_TRUST_H
@@ -9,11 +9,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct dg_gate;
+struct dg_credentials;
+struct dg_trust;
+struct WOLFSSL_CTX;
 
-// Fills gate->trust and the library's context from the snapshot. False: error says file, line, what was
-// found, what is expected, what to do.
-DG_MUST_USE bool dg_trust_load(struct dg_gate *gate, char *error, size_t error_size);
-void dg_trust_clear(struct dg_gate *gate);
+struct dg_trust_source {
+    const struct dg_credentials *credentials;
+    struct WOLFSSL_CTX *context; // the library's, filled too
+    bool is_client;              // we are: our certificate is a client's, the CAs issue servers
+};
+
+// Fills trust, which is zeroed, and the library's context. False: error says file, line, what was found, what is
+// expected, what to do; clear all the same.
+DG_MUST_USE bool dg_trust_load(struct dg_trust *trust, const struct dg_trust_source *from, char *error,
+                               size_t error_size);
+void dg_trust_clear(struct dg_trust *trust);
 
 #endif

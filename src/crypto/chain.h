@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Judges chains of certificates that the library has verified, of either side: use, strength, life, the CA that
+// they end in, and whom they name. Says what is wrong in words. Accepts nothing that the library refused.
+#ifndef DG_CRYPTO_CHAIN_H
+#define DG_CRYPTO_CHAIN_H
+
+#include "crypto/inner.h"
+
+enum dg_chain_problem {
+    DG_CHAIN_FINE,
+    DG_CHAIN_EXPIRED,
+    DG_CHAIN_NOT_YET_VALID,
+    DG_CHAIN_UNKNOWN_CA,
+    DG_CHAIN_SIGNATURE,
+    DG_CHAIN_WEAK_HASH,
+    DG_CHAIN_TOO_LONG,
+    DG_CHAIN_NAME_CONSTRAINT,
+    DG_CHAIN_OTHER_PURPOSE,
+    DG_CHAIN_WEAK_KEY,
+    DG_CHAIN_CRITICAL_EXTENSION,
+    DG_CHAIN_OTHER_KIND,
+    DG_CHAIN_REFUSED,
+    DG_CHAIN_UNREADABLE,
+    DG_CHAIN_WEAK,
+    DG_CHAIN_NO_ANCHOR,
+    DG_CHAIN_NAMELESS,
+    DG_CHAIN_PROBLEMS
+};
+
+// Static text about the client's or the server's chain.
+const char *dg_chain_words(enum dg_chain_problem problem, bool of_server);
+// What the library's error about a certificate means.
+enum dg_chain_problem dg_chain_problem_of(int error);
+// Fills ret with whom the leaf names and which CA proved it. trust NULL: only the leaf is looked at, and what
+// proves it is for the caller to say.
+enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL_X509_STORE_CTX *store,
+                                     bool of_server, struct dg_proof *ret);
+// What a public key's owner is called: "sha256:" and the first half of its digest in hex.
+void dg_raw_key_proof(const uint8_t digest[32], struct dg_proof *ret);
+
+#endif
