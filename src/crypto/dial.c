@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One handshake in the client's role: gives the library one record at a time, passes on what it sends, keeps its
+// retransmission timer, lets it take in the session ticket, and hands over. Never gives it a record that is the
+// engine's, never lets it send after the hand-over.
+#include "base/secret.h"
+#include "crypto/cookie.h"
+#include "crypto/dial_inner.h"
+#include "crypto/takeover.h"
+
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/wc_port.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
+#define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
+#define ALERT_GRACE DG_SECOND                 // until an unprotected alert is believed
+
+// --- the library's I/O --------------------------------------------------------
+
+// Always takes everything: what the library kept for later would go out under a number that is ours by then.
+static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
+{
+    (void)ssl;
+    struct dg_dial *dial = context;
+    if (dial->silent)
+        DG_BUG("the TLS library sent after the take-over");
+    if (size <= 0)
+        return size;
+    dg_tap_sent(&dial->tap, (const uint8_t *)bytes, (size_t)size);
+    const struct dg_output *output = dial->output;
+    uint8_t *room = output != NULL ? output->reserve(output->context, (size_t)size) : NULL;
+    if (room != NULL) {
+        memcpy(room, bytes, (size_t)size);
+        output->commit(output->context, &dial->path, (size_t)size);
+    }
+    dial->sent++;
+    return size; // without room it is a lost datagram, which the timer repeats
+}
+
+static int on_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
+{
+    struct dg_dial *dial = context;
+    size_t size = dial->record_size;
+    dial->record_size = 0; // once
+    (void)wolfSSL_dtls_set_mtu(ssl, dial->dialer->config.datagram_max);
+    if (size == 0 || capacity <= 0 || size > (size_t)capacity)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    memcpy(buffer, dial->record, size);
+    return (int)size;
+}
+
+// --- the session --------------------------------------------------------------
+
+static void drop_session(struct dg_dialer *dialer)
+{
+    wolfSSL_SESSION_free(dialer->session);
+    dialer->session = NULL;
+    dg_wipe(&dialer->session_proof, sizeof dialer->session_proof);
+}
+
+// A copy for each handshake: the library writes the next ticket into the session that it works with.
+static void offer_session(struct dg_dial *dial)
+{
+    struct dg_dialer *dialer = dial->dialer;
+    if (!dialer->config.resume || dialer->session == NULL)
+        return;
+    uint32_t expires_s = dialer->session_proof.expires_s;
+    if (expires_s != 0 && wc_Time(NULL) >= (time_t)expires_s) { // what the server was verified by has expired
+        drop_session(dialer);
+        return;
+    }
+    WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(dialer->session);
+    dial->offers_session = copy != NULL && wolfSSL_set_session(dial->ssl, copy) == WOLFSSL_SUCCESS;
+    wolfSSL_SESSION_free(copy);
+    if (!dial->offers_session)
+        drop_session(dialer);
+}
+
+static void keep_session(struct dg_dial *dial)
+{
+    struct dg_dialer *dialer = dial->dialer;
+    bool is_13 = wolfSSL_version(dial->ssl) == DTLS1_3_VERSION;
+    if (!dialer->config.resume || (is_13 && !dial->tap.peer_ticket_seen))
+        return;
+    WOLFSSL_SESSION *session = wolfSSL_get1_session(dial->ssl);
+    WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(session);
+    wolfSSL_SESSION_free(session);
+    if (copy == NULL)
+        return;
+    drop_session(dialer);
+    dialer->session = copy;
+    dialer->session_proof = dial->proof;
+}
+
+// --- running ------------------------------------------------------------------
+
+static enum dg_dial_step step_of(const struct dg_dial *dial)
+{
+    return dial->state == DIAL_FAILED ? DG_DIAL_FAILED : dial->state == DIAL_DONE ? DG_DIAL_DONE : DG_DIAL_GOES_ON;
+}
+
+static void fail(struct dg_dial *dial)
+{
+    dial->state = DIAL_FAILED;
+    dial->deadline = dial->alert_deadline = DG_NEVER;
+    if (dial->offers_session) // the next one is a full handshake
+        drop_session(dial->dialer);
+}
+
+static void finish(struct dg_dial *dial)
+{
+    dial->state = DIAL_DONE;
+    dial->deadline = dial->alert_deadline = DG_NEVER;
+    keep_session(dial);
+    dg_dial_tell_done(dial);
+}
+
+// The handshake is over. In DTLS 1.3 the ticket comes after it, and only the library makes a session of it.
+static void connected(struct dg_dial *dial)
+{
+    bool is_13 = wolfSSL_version(dial->ssl) == DTLS1_3_VERSION;
+    if (!is_13 || !dial->dialer->config.resume || dial->tap.peer_ticket_seen) {
+        finish(dial);
+        return;
+    }
+    dial->state = DIAL_AWAITS_TICKET;
+    dial->alert_deadline = DG_NEVER;
+    dial->deadline = dial->now + TICKET_WAIT;
+}
+
+static void set_deadline(struct dg_dial *dial)
+{
+    dg_time timeout = (dg_time)wolfSSL_dtls_get_current_timeout(dial->ssl) * DG_SECOND;
+    if (wolfSSL_dtls13_use_quick_timeout(dial->ssl))
+        timeout /= 4;
+    dial->deadline = dial->now + timeout;
+}
+
+static bool is_waiting(int error) { return error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE; }
+
+// Runs the library's state machine over what dial->record holds. True: it has connected.
+static bool run(struct dg_dial *dial)
+{
+    size_t sent_before = dial->sent;
+    int result = wolfSSL_connect(dial->ssl);
+    if (result == WOLFSSL_SUCCESS)
+        return true;
+    int error = wolfSSL_get_error(dial->ssl, result);
+    if (!is_waiting(error)) {
+        dg_dial_reason_from_library(dial, error);
+        fail(dial);
+    } else if (dial->sent != sent_before || dial->deadline == 0) {
+        set_deadline(dial);
+        dial->alert_deadline = DG_NEVER; // the server goes on: the alert was not its
+    }
+    return false;
+}
+
+// DTLS 1.3, after the handshake: the library reads the ticket and acknowledges it.
+static void take_ticket(struct dg_dial *dial)
+{
+    uint8_t nothing[16];
+    int result = wolfSSL_read(dial->ssl, nothing, sizeof nothing);
+    int error = wolfSSL_get_error(dial->ssl, result);
+    if (result <= 0 && !is_waiting(error))
+        dial->tap.broken = true; // an object in an unknown state is not taken over
+}
+
+static void give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output)
+{
+    if (size > dial->dialer->config.datagram_max && size <= RECORD_MAX)
+        (void)wolfSSL_dtls_set_mtu(dial->ssl, (unsigned short)size);
+    dial->output = output;
+    dial->record = record;
+    dial->record_size = size;
+    bool is_connected = false;
+    if (dial->state == DIAL_CONNECTING)
+        is_connected = run(dial);
+    else
+        take_ticket(dial);
+    dg_tap_received(&dial->tap, record, size);
+    if (is_connected)
+        connected(dial);
+    else if (dial->state == DIAL_AWAITS_TICKET && (dial->tap.peer_ticket_seen || dial->tap.broken))
+        finish(dial);
+    dial->output = NULL;
+    dial->record = NULL;
+    dial->record_size = 0;
+}
+
+// --- what is given ------------------------------------------------------------
+
+// An unprotected alert may be anybody's who guesses our port: it ends nothing by itself (RFC 9147 4.5.2). But a
+// server that refuses us says so in just this way and then is silent: when nothing of the handshake moves for a
+// moment after it, it is believed. False: any other record.
+static bool is_plain_alert(struct dg_dial *dial, const uint8_t *record, size_t size)
+{
+    struct dg_reader reader = dg_reader_of(record, size);
+    uint8_t type = dg_read_u8(&reader);
+    (void)dg_read_u16(&reader);
+    uint16_t epoch = dg_read_u16(&reader);
+    (void)dg_read_u48(&reader);
+    struct dg_bytes body = dg_read_block16(&reader);
+    if (type != DG_CONTENT_ALERT || epoch != 0)
+        return false;
+    if (reader.failed || body.size != 2 || body.data[0] != DG_ALERT_LEVEL_FATAL || dial->plain_alert >= 0 ||
+        dial->state != DIAL_CONNECTING)
+        return true;
+    dial->plain_alert = body.data[1];
+    dial->alert_deadline = dial->now + ALERT_GRACE;
+    dg_dial_tell(dial, "alert received", "unprotected: %s", dg_dial_words_of_alert(dial, dial->plain_alert));
+    return true;
+}
+
+enum fate { FATE_GIVE, FATE_LEAVE, FATE_END }; // END: it is the engine's, and so is the association
+
+// Application data before the handshake is over is lost (RFC 9147 5.8.1 allows that): the library would swallow
+// it, and a KeyUpdate would change the keys under our feet.
+static enum fate fate_of(struct dg_dial *dial, const uint8_t *record, size_t size)
+{
+    struct dg_tap_look look = dg_tap_peek(&dial->tap, record, size);
+    bool is_connecting = dial->state == DIAL_CONNECTING;
+    if (!look.is_unified) {
+        bool is_data = look.epoch != 0 && (record[0] == DG_CONTENT_APPLICATION_DATA ||
+                                           (look.is_opened && look.type != DG_CONTENT_HANDSHAKE &&
+                                            look.type != DG_CONTENT_ALERT));
+        return is_connecting && !is_data ? FATE_GIVE : FATE_LEAVE;
+    }
+    if (look.epoch != DG_EPOCH13_APPLICATION)
+        return is_connecting ? FATE_GIVE : FATE_LEAVE;
+    if (!look.is_opened)
+        return FATE_LEAVE;
+    if (look.is_ticket)
+        return FATE_GIVE;
+    if (is_connecting)
+        return look.type == DG_CONTENT_ACK || look.type == DG_CONTENT_ALERT ? FATE_GIVE : FATE_LEAVE;
+    return look.type == DG_CONTENT_ACK ? FATE_LEAVE : FATE_END;
+}
+
+static enum dg_dial_step receive(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
+                                 const struct dg_output *output)
+{
+    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || size == 0)
+        return step_of(dial);
+    dial->now = now;
+    if (is_plain_alert(dial, record, size))
+        return step_of(dial);
+    switch (fate_of(dial, record, size)) {
+    case FATE_GIVE:
+        dg_dial_tell_received(dial, record, size);
+        give(dial, record, size, output);
+        break;
+    case FATE_END:
+        finish(dial);
+        break;
+    default:
+        break;
+    }
+    return step_of(dial);
+}
+
+// --- time ---------------------------------------------------------------------
+
+static dg_time deadline(const struct dg_dial *dial)
+{
+    return dial->state == DIAL_FAILED ? 0 : dg_time_min(dial->deadline, dial->alert_deadline);
+}
+
+static enum dg_dial_step advance(struct dg_dial *dial, dg_time now, const struct dg_output *output)
+{
+    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || now < deadline(dial))
+        return step_of(dial);
+    dial->now = now;
+    if (dial->state == DIAL_AWAITS_TICKET) {
+        finish(dial); // without a ticket; should it come yet, the engine acknowledges it
+        return step_of(dial);
+    }
+    if (now >= dial->alert_deadline) {
+        dg_dial_set_reason(dial, dg_dial_words_of_alert(dial, dial->plain_alert));
+        fail(dial);
+        return step_of(dial);
+    }
+    dial->output = output;
+    int result = wolfSSL_dtls_got_timeout(dial->ssl);
+    dial->output = NULL;
+    int error = result == WOLFSSL_SUCCESS ? WOLFSSL_ERROR_WANT_READ : wolfSSL_get_error(dial->ssl, result);
+    if (is_waiting(error)) {
+        set_deadline(dial);
+    } else {
+        dg_dial_reason_from_library(dial, error);
+        fail(dial);
+    }
+    return step_of(dial);
+}
+
+// --- both ends ----------------------------------------------------------------
+
+static void dial_free(struct dg_dial *dial)
+{
+    if (dial == NULL)
+        return;
+    dial->silent = true;
+    wolfSSL_free(dial->ssl);
+    dg_wipe(dial, sizeof *dial);
+    free(dial);
+}
+
+static bool set_up(struct dg_dial *dial)
+{
+    const struct dg_dialer *dialer = dial->dialer;
+    const struct dg_dialer_config *config = &dialer->config;
+    WOLFSSL *ssl = dial->ssl;
+    union dg_canonical_address address;
+    socklen_t address_size = dg_cookie_address(&dial->path.peer, &address);
+    wolfSSL_SSLSetIOSend(ssl, on_send);
+    wolfSSL_SSLSetIORecv(ssl, on_receive);
+    wolfSSL_SetIOReadCtx(ssl, dial);
+    wolfSSL_SetIOWriteCtx(ssl, dial);
+    wolfSSL_SetCertCbCtx(ssl, dial);
+    wolfSSL_dtls_set_using_nonblock(ssl, 1);
+    if (wolfSSL_dtls_set_peer(ssl, &address, (unsigned)address_size) != WOLFSSL_SUCCESS ||
+        wolfSSL_dtls_set_mtu(ssl, config->datagram_max) != WOLFSSL_SUCCESS ||
+        wolfSSL_SetHsDoneCb(ssl, dg_dial_on_done, dial) != WOLFSSL_SUCCESS ||
+        wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &dial->tap) != WOLFSSL_SUCCESS ||
+        wolfSSL_dtls_set_timeout_init(ssl, (int)config->retransmit_seconds) != WOLFSSL_SUCCESS)
+        return false;
+    offer_session(dial);
+    // The hybrid's share does not fit one datagram: the server asks for it together with its cookie.
+    if (config->version_max == 13 && wolfSSL_NoKeyShares(ssl) != WOLFSSL_SUCCESS)
+        return false;
+    if (dialer->server_name != NULL && !dialer->name_is_address &&
+        wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, dialer->server_name, (word16)strlen(dialer->server_name)) !=
+            WOLFSSL_SUCCESS)
+        return false;
+    if (config->offer_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
+                              wolfSSL_dtls_cid_set(ssl, dial->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+        return false;
+    return !config->offer_rrc || wolfSSL_dtls_rrc_use(ssl) == WOLFSSL_SUCCESS;
+}
+
+static struct dg_dial *start(void *context, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
+                             const struct dg_output *output)
+{
+    struct dg_dial *dial = calloc(1, sizeof *dial);
+    if (dial == NULL)
+        return NULL;
+    dial->dialer = context;
+    dial->path = *path;
+    memcpy(dial->cid, cid, DG_CID_SIZE);
+    dial->plain_alert = dial->alert_received = -1;
+    dial->started_at = dial->now = now;
+    dial->alert_deadline = DG_NEVER;
+    dial->ssl = wolfSSL_new(dial->dialer->context);
+    if (dial->ssl == NULL) {
+        free(dial);
+        return NULL;
+    }
+    dg_tap_begin(&dial->tap, dial->ssl, true);
+    if (!set_up(dial)) {
+        dial_free(dial);
+        return NULL;
+    }
+    dg_dial_tell_hello(dial);
+    dial->output = output;
+    (void)run(dial);
+    dial->output = NULL;
+    return dial;
+}
+
+static bool take(struct dg_dial *dial, struct dg_handover *ret)
+{
+    if (dial->state != DIAL_DONE || dial->silent) {
+        memset(ret, 0, sizeof *ret);
+        return false;
+    }
+    dial->silent = true;
+    const struct dg_takeover_of of = {
+        .tap = &dial->tap,
+        .cid = dial->cid,
+        .proof = &dial->proof,
+        .may_be_nobody = dial->dialer->config.insecure_no_verify,
+    };
+    if (!dg_takeover(&of, ret)) {
+        dial->state = DIAL_FAILED;
+        dg_dial_set_reason(dial, "the watched records did not open with the extracted keys");
+        return false;
+    }
+    ret->path = dial->path;
+    return true;
+}
+
+const struct dg_dial_ops dg_wolf_dial = {
+    .start = start,
+    .receive = receive,
+    .deadline = deadline,
+    .advance = advance,
+    .take = take,
+    .why = dg_dial_why,
+    .told = dg_dial_told,
+    .free = dial_free,
+};

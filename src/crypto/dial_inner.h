@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A dialer and a handshake in the client's role from the inside. Only the dial files of src/crypto include it.
+#ifndef DG_CRYPTO_DIAL_INNER_H
+#define DG_CRYPTO_DIAL_INNER_H
+
+#include "crypto/dialer.h"
+#include "crypto/inner.h"
+
+struct dg_dialer {
+    struct dg_dialer_config config; // without its strings
+    char *server_name;              // NULL: none
+    bool name_is_address;           // an IP address: compared as one, never sent as SNI (RFC 6066 3)
+    bool has_pin;
+    uint8_t pin[32];
+    struct dg_credentials *credentials;
+    const struct dg_psk *psk;       // ours; lies in credentials
+    struct dg_trust trust;
+    WOLFSSL_CTX *context;
+    WOLFSSL_SESSION *session;       // to offer next; NULL: none
+    struct dg_proof session_proof;  // who the server was when it gave that
+};
+
+#define DG_DIAL_EVENTS 16
+
+struct dg_dial {
+    struct dg_dialer *dialer;
+    WOLFSSL *ssl;
+    struct dg_path path;
+    uint8_t cid[DG_CID_SIZE];
+    enum { DIAL_CONNECTING, DIAL_AWAITS_TICKET, DIAL_DONE, DIAL_FAILED } state;
+    bool silent; // nothing may be sent any more
+    bool offers_session;
+    // during one call only
+    const struct dg_output *output;
+    const uint8_t *record;
+    size_t record_size;
+    size_t sent; // datagrams
+
+    dg_time started_at, now;
+    dg_time deadline;       // retransmission, or the end of waiting for a ticket
+    int plain_alert;        // description of an unprotected fatal alert, -1: none
+    dg_time alert_deadline; // when that is believed; DG_NEVER: the server went on after it
+
+    bool heard_hello;      // the server's
+    bool certificate_seen;
+    struct dg_proof certificate; // what the verify call-back accepted
+    struct dg_proof proof;
+    struct dg_tap tap;
+    const char *reason;    // static text, NULL: none
+    int alert_received;    // description, -1: none
+
+    struct dg_dial_event events[DG_DIAL_EVENTS];
+    unsigned event_count, event_told;
+};
+
+// dial_verify.c
+int dg_dial_verify(int accepted, WOLFSSL_X509_STORE_CTX *store);
+// The library's call-back at the end: who the server is. Nobody: the handshake ends.
+int dg_dial_on_done(WOLFSSL *ssl, void *context);
+
+// dial_words.c
+// The first reason is the cause; what the library says after it is the consequence.
+void dg_dial_set_reason(struct dg_dial *dial, const char *reason);
+void dg_dial_reason_from_library(struct dg_dial *dial, int error);
+const char *dg_dial_words_of_alert(const struct dg_dial *dial, int alert);
+const char *dg_dial_why(const struct dg_dial *dial, int *ret_alert);
+
+// dial_told.c
+__attribute__((format(printf, 3, 4))) void dg_dial_tell(struct dg_dial *dial, const char *what, const char *format,
+                                                        ...);
+void dg_dial_tell_hello(struct dg_dial *dial);
+// What an unprotected record of the server says: call before the library has it.
+void dg_dial_tell_received(struct dg_dial *dial, const uint8_t *record, size_t size);
+void dg_dial_tell_done(struct dg_dial *dial);
+bool dg_dial_told(struct dg_dial *dial, struct dg_dial_event *ret);
+
+#endif
