@@ -53,7 +53,7 @@ static int encode_names(const char *common_name, bool is_server, uint8_t *out, s
     static const uint8_t loopback6[16] = {[15] = 1};
     uint8_t names[256];
     struct dg_writer writer = dg_writer_of(names, sizeof names);
-    if (common_name[0] != '\0') {
+    if (common_name[0] != '\0' && !(is_server && strcmp(common_name, "localhost") == 0)) {
         dg_write_u8(&writer, ASN_CONTEXT_SPECIFIC | ASN_DNS_TYPE);
         dg_write_u8(&writer, (uint8_t)strlen(common_name));
         dg_write_bytes(&writer, common_name, strlen(common_name));

@@ -133,6 +133,9 @@ void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes i
     dg_log_end(&line);
 }
 
+// Room that the longest pair takes in a line.
+#define PAIR_MAX 96
+
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
 {
     struct dg_log_line line;
@@ -141,8 +144,13 @@ void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
         uint64_t sum = 0;
         for (size_t i = 0; i < set_count; i++)
             sum += dg_counter_read(sets[i], (enum dg_counter)counter);
-        if (sum)
-            dg_log_u64(&line, dg_counter_name((enum dg_counter)counter), sum);
+        if (sum == 0)
+            continue;
+        if (line.size > sizeof line.text - PAIR_MAX) {
+            dg_log_end(&line);
+            dg_log_begin(&line, DG_LOG_INFO, "counters");
+        }
+        dg_log_u64(&line, dg_counter_name((enum dg_counter)counter), sum);
     }
     dg_log_end(&line);
 }

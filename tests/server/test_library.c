@@ -2,6 +2,7 @@
 // The public library: a server made, refused, started, stopped and freed through include/dtlsgate alone.
 #include "check.h"
 
+#include "base/random.h"
 #include "dtlsgate/dtlsgate.h"
 
 #include <stdio.h>
@@ -16,8 +17,10 @@ static void write_psk(char path[64])
 {
     snprintf(path, 64, "/tmp/dg-library-XXXXXX");
     int fd = mkstemp(path);
-    static const char line[] = "device:00112233445566778899aabbccddeeff\n";
-    if (fd < 0 || write(fd, line, sizeof line - 1) != sizeof line - 1 || close(fd) != 0)
+    char line[64];
+    int size = snprintf(line, sizeof line, "device:%016llx%016llx\n", (unsigned long long)dg_random_u64(),
+                        (unsigned long long)dg_random_u64());
+    if (fd < 0 || write(fd, line, (size_t)size) != size || close(fd) != 0)
         abort();
 }
 
