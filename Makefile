@@ -7,12 +7,14 @@
 #   make run        throwaway credentials, a server on 127.0.0.1:5684, how to talk to it
 #   make test       everything, optimized and under the sanitizers: "N passed, N failed"
 #   make install    to PREFIX (/usr/local) under DESTDIR
+#   make fuzz       each fuzz target for SECONDS (60); see docs/testing.md
 #   make bench, make lint, make clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+SECONDS ?= 60
 
-.PHONY: all release asan clang run test lint bench install clean
+.PHONY: all release asan clang run test lint fuzz bench install clean
 
 all: release
 
@@ -27,6 +29,9 @@ test:
 
 lint:
 	@scripts/lint
+
+fuzz:
+	@scripts/fuzz $(SECONDS)
 
 bench:
 	@scripts/setup build

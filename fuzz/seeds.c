@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Writes the seed corpora: for each target a few inputs that reach deep, made with the makers of tests/support.
+// Run by hand when an input format changes (scripts/fuzz --seeds); what it writes is committed. Replaces only
+// files named seed-*.
+#include "base/wire.h"
+#include "core/hello.h"
+#include "core/wire_constants.h"
+#include "support/fake_handshake.h"
+#include "support/fake_peer.h"
+#include "support/peer_records.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *folder;
+
+static void save(const char *target, const char *name, const void *data, size_t size)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, target);
+    (void)mkdir(path, 0777);
+    (void)snprintf(path, sizeof path, "%s/%s/seed-%s", folder, target, name);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void save_text(const char *target, const char *name, const char *text)
+{
+    save(target, name, text, strlen(text));
+}
+
+#define SAVE_BYTES(target, name, ...)                               \
+    do {                                                            \
+        static const uint8_t BYTES[] = {__VA_ARGS__};               \
+        save((target), (name), BYTES, sizeof BYTES);                \
+    } while (0)
+
+// --- datagrams: settings, then (peer, length, bytes); the AEAD of that target opens anything -----------------
+
+static size_t put_datagram(uint8_t *out, uint8_t peer, const uint8_t *datagram, size_t size)
+{
+    out[0] = peer;
+    out[1] = (uint8_t)(size >> 8);
+    out[2] = (uint8_t)size;
+    memcpy(out + 3, datagram, size);
+    return size + 3;
+}
+
+static void datagram_seeds(void)
+{
+    static const struct {
+        const char *name;
+        uint8_t peer, version;
+        enum dg_aead_id aead;
+        bool has_cid;
+    } PEERS[] = {
+        {"12", 0, 12, DG_AEAD_AES_128_GCM, false},         {"12-cid", 1, 12, DG_AEAD_AES_128_GCM, true},
+        {"12-chacha", 2, 12, DG_AEAD_CHACHA20_POLY1305, true}, {"12-ccm8", 3, 12, DG_AEAD_AES_128_CCM_8, false},
+        {"13", 4, 13, DG_AEAD_AES_128_GCM, false},         {"13-cid", 5, 13, DG_AEAD_AES_256_GCM, true},
+        {"13-ccm8", 6, 13, DG_AEAD_AES_128_CCM_8, true},   {"13-chacha", 7, 13, DG_AEAD_CHACHA20_POLY1305, false},
+    };
+    static const uint8_t TYPES[] = {23, 21, 22, 26, 27};
+    for (size_t i = 0; i < sizeof PEERS / sizeof PEERS[0]; i++) {
+        uint8_t input[2048] = {1}, datagram[1024], cid[DG_CID_SIZE], message[64];
+        size_t used = 1;
+        const struct peer_keys keys = peer_keys_any(&dg_null_aead, PEERS[i].aead, DG_HASH_SHA256,
+                                                    PEERS[i].version == 13, 1);
+        for (size_t k = 0; k < sizeof cid; k++)
+            cid[k] = (uint8_t)(PEERS[i].peer + 17 * k); // as fake_peer_join makes it
+        for (size_t t = 0; t < sizeof TYPES; t++) {
+            struct peer_record record = {.epoch = PEERS[i].version == 13 ? 3 : 1,
+                                         .sequence = 1 + t,
+                                         .type = TYPES[t],
+                                         .cid = cid,
+                                         .cid_size = PEERS[i].has_cid ? DG_CID_SIZE : 0,
+                                         .data = message,
+                                         .size = TYPES[t] == 21 ? 2 : 16};
+            memset(message, 0, sizeof message);
+            message[0] = 1;
+            if (TYPES[t] == 22)
+                record.size = fake_message(DG_HS_KEY_UPDATE, 3, "\1", 1, message);
+            size_t size = PEERS[i].version == 13 ? peer_seal13(&keys, &record, datagram, sizeof datagram)
+                                                 : peer_seal12(&keys, &record, datagram, sizeof datagram);
+            if (PEERS[i].version == 13) { // this target masks no record number
+                size_t at = 1 + record.cid_size;
+                datagram[at] = 0;
+                datagram[at + 1] = (uint8_t)record.sequence;
+            }
+            used += put_datagram(input + used, PEERS[i].peer, datagram, size);
+        }
+        input[used++] = 8; // time passes
+        input[used++] = 4;
+        save("datagram", PEERS[i].name, input, used);
+    }
+}
+
+// --- hellos -------------------------------------------------------------------------------------------------
+
+static size_t rich_hello(uint8_t *out, size_t capacity)
+{
+    struct dg_writer w = dg_writer_of(out, capacity);
+    dg_write_u16(&w, 0xfefd);
+    dg_write_zeros(&w, 32);
+    dg_write_u16(&w, 0);
+    dg_write_u16(&w, 4);
+    dg_write_u32(&w, 0x1301c02b);
+    dg_write_u16(&w, 0x0100);
+    size_t all = dg_write_open(&w, 2);
+    dg_write_u32(&w, 43u << 16 | 5);
+    dg_write_u8(&w, 4);
+    dg_write_u32(&w, 0xfefcfefd);
+    dg_write_u32(&w, 44u << 16 | 6);
+    dg_write_u16(&w, 4);
+    dg_write_u32(&w, 0x12345678);
+    dg_write_u32(&w, 54u << 16 | 3);
+    dg_write_u24(&w, 0x02abcd);
+    dg_write_u32(&w, 61u << 16);
+    dg_write_u32(&w, 23u << 16);
+    dg_write_u32(&w, 20u << 16 | 3);
+    dg_write_u24(&w, 0x020200);
+    dg_write_u32(&w, 45u << 16 | 2);
+    dg_write_u16(&w, 0x0101);
+    dg_write_u32(&w, 51u << 16 | 9);
+    dg_write_u32(&w, 7u << 16 | 23);
+    dg_write_u16(&w, 3);
+    dg_write_u24(&w, 0x040506);
+    dg_write_u16(&w, 41);
+    size_t psk = dg_write_open(&w, 2), list = dg_write_open(&w, 2);
+    dg_write_u16(&w, 3);
+    dg_write_bytes(&w, "abc", 3);
+    dg_write_u32(&w, 0);
+    dg_write_close(&w, list, 2);
+    list = dg_write_open(&w, 2);
+    dg_write_u8(&w, 32);
+    dg_write_zeros(&w, 32);
+    dg_write_close(&w, list, 2);
+    dg_write_close(&w, psk, 2);
+    dg_write_close(&w, all, 2);
+    return w.failed ? 0 : dg_writer_size(&w);
+}
+
+static void hello_seeds(void)
+{
+    const size_t heads = DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER;
+    uint8_t out[4096], input[4096];
+    save("hello", "13-rich", out, rich_hello(out, sizeof out));
+    for (unsigned i = 0; i < 4; i++) {
+        char name[32];
+        struct toy_client client = toy_client_new("192.0.2.1:4000", "192.0.2.9:5684", i % 2 == 1, i);
+        client.offers_cid = i > 1;
+        client.cid_size = i;
+        client.cookie_size = 4 * i;
+        size_t size = toy_hello(&client, out, sizeof out);
+        (void)snprintf(name, sizeof name, "toy-%u", i);
+        save("hello", name, out + heads, size - heads);
+        save("hello", "message", out + DG_RECORD12_HEADER, size - DG_RECORD12_HEADER);
+        // the same as a raw datagram before the front: settings, step RAW of client 0, length
+        input[0] = 7;
+        input[1] = 0;
+        input[2] = (uint8_t)(size >> 8);
+        input[3] = (uint8_t)size;
+        memcpy(input + 4, out, size);
+        (void)snprintf(name, sizeof name, "raw-%u", i);
+        save("front", name, input, size + 4);
+    }
+}
+
+// --- inputs that are steps: see the enum at the head of each target -------------------------------------------
+
+static void step_seeds(void)
+{
+    // TURN is 1, PART 3, TIME 4, DATA 7, DAMAGED 2, ANEW 5; + 10 for each client
+    SAVE_BYTES("front", "handshakes", 0x2f, 1, 1, 1, 7, 11, 11, 11, 17, 21, 21, 21, 31, 31, 31, 41, 41, 41, 4, 40);
+    SAVE_BYTES("front", "parts", 0x07, 3, 0, 30, 3, 1, 30, 3, 2, 30, 1, 1, 13, 1, 20, 13, 0, 20, 13, 3, 20, 13, 2, 20,
+               4, 255);
+    SAVE_BYTES("front", "damaged", 0x07, 2, 1, 0, 60, 1, 0, 1, 2, 2, 0, 13, 4, 0, 40, 9, 0, 1, 1, 2, 0, 4, 200);
+    SAVE_BYTES("front", "no-room", 0x27, 8, 0, 1, 1, 1, 7, 7, 4, 8, 8, 0, 4, 8, 8, 3, 11, 11, 11, 4, 100);
+    SAVE_BYTES("front", "anew", 0x04, 1, 1, 5, 1, 1, 1, 9, 9, 4, 16, 9, 7, 7, 4, 90);
+
+    // RECORD 0, MESSAGE 1, ACK 2, ACK_LAST 3, SERVER_SENDS 4, TIME 5, NEXT_KEYS 6, OLD_NUMBER 7, FINISHED 8
+    SAVE_BYTES("post_handshake", "key-update-of-client", 0, 1, 64, 1, 1, 3, 6, 0, 23, 4, 1, 2, 3, 4, 4, 8, 5, 200);
+    SAVE_BYTES("post_handshake", "key-update-again", 0, 1, 64, 1, 1, 1, 0, 1, 1, 6, 1, 64, 1, 0, 6, 0, 23, 1, 9, 5, 80);
+    SAVE_BYTES("post_handshake", "key-update-of-server", 1, 1, 64, 1, 1, 6, 3, 5, 8, 4, 8, 3, 3, 4, 8, 0, 23, 1, 9);
+    SAVE_BYTES("post_handshake", "ticket", 1, 5, 8, 2, 1, 3, 1, 5, 20, 3);
+    SAVE_BYTES("post_handshake", "finished-13", 1, 8, 2, 5, 4, 8, 2, 8, 0x42, 5, 255);
+    SAVE_BYTES("post_handshake", "finished-12", 4, 8, 3, 5, 4, 8, 3, 0, 23, 1, 1, 8, 3, 5, 255);
+    SAVE_BYTES("post_handshake", "acks", 2, 2, 0x43, 3, 0, 3, 1, 4, 0, 2, 19, 2, 0xc1, 3, 1, 0, 26, 3, 0, 1, 0);
+    SAVE_BYTES("post_handshake", "fragments", 3, 1, 0x50, 2, 0, 1, 1, 0x60, 1, 0, 1, 0x40, 1, 9, 1, 0x42, 3, 1, 2, 3);
+    SAVE_BYTES("post_handshake", "cids", 2, 1, 0x43, 1, 1, 1, 0x44, 12, 0, 9, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0);
+    SAVE_BYTES("post_handshake", "alerts", 3, 0, 21, 2, 1, 90, 0, 21, 2, 1, 0, 7, 1, 23, 2, 7, 7, 4, 3, 5, 40, 0, 21, 2,
+               2, 20);
+    SAVE_BYTES("post_handshake", "restart", 1, 1, 64, 1, 1, 9, 3, 6, 0, 23, 1, 1, 9, 10, 200, 0, 23, 1, 1, 9, 5, 9);
+
+    // SEND 0, REPEAT 1, DATA 2, TIME 3, MOVE 4, ANEW 5, AGAIN 6, RAW 7, ALERT 8, UPDATE 9, SERIES 10; + 11 for each
+    SAVE_BYTES("sequence", "talk", 0, 0, 0, 3, 6, 0, 3, 6, 0, 3, 6, 2, 40, 10, 11, 3, 6, 11, 3, 6, 11, 3, 6, 13, 40, 21,
+               3, 9, 20, 1, 13, 4, 19, 0, 0);
+    SAVE_BYTES("sequence", "move", 0, 0, 11, 3, 6, 11, 3, 6, 11, 3, 6, 13, 9, 15, 13, 9, 3, 6, 15, 13, 9, 21, 22, 3, 6,
+               22, 3, 6, 22, 3, 6, 26, 24, 8, 24, 9);
+    SAVE_BYTES("sequence", "again", 0, 2, 0, 3, 6, 0, 3, 6, 0, 3, 6, 2, 9, 6, 0, 6, 1, 6, 2, 6, 3, 17, 0x83, 17, 0x93, 0,
+               3, 1, 2, 9, 6, 0x13, 0, 20, 1);
+    SAVE_BYTES("sequence", "anew", 0x15, 1, 0, 3, 6, 0, 3, 6, 0, 3, 6, 2, 9, 5, 0, 3, 6, 0, 3, 6, 0, 3, 6, 2, 9, 3, 13, 5,
+               0, 3, 12, 0, 3, 12);
+    SAVE_BYTES("sequence", "all", 0, 4, 0, 11, 22, 33, 44, 3, 6, 0, 11, 22, 33, 44, 3, 6, 0, 11, 22, 33, 44, 3, 6, 0, 11,
+               22, 33, 44, 3, 6, 2, 1, 13, 1, 24, 1, 35, 1, 46, 1, 10, 21, 32, 43, 54, 3, 13, 8, 0, 0, 19, 1, 1);
+
+    // where | how << 3, place, value: part 2 and 3 slots, 4 wide, 5 and 6 flights, 0 header, 1 shard head
+    SAVE_BYTES("attach", "whole", 0);
+    SAVE_BYTES("attach", "slot", 7, 0, 4, 1, 0x0f, 0, 6, 4, 0x1a, 1, 200, 3);
+    SAVE_BYTES("attach", "sum", 7, 0, 4, 1, 0x18, 0, 0, 0, 2, 2, 0, 9, 0x18, 0, 0, 1);
+    SAVE_BYTES("attach", "sides", 4, 0, 0, 9, 5, 0, 4, 2, 6, 0, 8, 7, 0x16, 1, 0, 255, 0x0e, 2, 240, 0);
+    SAVE_BYTES("attach", "header", 0, 0, 0, 1);
+    SAVE_BYTES("attach", "head", 9, 0, 0, 255, 9, 0, 4, 3, 9, 0, 8, 0);
+
+    // the association, then datagrams: records - 1 | damage << 2, for each record: type | odd 16 | length 32, number
+    static const uint8_t TALK[] = {0x00, 0x00, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x02, 0x00, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+                                   0x20, 1, 3, 7, 7, 7, 0x00, 129, 1, 2, 3, 4, 5, 6, 7, 8,
+                                   0x04, 0x00, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 1, 0x00, 0x00, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t ODD[] = {0x00, 0x10, 0, 0x04, 1, 2, 3, 4, 5, 6, 7, 8, 0x00, 0x10, 5, 0x10, 30, 1, 2, 3, 4, 5, 6,
+                                  7, 8, 0x00, 0x10, 127, 0x08, 1, 2, 3, 4, 5, 6, 7, 8, 0x00, 0x00, 190, 1, 2, 3, 4, 5,
+                                  6, 7, 8, 0x00, 0x04, 0, 1, 0};
+    for (uint8_t kind = 0; kind < 8; kind++) {
+        uint8_t input[128] = {kind};
+        char name[32];
+        memcpy(input + 1, TALK, sizeof TALK);
+        (void)snprintf(name, sizeof name, "talk-%u", kind);
+        save("differential", name, input, 1 + sizeof TALK);
+        memcpy(input + 1, ODD, sizeof ODD);
+        (void)snprintf(name, sizeof name, "odd-%u", kind);
+        save("differential", name, input, 1 + sizeof ODD);
+
+        // GIVE 0, GIVE_TWICE 1, LOSE 2, DAMAGE 3, REPLACE 4, INSERT 5, RAW 6, TIME 7
+        static const uint8_t WHOLE[] = {0, 0, 0, 0, 0, 0, 0, 0}, LOSSY[] = {2, 7, 12, 1, 2, 7, 24, 1, 0, 7, 40, 0, 0},
+                             HARSH[] = {4, 0, 0, 4, 1, 2, 3, 4, 7, 12, 3, 1, 0, 13, 255, 0, 40, 1, 5, 21, 0, 3, 2, 2, 40,
+                                        5, 22, 0, 7, 13, 20, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 7, 40, 0};
+        memcpy(input + 1, WHOLE, sizeof WHOLE);
+        (void)snprintf(name, sizeof name, "whole-%u", kind);
+        save("handshake", name, input, 1 + sizeof WHOLE);
+        memcpy(input + 1, LOSSY, sizeof LOSSY);
+        (void)snprintf(name, sizeof name, "lossy-%u", kind);
+        save("handshake", name, input, 1 + sizeof LOSSY);
+        memcpy(input + 1, HARSH, sizeof HARSH);
+        (void)snprintf(name, sizeof name, "harsh-%u", kind);
+        save("handshake", name, input, 1 + sizeof HARSH);
+    }
+}
+
+static void text_seeds(void)
+{
+    save_text("options", "whole",
+              "--listen\n127.0.0.1:5684\n--listen=[2001:db8::1]:5684\n--backend=echo\n--psk-file\nkeys\n"
+              "--workers=4\n--profile\nmodern\n--backend-port-min\n40000");
+    save_text("options", "alone", "associations-max\n4294967296");
+    save_text("options", "choice", "--client-auth\ninsecure-none\n--connection-id=no\n--steering=forward");
+    save_text("options", "wrong", "--lisen=1\n--workers\n-1\n--=\n--listen\n300.0.0.1:1");
+    save_text("options", "missing", "--cert\na\n--key");
+
+    // A digit at a time, so that no line of this file looks like a key.
+    char text[1024];
+    size_t used = 0;
+    used += (size_t)snprintf(text + used, sizeof text - used, "# comment\r\n\nmeter-1:%032d\n", 12);
+    used += (size_t)snprintf(text + used, sizeof text - used, "with:colon:%064d \t\n#6d32:%0128d\n", 34, 56);
+    save("psk_file", "whole", text, used);
+    used = (size_t)snprintf(text, sizeof text, "twice:%032d\ntwice:%032d\n", 1, 2);
+    save("psk_file", "twice", text, used);
+    used = (size_t)snprintf(text, sizeof text, "#00:%032d", 1);
+    save("psk_file", "nul", text, used);
+    used = (size_t)snprintf(text, sizeof text, "odd:%031d\n", 1);
+    save("psk_file", "odd", text, used);
+    save_text("psk_file", "short", "a:00\n");
+    save_text("psk_file", "no-colon", "hello\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        (void)fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+        return 2;
+    }
+    folder = argv[1];
+    (void)mkdir(folder, 0777);
+    datagram_seeds();
+    hello_seeds();
+    step_seeds();
+    text_seeds();
+    return 0;
+}
