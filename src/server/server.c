@@ -187,7 +187,7 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
     server->is_started = true;
     bool done = dg_thread_start(&server->threads[0], "dg-front", dg_front_loop_run, server->front);
     for (uint32_t i = 0; done && i < server->worker_count; i++) {
-        char name[16];
+        char name[32]; // the kernel shows the first 15 characters, and there are at most 64 workers
         snprintf(name, sizeof name, "dg-worker-%u", i);
         done = dg_thread_start(&server->threads[1 + i], name, dg_worker_loop_run, server->workers[i]);
     }
