@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Final flights of a handshake that is over, asked for again by a client that did not get ours: in DTLS 1.2
-// the flight goes out again (RFC 6347 4.2.4), in DTLS 1.3 the repeated one is acknowledged (RFC 9147 5.8.1).
+// Final flights of a handshake that is over, asked for again by a peer that did not get ours: in DTLS 1.2 the
+// flight goes out again (RFC 6347 4.2.4; as client where the handshake was an abbreviated one), in DTLS 1.3 the
+// client's repeated one is acknowledged (RFC 9147 5.8.1).
 // Only records that opened ask; each answer is followed by a pause.
 #include "core/engine_internal.h"
 #include "core/handshake_fragment.h"
@@ -111,8 +112,13 @@ void dg_final_flight_received12(const struct dg_association *association, struct
         return;
     }
     case DG_HS_HELLO_REQUEST:
-    case DG_HS_CLIENT_HELLO:
         refuse_renegotiation(association);
+        return;
+    case DG_HS_CLIENT_HELLO: // a server's would be no request but nonsense
+        if ((association->slot->flags & DG_SLOT_IS_CLIENT) != 0)
+            dg_association_garbage(association, DG_COUNT_DROP_NOT_NEGOTIATED);
+        else
+            refuse_renegotiation(association);
         return;
     default:
         dg_association_garbage(association, DG_COUNT_DROP_NOT_NEGOTIATED);
@@ -120,7 +126,7 @@ void dg_final_flight_received12(const struct dg_association *association, struct
     }
 }
 
-// Application data proves that the client has our Finished: it will not ask again.
+// Application data proves that the peer has our Finished: it will not ask again.
 void dg_final_flight_confirmed12(const struct dg_association *association)
 {
     if (association->slot->side == DG_NO_SIDE)

@@ -174,14 +174,29 @@ static struct dg_result new_connection_id(const struct dg_association *associati
     return dg_ok();
 }
 
+// --- the peer's: tickets ----------------------------------------------------------------------
+
+// RFC 8446 4.6.1. The keys for a session of it are gone with the library (docs/wolfssl.md): a ticket that comes
+// after the take-over is acknowledged, so that the server does not repeat it, and not used. Since nothing is kept
+// of it, its fragments count as taken in one by one; the last one is the message's end.
+static struct dg_result ticket_ignored(const struct dg_association *association,
+                                       const struct dg_handshake_fragment *message)
+{
+    if (message->offset + message->bytes.size == message->length)
+        association->slot->rx_message_seq = (uint16_t)(message->message_seq + 1);
+    return dg_ok();
+}
+
 // --- the peer's: all -------------------------------------------------------------------------
 
-// RFC 8446 4, RFC 9147 9: which messages a client may send after the handshake.
+// RFC 8446 4, RFC 9147 9: which messages the peer may send after the handshake.
 static bool is_expected(const struct dg_association *association, uint8_t type)
 {
     switch (type) {
     case DG_HS_KEY_UPDATE:
         return true;
+    case DG_HS_NEW_SESSION_TICKET: // RFC 8446 4.6.1: only of a server
+        return (association->slot->flags & DG_SLOT_IS_CLIENT) != 0;
     case DG_HS_REQUEST_CONNECTION_ID: // only of who sends with an ID of ours
         return (association->slot->flags & DG_SLOT_HAS_CID) != 0;
     case DG_HS_NEW_CONNECTION_ID: // only of who wants IDs in what we send
@@ -201,10 +216,14 @@ static struct dg_result message_received(const struct dg_association *associatio
         dg_count(counters, DG_COUNT_DROP_HANDSHAKE_REPEATED);
         return dg_ok();
     }
-    if (message->message_seq > slot->rx_message_seq || message->bytes.size != message->length)
+    if (message->message_seq > slot->rx_message_seq)
         return dg_drop(DG_COUNT_DROP_HANDSHAKE_GAP);
     if (message->message_seq == UINT16_MAX) // RFC 9147 5.2: never wraps, so there is none after it
         return dg_fail(DG_COUNT_FAIL_UNEXPECTED_MESSAGE, DG_ALERT_UNEXPECTED_MESSAGE);
+    if (message->type == DG_HS_NEW_SESSION_TICKET)
+        return ticket_ignored(association, message);
+    if (message->bytes.size != message->length)
+        return dg_drop(DG_COUNT_DROP_HANDSHAKE_GAP);
 
     struct dg_result result;
     switch (message->type) {

@@ -113,7 +113,9 @@ static void fill_plain_fields(struct dg_slot *slot, dg_time now, const struct dg
     slot->hash = handover->hash;
     bool peer_wants_cid = handover->peer_has_cid != 0 && handover->peer_cid_size > 0;
     slot->flags = (uint8_t)((handover->cid_size > 0 ? DG_SLOT_HAS_CID : 0) |
-                            (peer_wants_cid ? DG_SLOT_PEER_HAS_CID : 0) | (handover->resumed ? DG_SLOT_RESUMED : 0));
+                            (peer_wants_cid ? DG_SLOT_PEER_HAS_CID : 0) | (handover->resumed ? DG_SLOT_RESUMED : 0) |
+                            (handover->is_client ? DG_SLOT_IS_CLIENT : 0) |
+                            (handover->has_rrc ? DG_SLOT_HAS_RRC : 0));
     do {
         slot->id = dg_random_u64();
     } while (slot->id == 0);
@@ -257,6 +259,10 @@ static void keep_final_flights(struct dg_shard *shard, struct dg_slot *slot, dg_
         if (handover->finished_size > 0) {
             keep_final_12(shard, slot, now, handover);
         }
+        return;
+    }
+    // A client's Finished was acknowledged before its handshake was over, and a client gives out no tickets.
+    if (handover->is_client) {
         return;
     }
     keep_epoch_2(shard, slot, now, handover);

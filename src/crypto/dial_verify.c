@@ -92,6 +92,10 @@ static int judge_leaf(struct dg_dial *dial, const WOLFSSL_X509_STORE_CTX *store)
     }
     if (dialer->server_name != NULL && !dg_certificate_is_for(leaf, dialer->server_name))
         return refuse(dial, "the server's certificate is for another name than the one that was dialled");
+    if (dialer->server_name != NULL) { // of all its names the one that was asked for
+        dial->certificate.identity_size = (uint8_t)strlen(dialer->server_name);
+        memcpy(dial->certificate.identity, dialer->server_name, dial->certificate.identity_size);
+    }
     dg_dial_tell(dial, "server accepted", "its certificate is under a CA of ours%s%s%s",
                  dialer->server_name != NULL ? " and for the name " : "",
                  dialer->server_name != NULL ? dialer->server_name : "",

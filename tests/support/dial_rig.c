@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The rig of two ends: queues between them, the front in miniature of gate_rig on the one side.
+#include "support/dial_rig.h"
+
+#include "core/record.h"
+#include "crypto/wolf_aead.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// --- the dialer ---------------------------------------------------------------
+
+static const char *put_file(const char *folder, const char *name, const char *text, char path[128])
+{
+    if (text == NULL)
+        return NULL;
+    snprintf(path, 128, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0 || chmod(path, 0600) != 0)
+        abort();
+    return path;
+}
+
+bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
+{
+    char folder[] = "/tmp/dtlsgate-dial-XXXXXX";
+    char paths[4][128] = {"", "", "", ""};
+    (void)rig_pki();
+    if (mkdtemp(folder) == NULL)
+        abort();
+    const struct dg_pki_pem *client = options->client;
+    struct dg_dialer_config config = {
+        .psk_file = put_file(folder, "psk", options->psk_lines, paths[0]),
+        .psk_identity = options->psk_identity,
+        .certificate_file = put_file(folder, "cert.pem", client != NULL && !options->raw ? client->certificate : NULL,
+                                     paths[1]),
+        .key_file = put_file(folder, "key.pem", client != NULL ? client->key : NULL, paths[2]),
+        .use_raw_public_key = options->raw,
+        .ca_file = put_file(folder, "ca.pem", options->ca, paths[3]),
+        .server_name = options->name,
+        .pin = options->pin,
+        .insecure_no_verify = options->insecure,
+        .profile = options->profile,
+        .version_min = options->version_min > 0 ? options->version_min : 12,
+        .version_max = options->version_max > 0 ? options->version_max : 13,
+        .offer_cid = options->offer_cid,
+        .offer_rrc = options->offer_rrc,
+        .resume = options->resume,
+        .datagram_max = options->datagram_max > 0 ? options->datagram_max : 1200,
+        .retransmit_seconds = 1,
+    };
+    dg_dialer_free(rig->dialer);
+    rig->error[0] = '\0';
+    rig->dialer = dg_dialer_new(&config, rig->error, sizeof rig->error);
+    for (size_t i = 0; i < 4; i++)
+        if (paths[i][0] != '\0')
+            (void)unlink(paths[i]);
+    (void)rmdir(folder);
+    return rig->dialer != NULL;
+}
+
+// --- the wire -----------------------------------------------------------------
+
+static uint8_t *reserve(void *context, size_t capacity)
+{
+    struct dial_rig *rig = context;
+    return capacity <= sizeof rig->scratch ? rig->scratch : NULL;
+}
+
+static void commit(void *context, const struct dg_path *path, size_t size)
+{
+    (void)path;
+    struct dial_rig *rig = context;
+    if (rig->seen != NULL)
+        rig->seen(rig->seen_context, rig->scratch, size);
+    if (++rig->client_datagrams != rig->lose_from_client)
+        (void)rig_queue_put(&rig->gate.to_server, rig->scratch, size);
+}
+
+static void note_told(struct dial_rig *rig)
+{
+    struct dg_dial_event event;
+    while (dg_wolf_dial.told(rig->dial, &event)) {
+        size_t used = strlen(rig->told);
+        snprintf(rig->told + used, sizeof rig->told - used, "%s: %s\n", event.what, event.detail);
+    }
+}
+
+static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
+{
+    uint8_t datagram[RIG_DATAGRAM_MAX];
+    size_t size = rig_queue_get(&rig->gate.to_client, datagram, sizeof datagram);
+    if (size == 0)
+        return false;
+    if (++rig->server_datagrams == rig->lose_from_server)
+        return true;
+    for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
+        struct dg_record record;
+        if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
+            break;
+        rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, record.start, record.size, output);
+        at += record.size;
+    }
+    return true;
+}
+
+static bool server_turn(struct dial_rig *rig)
+{
+    uint8_t datagram[RIG_DATAGRAM_MAX];
+    if (rig->gate.step != DG_STEP_GOES_ON)
+        return false; // what comes now is the engine's
+    size_t size = rig_queue_get(&rig->gate.to_server, datagram, sizeof datagram);
+    if (size == 0)
+        return false;
+    rig_give(&rig->gate, datagram, size);
+    return true;
+}
+
+// The server's engine is in place as soon as its handshake is over, as in the real thing.
+static bool server_take_over(struct dial_rig *rig);
+
+enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
+{
+    const struct dg_output output = {.context = rig, .reserve = reserve, .commit = commit};
+    const struct dg_output server_output = rig_output(&rig->gate);
+    dg_time end = rig->gate.now + limit;
+    if (!dg_address_parse("198.51.100.1:5684", &rig->path.peer) ||
+        !dg_address_parse("192.0.2.1:40000", &rig->path.local))
+        abort();
+    uint8_t cid[DG_CID_SIZE];
+    for (size_t i = 0; i < sizeof cid; i++)
+        cid[i] = (uint8_t)(0xa1 + i);
+    rig->told[0] = '\0';
+    rig->step = DG_DIAL_GOES_ON;
+    rig->client_datagrams = rig->server_datagrams = 0;
+    rig->dial = dg_wolf_dial.start(rig->dialer, rig->gate.now, &rig->path, cid, &output);
+    if (rig->dial == NULL)
+        return DG_DIAL_FAILED;
+    while (rig->step == DG_DIAL_GOES_ON) {
+        bool moved = server_turn(rig);
+        if (rig->gate.step == DG_STEP_DONE && rig->server.engine == NULL && !server_take_over(rig))
+            break;
+        moved = client_turn(rig, &output) || moved;
+        note_told(rig);
+        if (rig->server.engine != NULL) {
+            uint8_t datagram[RIG_DATAGRAM_MAX];
+            size_t size = rig_queue_get(&rig->gate.to_server, datagram, sizeof datagram);
+            if (size > 0) {
+                moved = dg_engine_receive(rig->server.engine, rig->gate.now, &rig->gate.path, datagram, size) ==
+                            DG_ENGINE_HANDLED;
+            }
+        }
+        if (moved)
+            continue;
+        dg_time next = dg_wolf_dial.deadline(rig->dial);
+        if (rig->gate.handshake != NULL && rig->gate.step == DG_STEP_GOES_ON)
+            next = dg_time_min(next, dg_wolf_handshake.deadline(rig->gate.handshake));
+        if (rig->server.engine != NULL)
+            next = dg_time_min(next, dg_engine_deadline(rig->server.engine));
+        if (next > end)
+            break;
+        if (next > rig->gate.now)
+            rig->gate.now = next;
+        rig->step = dg_wolf_dial.advance(rig->dial, rig->gate.now, &output);
+        note_told(rig);
+        if (rig->gate.handshake != NULL && rig->gate.step == DG_STEP_GOES_ON)
+            rig->gate.step = dg_wolf_handshake.advance(rig->gate.handshake, rig->gate.now, &server_output);
+        if (rig->server.engine != NULL)
+            dg_engine_advance(rig->server.engine, rig->gate.now, 0);
+    }
+    // The server may have the client's last flight yet to come.
+    while (rig->step == DG_DIAL_DONE && server_turn(rig)) {
+    }
+    if (rig->gate.step == DG_STEP_DONE && rig->server.engine == NULL)
+        (void)server_take_over(rig);
+    note_told(rig);
+    return rig->step;
+}
+
+// --- the engines --------------------------------------------------------------
+
+static uint8_t *side_reserve(void *context, size_t capacity)
+{
+    struct dial_side *side = context;
+    return capacity <= sizeof side->scratch ? side->scratch : NULL;
+}
+
+static void server_commit(void *context, const struct dg_path *path, size_t size)
+{
+    (void)path;
+    struct dial_side *side = context;
+    (void)rig_queue_put(side->out, side->scratch, size);
+}
+
+static void client_commit(void *context, const struct dg_path *path, size_t size)
+{
+    (void)path;
+    struct dial_rig *rig = context;
+    if (rig->seen != NULL)
+        rig->seen(rig->seen_context, rig->client.scratch, size);
+    (void)rig_queue_put(&rig->gate.to_server, rig->client.scratch, size);
+}
+
+static uint8_t *client_reserve(void *context, size_t capacity)
+{
+    return side_reserve(&((struct dial_rig *)context)->client, capacity);
+}
+
+static void on_deliver(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, const uint8_t *data,
+                       size_t size)
+{
+    (void)now;
+    (void)ref;
+    (void)slot;
+    struct dial_side *side = context;
+    side->delivered++;
+    side->data_size = size < sizeof side->data ? size : sizeof side->data;
+    memcpy(side->data, data, side->data_size);
+}
+
+static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                      const struct dg_handover *handover)
+{
+    (void)now;
+    (void)slot;
+    (void)handover;
+    ((struct dial_side *)context)->ref = ref;
+}
+
+static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason)
+{
+    (void)now;
+    (void)ref;
+    (void)slot;
+    struct dial_side *side = context;
+    side->closed++;
+    side->reason = reason;
+}
+
+static bool side_start(struct dial_side *side, const struct dg_output *output, const struct dg_handover *handover,
+                       dg_time now)
+{
+    static const uint32_t shards[] = {0};
+    const struct dg_engine_hooks hooks = {
+        .context = side, .deliver = on_deliver, .opened = on_opened, .closed = on_closed};
+    const struct dg_engine_config config = dg_engine_config_default();
+    side->delivered = side->closed = 0;
+    if (!shard_region_make(&side->region, 1, 16, 64))
+        return false;
+    side->engine = dg_engine_new(&config, &side->region.memory, shards, 1, &dg_wolf_aead, output, &hooks,
+                                 &side->region.counters);
+    return side->engine != NULL && dg_engine_take_over(side->engine, now, handover);
+}
+
+static bool server_take_over(struct dial_rig *rig)
+{
+    rig->server.out = &rig->gate.to_client;
+    const struct dg_output output = {.context = &rig->server, .reserve = side_reserve, .commit = server_commit};
+    if (!dg_wolf_handshake.take(rig->gate.handshake, &rig->server_handover))
+        return false;
+    dg_wolf_handshake.free(rig->gate.handshake);
+    rig->gate.handshake = NULL;
+    rig->server_handover.path = rig->gate.path;
+    return side_start(&rig->server, &output, &rig->server_handover, rig->gate.now);
+}
+
+bool dial_rig_take_over(struct dial_rig *rig)
+{
+    if (rig->step != DG_DIAL_DONE || rig->server.engine == NULL ||
+        !dg_wolf_dial.take(rig->dial, &rig->client_handover))
+        return false;
+    dg_wolf_dial.free(rig->dial); // DG_BUG where the library sends now
+    rig->dial = NULL;
+    const struct dg_output output = {.context = rig, .reserve = client_reserve, .commit = client_commit};
+    return side_start(&rig->client, &output, &rig->client_handover, rig->gate.now);
+}
+
+static bool side_turn(struct dial_side *side, struct rig_queue *in, const struct dg_path *path, dg_time now)
+{
+    uint8_t datagram[RIG_DATAGRAM_MAX];
+    size_t size = rig_queue_get(in, datagram, sizeof datagram);
+    if (size == 0)
+        return false;
+    return dg_engine_receive(side->engine, now, path, datagram, size) == DG_ENGINE_HANDLED;
+}
+
+void dial_rig_pass(struct dial_rig *rig, dg_time duration)
+{
+    dg_time end = rig->gate.now + duration;
+    for (;;) {
+        bool moved = side_turn(&rig->server, &rig->gate.to_server, &rig->gate.path, rig->gate.now);
+        moved = side_turn(&rig->client, &rig->gate.to_client, &rig->path, rig->gate.now) || moved;
+        if (moved)
+            continue;
+        dg_time next = dg_time_min(dg_engine_deadline(rig->client.engine), dg_engine_deadline(rig->server.engine));
+        if (next > end)
+            break;
+        if (next > rig->gate.now)
+            rig->gate.now = next;
+        dg_engine_advance(rig->client.engine, rig->gate.now, 0);
+        dg_engine_advance(rig->server.engine, rig->gate.now, 0);
+    }
+    rig->gate.now = end;
+}
+
+static bool say(struct dial_rig *rig, struct dial_side *from, struct dial_side *to, const char *text)
+{
+    unsigned before = to->delivered;
+    if (!dg_engine_send(from->engine, rig->gate.now, from->ref, (const uint8_t *)text, strlen(text)))
+        return false;
+    dial_rig_pass(rig, DG_MILLISECOND);
+    return to->delivered == before + 1 && to->data_size == strlen(text) && memcmp(to->data, text, strlen(text)) == 0;
+}
+
+void dial_rig_show(const struct dial_rig *rig)
+{
+    const struct dial_side *sides[] = {&rig->client, &rig->server};
+    for (size_t s = 0; s < 2; s++)
+        for (enum dg_counter c = DG_COUNT_NONE; c < DG_COUNTER_COUNT; c++)
+            if (dg_counter_read(&sides[s]->region.counters, c) > 0)
+                fprintf(stderr, "%s %s %llu\n", s == 0 ? "client" : "server", dg_counter_name(c),
+                        (unsigned long long)dg_counter_read(&sides[s]->region.counters, c));
+}
+
+bool dial_rig_exchange(struct dial_rig *rig)
+{
+    return say(rig, &rig->client, &rig->server, "from the client") &&
+           say(rig, &rig->server, &rig->client, "from the server, something longer") &&
+           say(rig, &rig->client, &rig->server, "again") && say(rig, &rig->server, &rig->client, "x");
+}
+
+static void side_stop(struct dial_side *side)
+{
+    if (side->engine != NULL)
+        dg_engine_free(side->engine);
+    side->engine = NULL;
+    if (side->region.base != NULL)
+        shard_region_free(&side->region);
+    memset(side, 0, sizeof *side);
+}
+
+void dial_rig_hang_up(struct dial_rig *rig)
+{
+    dg_wolf_dial.free(rig->dial);
+    rig->dial = NULL;
+    side_stop(&rig->client);
+    side_stop(&rig->server);
+    rig_hang_up(&rig->gate);
+    rig->step = DG_DIAL_GOES_ON;
+}
+
+void dial_rig_free(struct dial_rig *rig)
+{
+    dial_rig_hang_up(rig);
+    dg_dialer_free(rig->dialer);
+    rig->dialer = NULL;
+    rig_free(&rig->gate);
+}

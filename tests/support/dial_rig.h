@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Our dial against our gate, in memory: one handshake with both ends ours, on a virtual clock, over queues that
+// can lose what the test says; then two engines, one in each role, which go on where the handshake ended.
+#ifndef DG_TESTS_DIAL_RIG_H
+#define DG_TESTS_DIAL_RIG_H
+
+#include "core/engine.h"
+#include "crypto/dialer.h"
+#include "support/gate_rig.h"
+#include "support/shard_region.h"
+
+// What the dialer is given; texts, written to files for the making only. NULL: not given.
+struct dial_options {
+    const char *psk_lines;
+    const char *psk_identity;
+    const struct dg_pki_pem *client; // certificate and key
+    bool raw;                        // show client's public key instead
+    const char *ca;                  // PEM
+    const char *name, *pin;
+    bool insecure;
+    int version_min, version_max;    // 0: 12 and 13
+    bool offer_cid, offer_rrc, resume;
+    enum dg_profile profile;
+    uint16_t datagram_max;           // 0: 1,200
+};
+
+struct dial_side { // an engine
+    struct shard_region region;
+    struct dg_engine *engine;
+    struct rig_queue *out;
+    struct dg_ref ref;
+    unsigned delivered, closed;
+    enum dg_counter reason;
+    uint8_t data[RIG_DATAGRAM_MAX];
+    size_t data_size;
+    uint8_t scratch[RIG_DATAGRAM_MAX];
+};
+
+struct dial_rig {
+    struct rig gate;
+    struct dg_dialer *dialer;
+    struct dg_dial *dial;
+    enum dg_dial_step step;
+    struct dg_path path; // the client's way: its peer is the server
+    char error[512];
+    char told[4096];     // all events, one a line
+    // every datagram of the client, so that nonces can be looked at; and the loss
+    unsigned client_datagrams, server_datagrams;
+    unsigned lose_from_client, lose_from_server; // the number of the datagram that is lost, from 1; 0: none
+    void (*seen)(void *context, const uint8_t *datagram, size_t size); // what the client sends; NULL: nobody looks
+    void *seen_context;
+    uint8_t scratch[RIG_DATAGRAM_MAX];
+    struct dial_side client, server;
+    struct dg_handover client_handover, server_handover;
+};
+
+// The dialer alone. False: rig->error says why.
+bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options);
+void dial_rig_free(struct dial_rig *rig);
+// Dials and runs both ends, timers included, until one is done or nothing moves for limit. Returns the dial's step.
+enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit);
+// After DONE on both sides: hand-overs into two engines.
+bool dial_rig_take_over(struct dial_rig *rig);
+// Lets datagrams and timers run for this long between the engines.
+void dial_rig_pass(struct dial_rig *rig, dg_time duration);
+// Data both ways arrives whole.
+bool dial_rig_exchange(struct dial_rig *rig);
+// Both engines' counters to stderr, for a failed test.
+void dial_rig_show(const struct dial_rig *rig);
+// Ends handshakes and engines, keeps gate and dialer.
+void dial_rig_hang_up(struct dial_rig *rig);
+
+#endif
