@@ -33,12 +33,14 @@ struct dg_dial_ops {
     // dg_dialer_new made (src/crypto/dialer.h). NULL: memory is short.
     struct dg_dial *(*start)(void *dialer, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
                              const struct dg_output *output);
-    // Gives exactly one record, as dg_handshake_ops.receive does; after DONE the rest belongs to the engine.
+    // Gives exactly one record, as dg_handshake_ops.receive does. At DONE the datagram belongs to the engine from
+    // this record on, itself included: what the library has taken in is marked in the hand-over's window, and a
+    // record that was not the handshake's any more is still whole. DONE may also come of advance.
     enum dg_dial_step (*receive)(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
                                  const struct dg_output *output);
     dg_time (*deadline)(const struct dg_dial *dial);
     enum dg_dial_step (*advance)(struct dg_dial *dial, dg_time now, const struct dg_output *output);
-    // Once, after DONE. False: the watched records did not open with the extracted keys.
+    // Once, after DONE; path as given to start. False: the watched records did not open with the extracted keys.
     bool (*take)(struct dg_dial *dial, struct dg_handover *ret);
     // Why it failed, in words for people; static text. ret_alert: received alert description, or -1.
     const char *(*why)(const struct dg_dial *dial, int *ret_alert);

@@ -79,12 +79,27 @@ static void offer_session(struct dg_dial *dial)
         drop_session(dialer);
 }
 
+// DTLS 1.2 says here that a ticket came; in 1.3 the tap has seen it.
+static int on_ticket12(WOLFSSL *ssl, const unsigned char *ticket, int size, void *context)
+{
+    (void)ssl;
+    (void)ticket;
+    struct dg_dial *dial = context;
+    dial->ticket12_seen = size > 0;
+    return 0;
+}
+
 static void keep_session(struct dg_dial *dial)
 {
     struct dg_dialer *dialer = dial->dialer;
-    bool is_13 = wolfSSL_version(dial->ssl) == DTLS1_3_VERSION;
-    if (!dialer->config.resume || (is_13 && !dial->tap.peer_ticket_seen))
+    if (!dialer->config.resume)
         return;
+    if (!dial->tap.peer_ticket_seen && !dial->ticket12_seen) {
+        // No new one: the old one stays where it was good, and a server that would not have it is not asked again.
+        if (dial->offers_session && wolfSSL_session_reused(dial->ssl) != 1)
+            drop_session(dialer);
+        return;
+    }
     WOLFSSL_SESSION *session = wolfSSL_get1_session(dial->ssl);
     WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(session);
     wolfSSL_SESSION_free(session);
@@ -326,6 +341,8 @@ static bool set_up(struct dg_dial *dial)
         wolfSSL_SetHsDoneCb(ssl, dg_dial_on_done, dial) != WOLFSSL_SUCCESS ||
         wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &dial->tap) != WOLFSSL_SUCCESS ||
         wolfSSL_dtls_set_timeout_init(ssl, (int)config->retransmit_seconds) != WOLFSSL_SUCCESS)
+        return false;
+    if (config->resume && wolfSSL_set_SessionTicket_cb(ssl, on_ticket12, dial) != WOLFSSL_SUCCESS)
         return false;
     offer_session(dial);
     // The hybrid's share does not fit one datagram: the server asks for it together with its cookie.

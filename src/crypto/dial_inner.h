@@ -30,6 +30,7 @@ struct dg_dial {
     enum { DIAL_CONNECTING, DIAL_AWAITS_TICKET, DIAL_DONE, DIAL_FAILED } state;
     bool silent; // nothing may be sent any more
     bool offers_session;
+    bool ticket12_seen;
     // during one call only
     const struct dg_output *output;
     const uint8_t *record;

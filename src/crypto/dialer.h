@@ -12,16 +12,18 @@
 #include <stdint.h>
 
 struct dg_dialer_config {
-    // What we show. PEM texts (secret memory of the caller's, copied); NULL where there is none.
+    // Paths and names are read while the dialer is made and not kept; NULL where there is none.
+    // What we show.
     const char *certificate_file; // PEM chain
     const char *key_file;         // PEM private key, mode 0600
     bool use_raw_public_key;      // show key_file's public key (RFC 7250) instead of a certificate
-    const char *psk_file;         // "identity:hex key", mode 0600; its first line is ours, or psk_identity's
+    const char *psk_file;         // "identity:hex key", mode 0600
     const char *psk_identity;     // NULL: the file's only one
-    // How the server is verified: at least one of these, or psk, or the explicit word.
+    // How the server is verified: by CA and name, by a pin, or by the PSK; else there must be the explicit word.
+    // Where both a CA and a pin are given both must hold, and the name may be missing. A PSK suffices by itself.
     const char *ca_file;          // PEM CAs that its chain must end in
-    const char *server_name;      // name its certificate must be for (SAN or CN), and SNI; NULL: none
-    const char *pin;              // "sha256:HEX" of its SubjectPublicKeyInfo; also pins a raw public key
+    const char *server_name;      // DNS name or IP address that its certificate must be for, and SNI
+    const char *pin;              // "sha256:HEX" of its SubjectPublicKeyInfo, in a certificate or raw (RFC 7250)
     bool insecure_no_verify;      // only by the operator's explicit word
     enum dg_profile profile;
     int version_min, version_max; // 12 or 13

@@ -4,75 +4,9 @@
 // engines, one in each role. These cases guard against another version of wolfSSL as the take-over's do.
 
 #include "check.h"
-#include "support/dial_rig.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "support/dial_credentials.h"
 
 static struct dial_rig rig;
-
-static const struct rig_options everything = {
-    .with_psk = true,
-    .with_certificate = true,
-    .with_client_ca = true,
-    .with_raw_keys = true,
-    .profile = DG_PROFILE_IOT,
-};
-
-static char psk_line[128];
-static const char *own_psk(void)
-{
-    size_t used = (size_t)snprintf(psk_line, sizeof psk_line, "%s:", RIG_IDENTITY);
-    for (size_t i = 0; i < sizeof rig_psk; i++)
-        used += (size_t)snprintf(psk_line + used, sizeof psk_line - used, "%02x", rig_psk[i]);
-    return psk_line;
-}
-
-enum credential { PSK, PSK_OF_IOT, CERTIFICATE, RAW };
-static const char *const names[] = {"PSK", "PSK of the iot profile", "certificate", "raw public key"};
-
-static struct dial_options options_of(enum credential credential, int version)
-{
-    struct dial_options options = {.version_min = version, .version_max = version};
-    switch (credential) {
-    case PSK_OF_IOT:
-        options.profile = DG_PROFILE_IOT;
-        options.psk_lines = own_psk();
-        break;
-    case PSK:
-        options.psk_lines = own_psk();
-        break;
-    case CERTIFICATE:
-        options.client = &rig_pki()->client;
-        options.ca = rig_pki()->ca.certificate;
-        options.name = "gate.example";
-        break;
-    case RAW:
-        options.client = &rig_pki()->raw_client;
-        options.raw = true;
-        options.ca = rig_pki()->ca.certificate;
-        options.name = "gate.example";
-        break;
-    }
-    return options;
-}
-
-// A handshake, both take-overs, data both ways.
-static bool dials(const char *what, int version)
-{
-    enum dg_dial_step step = dial_rig_run(&rig, 30 * DG_SECOND);
-    CHECK_MSG(step == DG_DIAL_DONE, "%s, DTLS 1.%d: %s\n%s", what, version - 10,
-              rig.dial != NULL ? dg_wolf_dial.why(rig.dial, NULL) : "no dial", rig.told);
-    if (step != DG_DIAL_DONE)
-        return false;
-    bool taken = dial_rig_take_over(&rig);
-    CHECK_MSG(taken, "%s, DTLS 1.%d: no take-over", what, version - 10);
-    bool exchanged = taken && dial_rig_exchange(&rig);
-    CHECK_MSG(exchanged, "%s, DTLS 1.%d: data\n%s", what, version - 10, rig.told);
-    if (!exchanged)
-        dial_rig_show(&rig);
-    return exchanged;
-}
 
 DG_TEST(dial_every_version_credential_and_connection_id)
 {
@@ -83,10 +17,10 @@ DG_TEST(dial_every_version_credential_and_connection_id)
                 struct dial_options options = options_of(credential, version);
                 options.offer_cid = cid;
                 if (!dial_rig_dialer(&rig, &options)) {
-                    CHECK_MSG(false, "%s: %s", names[credential], rig.error);
+                    CHECK_MSG(false, "%s: %s", credential_names[credential], rig.error);
                     continue;
                 }
-                if (dials(names[credential], version)) {
+                if (dial_and_talk(&rig, credential_names[credential], DG_SECOND)) {
                     const struct dg_handover *client = &rig.client_handover, *server = &rig.server_handover;
                     CHECK_EQ(client->version, version);
                     CHECK_EQ(client->is_client, 1);
@@ -111,10 +45,188 @@ DG_TEST(dial_every_version_credential_and_connection_id)
     dial_rig_free(&rig);
 }
 
+static void resume_once(int version, enum credential credential, bool cid)
+{
+    struct dial_options options = options_of(credential, version);
+    options.resume = true;
+    options.offer_cid = cid;
+    if (!dial_rig_dialer(&rig, &options)) {
+        CHECK_MSG(false, "%s", rig.error);
+        return;
+    }
+    for (int round = 0; round < 4; round++) {
+        if (dial_and_talk(&rig, credential_names[credential], DG_SECOND)) {
+            CHECK_MSG(rig.client_handover.resumed == (round > 0), "%s, DTLS 1.%d, round %d: resumed %u\n%s",
+                      credential_names[credential], version - 10, round, rig.client_handover.resumed, rig.told);
+            CHECK_EQ(rig.server_handover.resumed, rig.client_handover.resumed);
+            // Who the server is stays known, and by what.
+            bool is_psk = credential == PSK;
+            CHECK_EQ(rig.client_handover.identity_kind, is_psk ? DG_IDENTITY_PSK : DG_IDENTITY_CERTIFICATE);
+            CHECK_EQ(rig.client_handover.identity_size, strlen(is_psk ? RIG_IDENTITY : "gate.example"));
+            CHECK(rig.client_handover.credential != 0);
+            CHECK_EQ(rig.client_handover.expires_s > 0, !is_psk);
+            // The client speaks last in an abbreviated handshake of DTLS 1.2 (RFC 5246 7.3, RFC 6347 4.2.4).
+            CHECK_EQ(rig.client_handover.finished_size > 0, version == 12 && round > 0);
+            CHECK_EQ(rig.client_handover.ticket_size, 0);
+            dial_rig_pass(&rig, 30 * DG_SECOND); // no message of either waits for an answer
+            CHECK_EQ(dg_counter_read(&rig.server.region.counters, DG_COUNT_RETRANSMISSIONS), 0);
+            CHECK_EQ(dg_counter_read(&rig.client.region.counters, DG_COUNT_RETRANSMISSIONS), 0);
+        }
+        dial_rig_hang_up(&rig);
+    }
+}
+
+// RFC 8446 2.2, RFC 5077: the ticket of each handshake opens the next one.
+DG_TEST(dial_resumes_with_the_last_ticket)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++)
+        for (int cid = 0; cid < 2; cid++) {
+            resume_once(version, PSK, cid);
+            resume_once(version, CERTIFICATE, cid);
+        }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_without_resumption_leaves_tickets_alone)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(CERTIFICATE, version);
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        for (int round = 0; round < 2; round++) {
+            if (dial_and_talk(&rig, "no resumption", DG_SECOND)) {
+                CHECK_EQ(rig.client_handover.resumed, 0);
+                // RFC 9147 5.8.4: the ticket that came all the same is acknowledged once and not repeated.
+                dial_rig_pass(&rig, 30 * DG_SECOND);
+                CHECK_EQ(dg_counter_read(&rig.server.region.counters, DG_COUNT_RETRANSMISSIONS), 0);
+            }
+            dial_rig_hang_up(&rig);
+        }
+    }
+    dial_rig_free(&rig);
+}
+
+// A ticket that the server does not take any more costs nothing but the full handshake.
+DG_TEST(dial_with_a_ticket_of_another_server_is_a_full_handshake)
+{
+    for (int version = 12; version <= 13; version++) {
+        REQUIRE(rig_new(&rig.gate, &everything));
+        struct dial_options options = options_of(CERTIFICATE, version);
+        options.resume = true;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        (void)dial_and_talk(&rig, "first", DG_SECOND);
+        dial_rig_hang_up(&rig);
+        rig_free(&rig.gate);
+        REQUIRE(rig_new(&rig.gate, &everything)); // new ticket keys
+        if (dial_and_talk(&rig, "second", DG_SECOND))
+            CHECK_EQ(rig.client_handover.resumed, 0);
+        dial_rig_hang_up(&rig);
+        // wolfSSL's server gives out no new ticket of 1.2 with a full handshake that it was offered a bad one in.
+        for (int round = 0; round < 2; round++) {
+            if (dial_and_talk(&rig, "later", DG_SECOND))
+                CHECK_EQ(rig.client_handover.resumed, version == 13 || round == 1);
+            dial_rig_hang_up(&rig);
+        }
+        dial_rig_free(&rig);
+    }
+}
+
+// RFC 7250, and a pin of the key in a certificate: no CA needed.
+DG_TEST(dial_verifies_by_pin)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        for (int with_ca = 0; with_ca < 2; with_ca++) {
+            struct dial_options options = options_of(CERTIFICATE, version);
+            options.pin = rig_pin(&rig_pki()->server);
+            options.ca = with_ca ? options.ca : NULL;
+            options.name = with_ca ? options.name : NULL;
+            REQUIRE(dial_rig_dialer(&rig, &options));
+            if (dial_and_talk(&rig, "pin", DG_SECOND))
+                CHECK_EQ(rig.client_handover.identity_kind,
+                         with_ca ? DG_IDENTITY_CERTIFICATE : DG_IDENTITY_RAW_PUBLIC_KEY);
+            dial_rig_hang_up(&rig);
+        }
+    }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_without_verification_only_by_the_explicit_word)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    struct dial_options options = options_of(CERTIFICATE, 13);
+    options.ca = options.name = NULL;
+    CHECK(!dial_rig_dialer(&rig, &options));
+    CHECK_MSG(strstr(rig.error, "nothing to verify the server by") != NULL, "%s", rig.error);
+    options.insecure = true;
+    for (int version = 12; version <= 13; version++) {
+        options.version_min = options.version_max = version;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        if (dial_and_talk(&rig, "insecure", DG_SECOND)) {
+            CHECK_EQ(rig.client_handover.identity_kind, DG_IDENTITY_NONE);
+            CHECK_EQ(rig.client_handover.identity_size, 0);
+            CHECK_MSG(strstr(rig.told, "NOT VERIFIED") != NULL, "%s", rig.told);
+        }
+        dial_rig_hang_up(&rig);
+    }
+    dial_rig_free(&rig);
+}
+
+// Both versions offered: 1.3 is taken; small datagrams and other names work too.
+DG_TEST(dial_prefers_version_13_and_keeps_to_its_datagram_size)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    static const char *const good[] = {"gate.example", "GATE.example", "localhost", "127.0.0.1", "::1"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct dial_options options = options_of(CERTIFICATE, 13);
+        options.version_min = 12;
+        options.name = good[i];
+        options.datagram_max = 600;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        if (dial_and_talk(&rig, good[i], DG_SECOND)) {
+            CHECK_EQ(rig.client_handover.version, 13);
+            CHECK_EQ(rig.client_handover.group, WOLF_GROUP_X25519_MLKEM768);
+            CHECK_MSG(rig.client_largest <= 600, "largest datagram %zu", rig.client_largest);
+        }
+        dial_rig_hang_up(&rig);
+    }
+    dial_rig_free(&rig);
+}
+
+// RFC 9147 8, both ways, and the close: the engines know nothing of roles there, and so it must be.
+DG_TEST(dial_then_key_updates_both_ways_and_close)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    struct dial_options options = options_of(CERTIFICATE, 13);
+    options.offer_cid = true;
+    REQUIRE(dial_rig_dialer(&rig, &options));
+    REQUIRE(dial_and_talk(&rig, "key updates", DG_SECOND));
+    for (int round = 0; round < 3; round++) {
+        CHECK(dial_rig_update_keys(&rig, round != 1, round == 2));
+        dial_rig_pass(&rig, DG_SECOND);
+        CHECK(dial_rig_exchange(&rig));
+    }
+    CHECK_EQ(dg_counter_read(&rig.client.region.counters, DG_COUNT_KEY_UPDATES_RECEIVED), 2);
+    CHECK_EQ(dg_counter_read(&rig.server.region.counters, DG_COUNT_KEY_UPDATES_RECEIVED), 2);
+    dg_engine_close(rig.client.engine, rig.gate.now, rig.client.ref, DG_COUNT_CLOSED_SHUTDOWN);
+    dial_rig_pass(&rig, 10 * DG_SECOND);
+    CHECK_EQ(rig.server.closed, 1);
+    CHECK_EQ(rig.server.reason, DG_COUNT_CLOSED_BY_PEER);
+    dial_rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(dial_every_version_credential_and_connection_id),
+        DG_CASE(dial_resumes_with_the_last_ticket),
+        DG_CASE(dial_without_resumption_leaves_tickets_alone),
+        DG_CASE(dial_with_a_ticket_of_another_server_is_a_full_handshake),
+        DG_CASE(dial_verifies_by_pin),
+        DG_CASE(dial_without_verification_only_by_the_explicit_word),
+        DG_CASE(dial_prefers_version_13_and_keeps_to_its_datagram_size),
+        DG_CASE(dial_then_key_updates_both_ways_and_close),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

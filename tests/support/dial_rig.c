@@ -2,8 +2,14 @@
 // The rig of two ends: queues between them, the front in miniature of gate_rig on the one side.
 #include "support/dial_rig.h"
 
+#include "core/engine_internal.h"
 #include "core/record.h"
 #include "crypto/wolf_aead.h"
+#include "support/sim_clock.h"
+
+#include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/hash.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +68,13 @@ bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
     return rig->dialer != NULL;
 }
 
+static void go_to(struct dial_rig *rig, dg_time when)
+{
+    if (when > rig->gate.now)
+        rig->gate.now = when;
+    sim_clock_set(rig->gate.now); // of no effect unless the test has started it
+}
+
 // --- the wire -----------------------------------------------------------------
 
 static uint8_t *reserve(void *context, size_t capacity)
@@ -76,6 +89,8 @@ static void commit(void *context, const struct dg_path *path, size_t size)
     struct dial_rig *rig = context;
     if (rig->seen != NULL)
         rig->seen(rig->seen_context, rig->scratch, size);
+    if (size > rig->client_largest)
+        rig->client_largest = size;
     if (++rig->client_datagrams != rig->lose_from_client)
         (void)rig_queue_put(&rig->gate.to_server, rig->scratch, size);
 }
@@ -95,8 +110,10 @@ static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
     size_t size = rig_queue_get(&rig->gate.to_client, datagram, sizeof datagram);
     if (size == 0)
         return false;
-    if (++rig->server_datagrams == rig->lose_from_server)
+    if (++rig->server_datagrams == rig->lose_from_server || rig->lose_all_from_server)
         return true;
+    if (rig->server_datagrams == rig->forge_before)
+        rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, rig->forged, rig->forged_size, output);
     for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
         struct dg_record record;
         if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
@@ -136,6 +153,7 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
     rig->told[0] = '\0';
     rig->step = DG_DIAL_GOES_ON;
     rig->client_datagrams = rig->server_datagrams = 0;
+    rig->client_largest = 0;
     rig->dial = dg_wolf_dial.start(rig->dialer, rig->gate.now, &rig->path, cid, &output);
     if (rig->dial == NULL)
         return DG_DIAL_FAILED;
@@ -162,8 +180,7 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
             next = dg_time_min(next, dg_engine_deadline(rig->server.engine));
         if (next > end)
             break;
-        if (next > rig->gate.now)
-            rig->gate.now = next;
+        go_to(rig, next);
         rig->step = dg_wolf_dial.advance(rig->dial, rig->gate.now, &output);
         note_told(rig);
         if (rig->gate.handshake != NULL && rig->gate.step == DG_STEP_GOES_ON)
@@ -298,12 +315,11 @@ void dial_rig_pass(struct dial_rig *rig, dg_time duration)
         dg_time next = dg_time_min(dg_engine_deadline(rig->client.engine), dg_engine_deadline(rig->server.engine));
         if (next > end)
             break;
-        if (next > rig->gate.now)
-            rig->gate.now = next;
+        go_to(rig, next);
         dg_engine_advance(rig->client.engine, rig->gate.now, 0);
         dg_engine_advance(rig->server.engine, rig->gate.now, 0);
     }
-    rig->gate.now = end;
+    go_to(rig, end);
 }
 
 static bool say(struct dial_rig *rig, struct dial_side *from, struct dial_side *to, const char *text)
@@ -313,6 +329,27 @@ static bool say(struct dial_rig *rig, struct dial_side *from, struct dial_side *
         return false;
     dial_rig_pass(rig, DG_MILLISECOND);
     return to->delivered == before + 1 && to->data_size == strlen(text) && memcmp(to->data, text, strlen(text)) == 0;
+}
+
+bool dial_rig_update_keys(struct dial_rig *rig, bool by_client, bool requested)
+{
+    struct dial_side *side = by_client ? &rig->client : &rig->server;
+    struct dg_association association;
+    return dg_association_find(side->engine, rig->gate.now, side->ref, &association) &&
+           dg_key_update_start(&association, requested ? DG_UPDATE_REQUESTED : DG_UPDATE_NOT_REQUESTED);
+}
+
+const char *rig_pin(const struct dg_pki_pem *pem)
+{
+    static char text[7 + 64 + 1];
+    uint8_t der[2048], digest[32];
+    int size = wc_PubKeyPemToDer((const uint8_t *)pem->public_key, (int)strlen(pem->public_key), der, sizeof der);
+    if (size <= 0 || wc_Sha256Hash(der, (word32)size, digest) != 0)
+        abort();
+    snprintf(text, sizeof text, "sha256:");
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(text + 7 + 2 * i, 3, "%02x", digest[i]);
+    return text;
 }
 
 void dial_rig_show(const struct dial_rig *rig)

@@ -46,7 +46,12 @@ struct dial_rig {
     char told[4096];     // all events, one a line
     // every datagram of the client, so that nonces can be looked at; and the loss
     unsigned client_datagrams, server_datagrams;
+    size_t client_largest; // of the handshake
     unsigned lose_from_client, lose_from_server; // the number of the datagram that is lost, from 1; 0: none
+    bool lose_all_from_server;
+    const uint8_t *forged; // given to the client before the server's datagram of this number
+    size_t forged_size;
+    unsigned forge_before;
     void (*seen)(void *context, const uint8_t *datagram, size_t size); // what the client sends; NULL: nobody looks
     void *seen_context;
     uint8_t scratch[RIG_DATAGRAM_MAX];
@@ -65,6 +70,10 @@ bool dial_rig_take_over(struct dial_rig *rig);
 void dial_rig_pass(struct dial_rig *rig, dg_time duration);
 // Data both ways arrives whole.
 bool dial_rig_exchange(struct dial_rig *rig);
+// A KeyUpdate of one side; requested: the other is to change its keys too. False: it could not begin.
+bool dial_rig_update_keys(struct dial_rig *rig, bool by_client, bool requested);
+// "sha256:HEX" of a certificate's key.
+const char *rig_pin(const struct dg_pki_pem *pem);
 // Both engines' counters to stderr, for a failed test.
 void dial_rig_show(const struct dial_rig *rig);
 // Ends handshakes and engines, keeps gate and dialer.
