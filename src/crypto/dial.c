@@ -301,13 +301,16 @@ static enum dg_dial_step advance(struct dg_dial *dial, dg_time now, const struct
     dial->output = output;
     int result = wolfSSL_dtls_got_timeout(dial->ssl);
     dial->output = NULL;
-    int error = result == WOLFSSL_SUCCESS ? WOLFSSL_ERROR_WANT_READ : wolfSSL_get_error(dial->ssl, result);
-    if (is_waiting(error)) {
+    if (result == WOLFSSL_SUCCESS) {
         set_deadline(dial);
-    } else {
-        dg_dial_reason_from_library(dial, error);
-        fail(dial);
+        return step_of(dial);
     }
+    int error = wolfSSL_get_error(dial->ssl, result);
+    if (is_waiting(error)) // the library has repeated its flight often enough
+        dg_dial_set_reason(dial, dg_dial_why(dial, NULL));
+    else
+        dg_dial_reason_from_library(dial, error);
+    fail(dial);
     return step_of(dial);
 }
 

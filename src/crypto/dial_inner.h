@@ -14,6 +14,7 @@ struct dg_dialer {
     uint8_t pin[32];
     struct dg_credentials *credentials;
     const struct dg_psk *psk;       // ours; lies in credentials
+    bool shows_key;                 // a certificate, or a raw public key
     struct dg_trust trust;
     WOLFSSL_CTX *context;
     WOLFSSL_SESSION *session;       // to offer next; NULL: none

@@ -16,6 +16,7 @@ const char *dg_dial_words_of_alert(const struct dg_dial *dial, int alert)
 {
     bool with_psk = dial->dialer->psk != NULL;
     switch (alert) {
+    case illegal_parameter: // so for a PSK binder that does not verify
     case decrypt_error:
     case bad_record_mac:
         return with_psk ? "the server refused our pre-shared key: its key for this identity is another one, or it "
@@ -32,14 +33,14 @@ const char *dg_dial_words_of_alert(const struct dg_dial *dial, int alert)
     case certificate_unknown:
     case unknown_ca:
     case access_denied:
-        return "the server refused our certificate or key";
+        return dial->dialer->shows_key ? "the server refused our certificate or key"
+                                       : "the server wants a certificate of ours and got none";
     case unrecognized_name:
         return "the server does not know the name that was dialled";
     case wolfssl_alert_protocol_version:
         return "the server speaks none of the DTLS versions that we offer";
     case handshake_failure:
     case insufficient_security:
-    case illegal_parameter:
         return with_psk ? "the server found nothing in common with us: no cipher suite or group, or it takes no "
                           "pre-shared keys"
                         : "the server found nothing in common with us: no cipher suite or group, or it wants a "

@@ -309,6 +309,7 @@ struct dg_dialer *dg_dialer_new(const struct dg_dialer_config *config, char *err
         return NULL;
     }
     dialer->config = *config;
+    dialer->shows_key = config->certificate_file != NULL || config->use_raw_public_key;
     if (!build(dialer, config, error, error_size)) {
         dg_dialer_free(dialer);
         return NULL;

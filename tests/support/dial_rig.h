@@ -48,6 +48,7 @@ struct dial_rig {
     unsigned client_datagrams, server_datagrams;
     size_t client_largest; // of the handshake
     unsigned lose_from_client, lose_from_server; // the number of the datagram that is lost, from 1; 0: none
+    unsigned unknown; // datagrams that named no association any more
     bool lose_all_from_server;
     const uint8_t *forged; // given to the client before the server's datagram of this number
     size_t forged_size;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a dialer refuses: servers that are not the dialled one, and configurations that could not tell. Each with
+// words that say what is wrong; no data ever goes to such a server.
+
+#include "check.h"
+#include "support/dial_credentials.h"
+#include "support/sim_clock.h"
+
+static struct dial_rig rig;
+
+// Dials and expects a failure with these words; the server never gets an association. A silent one: the dial does
+// not end by itself, the caller gives it up and finds the words all the same.
+static void ends_as(enum dg_dial_step expected, const char *what, const struct dial_options *options,
+                    const char *words)
+{
+    if (!dial_rig_dialer(&rig, options)) {
+        CHECK_MSG(false, "%s: %s", what, rig.error);
+        return;
+    }
+    enum dg_dial_step step = dial_rig_run(&rig, 60 * DG_SECOND);
+    const char *why = rig.dial != NULL ? dg_wolf_dial.why(rig.dial, NULL) : "no dial";
+    CHECK_MSG(step == expected, "%s: not refused (%s)\n%s", what, why, rig.told);
+    CHECK_MSG(strstr(why, words) != NULL, "%s: \"%s\", expected \"%s\"\n%s", what, why, words, rig.told);
+    struct dg_handover handover;
+    CHECK_MSG(!dg_wolf_dial.take(rig.dial, &handover), "%s: handed over", what);
+    CHECK_MSG(step != DG_DIAL_FAILED || dg_wolf_dial.deadline(rig.dial) == 0, "%s: says when, although over", what);
+    dial_rig_hang_up(&rig);
+}
+
+static void refuses(const char *what, const struct dial_options *options, const char *words)
+{
+    ends_as(DG_DIAL_FAILED, what, options, words);
+}
+
+DG_TEST(dial_refuses_a_server_of_another_ca)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(CERTIFICATE, version);
+        options.ca = rig_pki()->other_ca.certificate; // of the same name
+        refuses("other CA", &options, "the server's certificate is of an unknown CA");
+    }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_refuses_a_server_of_another_name)
+{
+    // RFC 9525 6: no part of a name will do, nor an address for a name.
+    static const char *const wrong[] = {"gate.example.org", "ate.example", "example", "www.gate.example", "127.0.0.2",
+                                        "::2", "gate.exampl"};
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++)
+        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+            struct dial_options options = options_of(CERTIFICATE, version);
+            options.name = wrong[i];
+            refuses(wrong[i], &options, "for another name than the one that was dialled");
+        }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_refuses_a_server_of_another_key)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++)
+        for (int with_ca = 0; with_ca < 2; with_ca++) {
+            struct dial_options options = options_of(CERTIFICATE, version);
+            options.pin = rig_pin(&rig_pki()->client);
+            options.ca = with_ca ? options.ca : NULL;
+            refuses("other pin", &options, "the server's public key is not the pinned one");
+        }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_refuses_a_server_with_another_psk)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(PSK, version);
+        options.psk_lines = psk_text(RIG_IDENTITY, rig_wrong_psk);
+        // RFC 6347 4.1.2.7: in DTLS 1.2 the server drops what does not open, and says nothing.
+        ends_as(version == 12 ? DG_DIAL_GOES_ON : DG_DIAL_FAILED, "wrong key", &options, "another");
+        options.psk_lines = psk_text("nobody", rig_psk);
+        ends_as(version == 12 ? DG_DIAL_GOES_ON : DG_DIAL_FAILED, "unknown identity", &options, "does not know");
+    }
+    dial_rig_free(&rig);
+}
+
+// A server that has no PSK shows a certificate, which nothing here can verify.
+DG_TEST(dial_with_a_psk_alone_refuses_certificates)
+{
+    struct rig_options options = everything;
+    options.with_psk = false;
+    REQUIRE(rig_new(&rig.gate, &options));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options dial = options_of(PSK, version);
+        refuses("certificate for a PSK", &dial, version == 13 ? "instead of the pre-shared key" : "nothing in common");
+    }
+    dial_rig_free(&rig);
+}
+
+DG_TEST(dial_says_that_the_server_refused_us)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(CERTIFICATE, version);
+        options.client = &rig_pki()->stranger;
+        refuses("stranger", &options, "the server refused our certificate or key");
+        options = options_of(RAW, version);
+        options.client = &rig_pki()->raw_stranger;
+        refuses("raw stranger", &options, "the server refused our certificate or key");
+        options.client = NULL;
+        options.raw = false;
+        refuses("nothing", &options, "certificate of ours");
+    }
+    dial_rig_free(&rig);
+}
+
+// Nobody there: the words say so, and the hello goes out again (RFC 9147 5.8.1).
+DG_TEST(dial_to_nobody_says_that_nobody_answers)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(CERTIFICATE, version);
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        rig.lose_all_from_server = true;
+        CHECK_EQ(dial_rig_run(&rig, 10 * DG_SECOND), DG_DIAL_GOES_ON);
+        CHECK_STR(dg_wolf_dial.why(rig.dial, NULL), "the server does not answer");
+        CHECK_MSG(rig.client_datagrams >= 3, "only %u hellos in ten seconds", rig.client_datagrams);
+        rig.lose_all_from_server = false;
+        dial_rig_hang_up(&rig);
+    }
+    dial_rig_free(&rig);
+}
+
+// RFC 9147 4.5.2: an alert that anybody could have sent ends nothing while the server goes on.
+DG_TEST(dial_survives_a_forged_alert)
+{
+    static const uint8_t alert[] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40};
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++)
+        for (unsigned at = 1; at < 4; at++) {
+            struct dial_options options = options_of(CERTIFICATE, version);
+            REQUIRE(dial_rig_dialer(&rig, &options));
+            rig.forged = alert;
+            rig.forged_size = sizeof alert;
+            rig.forge_before = at;
+            CHECK(dial_and_talk(&rig, "forged alert", 10 * DG_SECOND));
+            rig.forge_before = 0;
+            dial_rig_hang_up(&rig);
+        }
+    dial_rig_free(&rig);
+}
+
+static void is_not_made(const char *what, const struct dial_options *options, const char *words)
+{
+    bool made = dial_rig_dialer(&rig, options);
+    CHECK_MSG(!made, "%s: made", what);
+    CHECK_MSG(made || strstr(rig.error, words) != NULL, "%s: \"%s\", expected \"%s\"", what, rig.error, words);
+}
+
+DG_TEST(dialer_refuses_configurations_in_words)
+{
+    struct dial_options good = options_of(CERTIFICATE, 13);
+    struct dial_options options = good;
+    options.ca = options.name = NULL;
+    is_not_made("no verification", &options, "nothing to verify the server by");
+    options = good;
+    options.name = NULL;
+    is_not_made("CA without a name", &options, "no name that the server's certificate must be for");
+    options = good;
+    options.insecure = true;
+    is_not_made("both", &options, "take one of the two out");
+    static const char *const pins[] = {"", "sha256:", "sha256:00", "md5:00", "sha256:zz", NULL};
+    for (size_t i = 0; pins[i] != NULL; i++) {
+        options = good;
+        options.pin = pins[i];
+        is_not_made(pins[i], &options, "sha256:HEX with 64 digits");
+    }
+    options = good;
+    options.version_min = 13;
+    options.version_max = 12;
+    is_not_made("versions", &options, "versions");
+    options = good;
+    options.offer_rrc = true;
+    is_not_made("rrc", &options, "RFC 9853 3");
+    options = good;
+    options.ca = "nothing\n";
+    is_not_made("no CA", &options, "holds no PEM block");
+    options = good;
+    options.ca = rig_pki()->server.certificate;
+    is_not_made("no CA but a certificate", &options, "servers are checked by the CA that issued theirs");
+    static struct dg_pki_pem mixed;
+    mixed = rig_pki()->client;
+    memcpy(mixed.key, rig_pki()->server.key, sizeof mixed.key);
+    options = good;
+    options.client = &mixed;
+    is_not_made("other key", &options, "does not belong to the certificate");
+    options = good;
+    options.client = &rig_pki()->server;
+    is_not_made("a server's certificate", &options, "not for clients");
+    static char two[1024];
+    snprintf(two, sizeof two, "%s\n", psk_text("one", rig_psk));
+    strcat(two, psk_text("two", rig_psk));
+    options = options_of(PSK, 13);
+    options.psk_lines = two;
+    is_not_made("two identities", &options, "name the one that is ours");
+    options.psk_identity = "three";
+    is_not_made("third identity", &options, "no key for the identity");
+    options.psk_identity = "two";
+    CHECK_MSG(dial_rig_dialer(&rig, &options), "%s", rig.error);
+    dial_rig_free(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(dial_refuses_a_server_of_another_ca),
+        DG_CASE(dial_refuses_a_server_of_another_name),
+        DG_CASE(dial_refuses_a_server_of_another_key),
+        DG_CASE(dial_refuses_a_server_with_another_psk),
+        DG_CASE(dial_with_a_psk_alone_refuses_certificates),
+        DG_CASE(dial_says_that_the_server_refused_us),
+        DG_CASE(dial_to_nobody_says_that_nobody_answers),
+        DG_CASE(dial_survives_a_forged_alert),
+        DG_CASE(dialer_refuses_configurations_in_words),
+    };
+    sim_clock_start(1); // the library's timers go by the wall clock
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
