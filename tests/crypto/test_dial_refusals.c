@@ -4,20 +4,17 @@
 // words that say what is wrong; no data ever goes to such a server.
 
 #include "check.h"
+#include "crypto/chain.h"
 #include "support/dial_credentials.h"
 #include "support/sim_clock.h"
 
+#include <wolfssl/wolfcrypt/asn_public.h>
+
 static struct dial_rig rig;
 
-// Dials and expects a failure with these words; the server never gets an association. A silent one: the dial does
-// not end by itself, the caller gives it up and finds the words all the same.
-static void ends_as(enum dg_dial_step expected, const char *what, const struct dial_options *options,
-                    const char *words)
+// Dials and expects this end with these words; the server never gets an association.
+static void ends_now_as(enum dg_dial_step expected, const char *what, const char *words)
 {
-    if (!dial_rig_dialer(&rig, options)) {
-        CHECK_MSG(false, "%s: %s", what, rig.error);
-        return;
-    }
     enum dg_dial_step step = dial_rig_run(&rig, 60 * DG_SECOND);
     const char *why = rig.dial != NULL ? dg_wolf_dial.why(rig.dial, NULL) : "no dial";
     CHECK_MSG(step == expected, "%s: not refused (%s)\n%s", what, why, rig.told);
@@ -28,6 +25,19 @@ static void ends_as(enum dg_dial_step expected, const char *what, const struct d
     dial_rig_hang_up(&rig);
 }
 
+static void refuses_now(const char *what, const char *words) { ends_now_as(DG_DIAL_FAILED, what, words); }
+
+// With a dialer of its own. GOES_ON: the server is silent; the dial does not end by itself, the caller gives it up and
+// finds the words all the same.
+static void ends_as(enum dg_dial_step expected, const char *what, const struct dial_options *options,
+                    const char *words)
+{
+    if (!dial_rig_dialer(&rig, options)) {
+        CHECK_MSG(false, "%s: %s", what, rig.error);
+        return;
+    }
+    ends_now_as(expected, what, words);
+}
 static void refuses(const char *what, const struct dial_options *options, const char *words)
 {
     ends_as(DG_DIAL_FAILED, what, options, words);
@@ -70,6 +80,62 @@ DG_TEST(dial_refuses_a_server_of_another_key)
             refuses("other pin", &options, "the server's public key is not the pinned one");
         }
     dial_rig_free(&rig);
+}
+
+// The gate checked its certificate when it was made; the dialer checks it when it is dialled.
+DG_TEST(dial_refuses_an_expired_server)
+{
+    static struct dg_pki_pem brief;
+    char error[256];
+    struct rig_options options = everything;
+    REQUIRE(dg_pki_make(DG_PKI_SERVER, "gate.example", 1, &rig_pki()->ca, &brief, error, sizeof error));
+    options.server = &brief;
+    REQUIRE(rig_new(&rig.gate, &options));
+    for (int by_pin = 0; by_pin < 2; by_pin++)
+        for (int version = 12; version <= 13; version++) {
+            struct dial_options dial = options_of(CERTIFICATE, version);
+            dial.pin = by_pin ? rig_pin(&brief) : NULL;
+            sim_clock_set(rig.gate.now);
+            REQUIRE(dial_rig_dialer(&rig, &dial));
+            rig.gate.now += 2 * 24 * DG_HOUR;
+            sim_clock_set(rig.gate.now);
+            refuses_now("expired", "the server's certificate has expired");
+            rig.gate.now -= 2 * 24 * DG_HOUR;
+        }
+    sim_clock_set(rig.gate.now);
+    dial_rig_free(&rig);
+}
+
+// RFC 5280 4.2.1.12: who may only be a client is no server, whatever its name. (A gate of ours would not be made
+// with such a certificate: the judgement is asked directly.)
+DG_TEST(dial_refuses_a_certificate_for_clients)
+{
+    static const struct {
+        enum dg_pki_use use;
+        bool of_server;
+        enum dg_chain_problem problem;
+    } uses[] = {
+        {DG_PKI_SERVER, true, DG_CHAIN_FINE},
+        {DG_PKI_CLIENT, true, DG_CHAIN_OTHER_PURPOSE},
+        {DG_PKI_CLIENT, false, DG_CHAIN_FINE},
+        {DG_PKI_SERVER, false, DG_CHAIN_OTHER_PURPOSE},
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        static struct dg_pki_pem pem;
+        char error[256];
+        uint8_t der[4096];
+        REQUIRE(dg_pki_make(uses[i].use, "gate.example", 30, &rig_pki()->ca, &pem, error, sizeof error));
+        int size = wc_CertPemToDer((const uint8_t *)pem.certificate, (int)strlen(pem.certificate), der, sizeof der,
+                                   CERT_TYPE);
+        REQUIRE(size > 0);
+        WOLFSSL_BUFFER_INFO chain = {.buffer = der, .length = (unsigned)size};
+        WOLFSSL_X509_STORE_CTX store;
+        memset(&store, 0, sizeof store);
+        store.certs = &chain;
+        store.totalCerts = 1;
+        struct dg_proof proof;
+        CHECK_EQ(dg_chain_judge(NULL, &store, uses[i].of_server, &proof), uses[i].problem);
+    }
 }
 
 DG_TEST(dial_refuses_a_server_with_another_psk)
@@ -218,6 +284,8 @@ int main(int argc, char **argv)
         DG_CASE(dial_refuses_a_server_of_another_ca),
         DG_CASE(dial_refuses_a_server_of_another_name),
         DG_CASE(dial_refuses_a_server_of_another_key),
+        DG_CASE(dial_refuses_an_expired_server),
+        DG_CASE(dial_refuses_a_certificate_for_clients),
         DG_CASE(dial_refuses_a_server_with_another_psk),
         DG_CASE(dial_with_a_psk_alone_refuses_certificates),
         DG_CASE(dial_says_that_the_server_refused_us),
