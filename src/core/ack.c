@@ -87,6 +87,9 @@ void dg_ack_received(struct dg_receive *receive, struct dg_bytes body)
                                 dg_fail(DG_COUNT_FAIL_ILLEGAL_PARAMETER, DG_ALERT_ILLEGAL_PARAMETER));
             return;
         }
+        dg_path_acknowledged(receive, number);
+        if (!dg_association_is_alive(association))
+            return;
         acknowledged(association, number);
     }
 }

@@ -34,6 +34,14 @@
     X(KEY_UPDATES_RECEIVED, "key_updates_received", "KeyUpdate messages of peers carried out")                    \
     X(FLIGHTS_REPEATED, "flights_repeated", "final flights or acknowledgements sent again after the take-over")   \
     X(RETRANSMISSIONS, "retransmissions", "post-handshake messages sent again")                                   \
+    /* clients that move */                                                                                       \
+    X(PATH_CHECKS, "path_checks", "new addresses of clients with a connection ID that were put to the proof")     \
+    X(PATHS_MOVED, "paths_moved", "of these, proven: answers go there from then on")                              \
+    X(PATHS_STAYED, "paths_stayed", "of these, given up: the client is still at the address before")              \
+    X(PATH_CHECKS_FAILED, "path_checks_failed", "of these, given up: no proof came in time")                      \
+    X(PATH_CHALLENGES, "path_challenges", "path_challenge messages sent (RFC 9853)")                              \
+    X(PATH_CHALLENGES_ANSWERED, "path_challenges_answered", "path_challenge messages of peers answered")          \
+    X(PATH_BUDGET, "path_budget", "datagrams kept from an unproven address: above three bytes for one from there") \
     /* drops: records */                                                                                          \
     X(DROP_EMPTY, "drop_empty", "datagrams without a byte")                                                       \
     X(DROP_UNKNOWN_TYPE, "drop_unknown_type", "first byte is of no record type (RFC 9147 4.1)")                   \
@@ -48,6 +56,7 @@
     X(DROP_PLAINTEXT_RECORD, "drop_plaintext_record", "unprotected record for an established association")        \
     X(DROP_INNER_TYPE, "drop_inner_type", "opened record without a valid inner content type")                     \
     X(DROP_NOT_NEGOTIATED, "drop_not_negotiated", "record of a type that was not negotiated")                     \
+    X(DROP_PATH_MESSAGE, "drop_path_message", "return routability messages that answer nothing or do not parse")  \
     X(DROP_AFTER_CLOSE, "drop_after_close", "record numbered after the peer's close_notify")                      \
     X(DROP_HANDSHAKE_GAP, "drop_handshake_gap", "post-handshake message ahead of its turn")                       \
     X(DROP_HANDSHAKE_REPEATED, "drop_handshake_repeated", "post-handshake message that was handled before")       \

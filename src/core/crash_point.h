@@ -30,6 +30,13 @@
     X(FLIGHT_FILLED)                                                                                             \
     X(FLIGHT_LINKED)                                                                                             \
     X(FLIGHT_UNLINKED)                                                                                           \
+    X(PATH_FORGOTTEN)                                                                                            \
+    X(PATH_WRITTEN)                                                                                              \
+    X(PATH_PROVEN)                                                                                               \
+    X(PATH_MOVING)                                                                                               \
+    X(PATH_HALF_COPIED)                                                                                          \
+    X(PATH_COPIED)                                                                                               \
+    X(PATH_MOVED)                                                                                                \
     X(SECRETS_ROTATING)
 
 enum dg_crash_point {

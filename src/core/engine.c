@@ -20,6 +20,7 @@ struct dg_engine_config dg_engine_config_default(void)
         .ccm8_open_rate = 16,
         .open_rate = 1000,
         .drain_per_second = 5000,
+        .path_timeout = DG_SECOND, // RFC 9853 5.5
     };
 }
 

@@ -28,6 +28,9 @@ struct dg_engine_config {
     uint16_t ccm8_open_rate;      // failed openings a second with CCM_8; further records are not tried then
     uint16_t open_rate;           // the same for all other AEADs
     uint32_t drain_per_second;    // close_notify's a second while stopping (C8)
+    bool address_strict;          // only checks go to an address that is not proven; DTLS 1.2 without RRC stays
+    bool path_basic;              // RRC asks the new address at once, without asking the old one first (RFC 9853 5.1)
+    dg_time path_timeout;         // RRC: how long an answer may take where the round trip is not known
 };
 struct dg_engine_config dg_engine_config_default(void);
 
@@ -41,6 +44,9 @@ struct dg_engine_hooks {
                    const struct dg_handover *handover);
     // Before the slot is wiped. reason: CLOSED_* or FAIL_*.
     void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
+    // The client is at slot->peer now, and was at from.
+    void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                  const struct dg_address *from);
     // Asked when slot->policy_generation differs from the current one, before plaintext passes in either
     // direction: may this association go on? NULL: always.
     bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity);
@@ -58,7 +64,7 @@ enum dg_engine_verdict {
     DG_ENGINE_UNKNOWN, // its first record names no association of ours: perhaps a handshake under way
 };
 // Takes a datagram, opened in place (data is changed). path->peer is where it says it comes from: it only
-// nominates; address moves are of a later step (the slot's peer stays, and answers go there). A close_notify of
+// nominates; where answers go moves only when it is proven to be the client's (path.c). A close_notify of
 // DTLS 1.3 ends the association five seconds later: until then earlier data still arrives and send works.
 DG_MUST_USE enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
                                                      uint8_t *data, size_t size);

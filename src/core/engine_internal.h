@@ -56,6 +56,8 @@ struct dg_record_number {
 };
 struct dg_receive {
     struct dg_association association;
+    const struct dg_path *path; // where it says that it comes from
+    bool path_begun;            // it was the first to come from there
     struct dg_record_number acks[DG_ACKS_MAX];
     size_t ack_count;
     bool flight_answered; // DTLS 1.3: this datagram's epoch-2 records passed the rate limit
@@ -90,6 +92,22 @@ size_t dg_association_seal(const struct dg_association *association, uint8_t typ
 // The same into a datagram of its own. False is counted.
 bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
                          struct dg_record_number *ret_number);
+
+// The same to a path of the caller's choice, where it goes in at most size_max bytes; these are added to *spent
+// before it goes (NULL: not counted).
+bool dg_association_send_to(const struct dg_association *association, const struct dg_path *to, size_t size_max,
+                            uint64_t *spent, uint8_t type, const void *data, size_t size);
+
+// path.c: clients that move (RFC 9853, RFC 9146 6, RFC 9147 11)
+// A record of size bytes has opened; is_newest: its number is above all before it. Before anything else is done
+// with it, since answers go where it came from. May end the association (the owner's hook).
+void dg_path_seen(struct dg_receive *receive, uint8_t type, size_t size, bool is_newest);
+// Where a datagram of size bytes goes that holds one record of this type and number; counts it as gone there.
+struct dg_path dg_path_choose(const struct dg_association *association, uint8_t type, size_t size,
+                              struct dg_record_number number);
+void dg_path_message_received(struct dg_receive *receive, struct dg_bytes body, size_t record_size);
+void dg_path_acknowledged(struct dg_receive *receive, struct dg_record_number number);
+void dg_path_due(const struct dg_association *association, struct dg_side_flight *flight);
 
 // alerts.c
 void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);

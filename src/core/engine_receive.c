@@ -125,7 +125,18 @@ static void deliver(const struct dg_association *association, struct dg_bytes da
     }
 }
 
-static void dispatch12(struct dg_receive *receive, struct dg_record_number number, uint8_t type, struct dg_bytes body)
+// RFC 9853 3: handled only if negotiated.
+static void path_message(struct dg_receive *receive, struct dg_bytes body, size_t size)
+{
+    if ((receive->association.slot->flags & DG_SLOT_HAS_RRC) != 0)
+        dg_path_message_received(receive, body, size);
+    else
+        dg_association_garbage(&receive->association, DG_COUNT_DROP_NOT_NEGOTIATED);
+}
+
+// size: of the whole record.
+static void dispatch12(struct dg_receive *receive, struct dg_record_number number, uint8_t type, struct dg_bytes body,
+                       size_t size)
 {
     const struct dg_association *association = &receive->association;
     switch (type) {
@@ -139,14 +150,17 @@ static void dispatch12(struct dg_receive *receive, struct dg_record_number numbe
     case DG_CONTENT_HANDSHAKE:
         dg_final_flight_received12(association, body);
         return;
+    case DG_CONTENT_RETURN_ROUTABILITY_CHECK:
+        path_message(receive, body, size);
+        return;
     default:
-        dg_association_garbage(association, type == DG_CONTENT_RETURN_ROUTABILITY_CHECK ? DG_COUNT_DROP_NOT_NEGOTIATED
-                                                                                        : DG_COUNT_DROP_INNER_TYPE);
+        dg_association_garbage(association, DG_COUNT_DROP_INNER_TYPE);
         return;
     }
 }
 
-static void dispatch13(struct dg_receive *receive, struct dg_record_number number, uint8_t type, struct dg_bytes body)
+static void dispatch13(struct dg_receive *receive, struct dg_record_number number, uint8_t type, struct dg_bytes body,
+                       size_t size)
 {
     const struct dg_association *association = &receive->association;
     if (dg_alert_is_after_close(association, number)) {
@@ -167,8 +181,7 @@ static void dispatch13(struct dg_receive *receive, struct dg_record_number numbe
         dg_ack_received(receive, body);
         return;
     case DG_CONTENT_RETURN_ROUTABILITY_CHECK:
-        // RFC 9853 3: handled only if negotiated, and this server does not negotiate it yet.
-        dg_association_garbage(association, DG_COUNT_DROP_NOT_NEGOTIATED);
+        path_message(receive, body, size);
         return;
     default:
         // RFC 8446 5: a record type that has no place here is fatal (24 and 25 never occur inside).
@@ -210,8 +223,12 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
         opening_failed(association, rx, NULL, opened.reason);
         return;
     }
+    const struct dg_record_number number = {.epoch = rx->epoch, .sequence = record->sequence};
+    bool is_newest = record->sequence >= atomic_load_explicit(&rx->next, memory_order_relaxed);
     accept_number(association, rx, record->sequence);
-    dispatch12(receive, (struct dg_record_number){.epoch = rx->epoch, .sequence = record->sequence}, type, body);
+    dg_path_seen(receive, type, record->size, is_newest);
+    if (dg_association_is_alive(association))
+        dispatch12(receive, number, type, body, record->size);
 }
 
 // --- DTLS 1.3 ---------------------------------------------------------------------
@@ -279,6 +296,8 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
         dg_count(counters, DG_COUNT_DROP_REPLAY);
         return;
     }
+    // Of an older epoch there are keys only until a record of the next one has opened: its highest is the newest.
+    bool is_newest = flight == NULL && sequence >= atomic_load_explicit(&keyset->next, memory_order_relaxed);
     accept_number(association, keyset, sequence);
     struct dg_record_number number = {.epoch = keyset->epoch, .sequence = sequence};
     if (flight != NULL) {
@@ -290,7 +309,9 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     }
     if (keyset == dg_association_rx(association))
         dg_key_update_retire_old(association);
-    dispatch13(receive, number, type, body);
+    dg_path_seen(receive, type, record->size, is_newest);
+    if (dg_association_is_alive(association))
+        dispatch13(receive, number, type, body, record->size);
 }
 
 // --- the datagram -------------------------------------------------------------------
@@ -313,7 +334,7 @@ static void receive_record(struct dg_receive *receive, const struct dg_record *r
 enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
                                          uint8_t *data, size_t size)
 {
-    struct dg_receive receive = {.ack_count = 0};
+    struct dg_receive receive = {.path = path};
     struct dg_record plaintext = {0};
     uint64_t plaintext_count = 0;
     bool is_named = false;

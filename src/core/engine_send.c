@@ -66,7 +66,8 @@ static size_t expansion(const struct dg_shard *shard, const struct dg_slot *slot
     return is_13(slot) ? dg_record13_expansion(aead, cid_size) : dg_record12_expansion(aead, cid_size);
 }
 
-bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+// One record, sealed into room for a datagram of its own that is not sent yet. 0: not to be had, counted.
+static size_t seal_alone(const struct dg_association *association, uint8_t type, const void *data, size_t size,
                          struct dg_record_number *ret_number)
 {
     struct dg_engine *engine = association->engine;
@@ -78,15 +79,43 @@ bool dg_association_send(const struct dg_association *association, uint8_t type,
     uint8_t *room = output->reserve(output->context, capacity);
     if (room == NULL) {
         dg_count(engine->counters, DG_COUNT_DROP_SEND_FULL);
-        return false;
+        return 0;
     }
     size_t sealed = dg_association_seal(association, type, data, size, room, capacity, ret_number);
-    if (sealed == 0) {
+    if (sealed == 0)
         dg_count(engine->counters, DG_COUNT_DROP_SEAL_FAILED);
+    return sealed;
+}
+
+bool dg_association_send(const struct dg_association *association, uint8_t type, const void *data, size_t size,
+                         struct dg_record_number *ret_number)
+{
+    const struct dg_output *output = &association->engine->output;
+    struct dg_record_number number;
+    size_t sealed = seal_alone(association, type, data, size, &number);
+    if (sealed == 0)
+        return false;
+    struct dg_path path = dg_path_choose(association, type, sealed, number);
+    output->commit(output->context, &path, sealed);
+    if (ret_number != NULL)
+        *ret_number = number;
+    return true;
+}
+
+bool dg_association_send_to(const struct dg_association *association, const struct dg_path *to, size_t size_max,
+                            uint64_t *spent, uint8_t type, const void *data, size_t size)
+{
+    const struct dg_output *output = &association->engine->output;
+    size_t sealed = seal_alone(association, type, data, size, NULL);
+    if (sealed == 0)
+        return false;
+    if (sealed > size_max) {
+        dg_count(association->engine->counters, DG_COUNT_PATH_BUDGET);
         return false;
     }
-    struct dg_path path = dg_association_path(association->slot);
-    output->commit(output->context, &path, sealed);
+    if (spent != NULL)
+        *spent += sealed;
+    output->commit(output->context, to, sealed);
     return true;
 }
 

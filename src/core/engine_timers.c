@@ -25,6 +25,9 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     case DG_FLIGHT_MESSAGE:
         dg_message_due(&association, flight);
         break;
+    case DG_FLIGHT_PATH:
+        dg_path_due(&association, flight);
+        break;
     default:
         break; // lives as long as its slot
     }

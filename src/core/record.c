@@ -97,6 +97,11 @@ struct dg_result dg_record_parse(uint8_t *data, size_t size, size_t cid_size, st
     case DG_CONTENT_APPLICATION_DATA:
     case DG_CONTENT_ACK:
         return parse12(reader, cid_size, ret);
+    case DG_CONTENT_RETURN_ROUTABILITY_CHECK: {
+        // RFC 9853 4: only ever protected; in clear is its type only where the receiver has no ID (DTLS 1.2).
+        struct dg_result result = parse12(reader, cid_size, ret);
+        return result.outcome == DG_OK && ret->epoch == 0 ? dg_drop(DG_COUNT_DROP_UNKNOWN_TYPE) : result;
+    }
     default:
         return dg_drop(DG_COUNT_DROP_UNKNOWN_TYPE);
     }

@@ -12,6 +12,7 @@
 #include "core/counters.h"
 #include "core/handover.h"
 #include "core/memory.h"
+#include "core/path.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -88,8 +89,13 @@ struct dg_side_flight *dg_shard_flight_find(const struct dg_shard *shard, const 
 struct dg_side_flight *dg_shard_flight_next(const struct dg_shard *shard, const struct dg_side_flight *flight);
 uint32_t dg_shard_flight_number(const struct dg_shard *shard, const struct dg_side_flight *flight);
 // After deadline or next_send changed: sets the timer to the earlier of those that matter for its kind:
-// both for FLIGHT_MESSAGE, deadline alone for FINAL_12, EPOCH_2 and CLOSING, none for IDENTITY and PEER_CID.
+// both for FLIGHT_MESSAGE and PATH, deadline alone for FINAL_12, EPOCH_2 and CLOSING, none for IDENTITY and PEER_CID.
 void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_flight *flight);
+
+// The address in a side slot of kind PATH becomes the slot's, and the side slot is freed. Whenever the process
+// dies in between, whoever attaches finds the old address or the new one, whole (docs/memory.md).
+void dg_shard_path_move(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight);
+void dg_shard_path_phase(struct dg_side_flight *flight, enum dg_path_phase phase); // stored after all before it
 
 // Identity bytes, wherever they lie.
 struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot);

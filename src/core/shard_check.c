@@ -28,6 +28,13 @@ static bool are_fields_sane(const struct dg_shard *shard, const struct dg_slot *
 
 // --- flights ------------------------------------------------------------------
 
+static bool is_path_sane(const struct dg_side_flight *flight)
+{
+    const struct dg_side_path *side = (const struct dg_side_path *)(const void *)flight->bytes;
+    return atomic_load_explicit(&side->phase, memory_order_relaxed) <= DG_PATH_MOVING &&
+           side->cookie_count <= DG_PATH_COOKIES && flight->sent_count <= DG_FLIGHT_SENT_MAX;
+}
+
 static bool is_flight_sane(const struct dg_side_flight *flight)
 {
     if (flight->size > DG_FLIGHT_BYTES || flight->ticket_size > flight->size) {
@@ -39,6 +46,8 @@ static bool is_flight_sane(const struct dg_side_flight *flight)
     case DG_FLIGHT_MESSAGE:
     case DG_FLIGHT_CLOSING:
         return flight->sent_count <= DG_FLIGHT_SENT_MAX;
+    case DG_FLIGHT_PATH:
+        return flight->size == sizeof(struct dg_side_path) && is_path_sane(flight);
     case DG_FLIGHT_EPOCH_2:
         return flight->size == DG_KEYSET_WIDE;
     case DG_FLIGHT_IDENTITY:

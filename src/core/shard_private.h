@@ -44,6 +44,10 @@ void dg_shard_inline_wipe_unused(struct dg_slot *slot); // inline places that th
 void dg_shard_wide_release(struct dg_shard *shard, uint32_t number);
 void dg_shard_flight_release(struct dg_shard *shard, uint32_t number);
 
+// shard_path.c
+// A move that another process began is completed. For a slot that was found sane.
+void dg_shard_path_recover(struct dg_shard *shard, struct dg_slot *slot);
+
 // shard_check.c
 // What attaching knows of the side slots: which of them a sane live slot refers to. Process-local.
 struct dg_shard_marks {

@@ -247,6 +247,7 @@ void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_fligh
     dg_time at = DG_NEVER;
     switch ((enum dg_flight_kind)flight->kind) {
     case DG_FLIGHT_MESSAGE:
+    case DG_FLIGHT_PATH:
         at = dg_time_min(flight->deadline, flight->next_send);
         break;
     case DG_FLIGHT_FINAL_12:

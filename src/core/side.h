@@ -25,6 +25,7 @@ enum dg_flight_kind {
     DG_FLIGHT_MESSAGE = 3,   // 1.3: a post-handshake message of ours until it is acknowledged (RFC 9147 5.8.4)
     DG_FLIGHT_IDENTITY = 4,  // an identity above DG_SLOT_IDENTITY bytes; lives as long as its slot
     DG_FLIGHT_CLOSING = 6,   // 1.3: the peer's close_notify: its number in sent_*[0]; the association ends at deadline
+    DG_FLIGHT_PATH = 7,      // an address that the client has begun to send from (path.h)
     DG_FLIGHT_PEER_CID = 5,  // a peer's connection ID above DG_SLOT_PEER_CID bytes; lives as long as its slot
 };
 
@@ -40,14 +41,14 @@ struct dg_side_flight {
     uint16_t size;            // of bytes
     uint16_t attempts;
     dg_time deadline;         // given up, or wiped, then; DG_NEVER: with its slot
-    dg_time next_send;        // FLIGHT_MESSAGE: retransmission; FINAL_12, EPOCH_2: earliest next answer
+    dg_time next_send;        // FLIGHT_MESSAGE: retransmission; FINAL_12, EPOCH_2: earliest next answer; PATH: challenge
     uint64_t plain_sequence;  // FINAL_12: next number of epoch 0
-    uint64_t sent_epoch[DG_FLIGHT_SENT_MAX]; // FLIGHT_MESSAGE: numbers under which it went out
+    uint64_t sent_epoch[DG_FLIGHT_SENT_MAX]; // FLIGHT_MESSAGE: numbers under which it went out; PATH: of probes
     uint64_t sent_sequence[DG_FLIGHT_SENT_MAX];
     uint32_t sent_count;
     uint16_t ticket_size;     // FINAL_12: of bytes, the NewSessionTicket message; the rest is Finished
     uint16_t spare;
-    _Alignas(8) uint8_t bytes[DG_FLIGHT_BYTES]; // EPOCH_2: a keyset (dg_side_flight_keyset)
+    _Alignas(8) uint8_t bytes[DG_FLIGHT_BYTES]; // EPOCH_2: a keyset (dg_side_flight_keyset); PATH: path.h
 };
 _Static_assert(sizeof(struct dg_side_flight) == 752, "flight side slot");
 

@@ -86,10 +86,11 @@ DG_TEST(front_sorts_all_first_bytes)
             front_rig_give(&rig, NOW, &client.path, datagram, size);
             bool is_plain = (first >= 20 && first <= 23) || first == 26;
             bool is_unified = first >= 32 && first < 64;
-            bool is_protected = is_unified || (epoch == 1 && (is_plain || first == 25));
+            bool is_rrc = first == 27 && epoch == 1; // RFC 9853 4: never in clear
+            bool is_protected = is_unified || is_rrc || (epoch == 1 && (is_plain || first == 25));
             CHECK_EQ(rig.sent, 0);
             CHECK_EQ(rig.forwarded, is_protected ? 1 : 0);
-            CHECK_EQ(RIG_COUNT(&rig, DROP_UNKNOWN_TYPE), !is_plain && !is_unified && first != 25);
+            CHECK_EQ(RIG_COUNT(&rig, DROP_UNKNOWN_TYPE), !is_plain && !is_unified && !is_rrc && first != 25);
             CHECK_EQ(RIG_COUNT(&rig, DROP_NOT_HELLO), is_plain && epoch == 0);
             CHECK_EQ(RIG_COUNT(&rig, DROP_RECORD_MALFORMED), first == 25 && epoch == 0);
             CHECK_EQ(rig.gate.hello_calls + rig.gate.check_cookie_calls, 0);

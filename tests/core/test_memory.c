@@ -40,7 +40,8 @@ static const struct field FIELDS[] = {
     FIELD(slot, side), FIELD(slot, tx_message_seq), FIELD(slot, rx_message_seq), FIELD(slot, opened_at),
     FIELD(slot, expires_s), FIELD(slot, suite), FIELD(slot, group), FIELD(slot, backend_port),
     FIELD(slot, local_port), FIELD(slot, check), FIELD(slot, identity),
-    FIELD(slot, failures_second), FIELD(slot, failures_in_second), FIELD(slot, spare),
+    FIELD(slot, failures_second), FIELD(slot, failures_in_second), FIELD(slot, rtt_ms),
+    FIELD(slot, spare),
 
     FIELD(side_wide, owner), FIELD(side_wide, next_free), FIELD(side_wide, keyset), FIELD(side_wide, spare),
 
@@ -223,8 +224,8 @@ DG_TEST(memory_refuses_with_a_sentence_that_says_why)
     header->magic++;
     CHECK(is_refused(&region, region.size_bytes, "no memory file of dtlsgate"));
     *header = good;
-    header->version = 2;
-    CHECK(is_refused(&region, region.size_bytes, "version is 2, this build expects 1: go on with the build"));
+    header->version = 1;
+    CHECK(is_refused(&region, region.size_bytes, "version is 1, this build expects 2: go on with the build"));
     *header = good;
     header->slot_size = 512;
     CHECK(is_refused(&region, region.size_bytes, "check does not fit"));

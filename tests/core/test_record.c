@@ -35,13 +35,13 @@ DG_TEST(record_empty_datagram)
     expect_drop(0, DG_COUNT_DROP_EMPTY);
 }
 
-// RFC 9147 4.1, figure 5; RFC 9146 3
+// RFC 9147 4.1, figure 5; RFC 9146 3; RFC 9853 4
 DG_TEST(record_first_byte_table)
 {
     for (unsigned first = 0; first < 256; first++) {
         struct dg_record record;
         struct dg_result result;
-        bool is_12 = (first >= 20 && first <= 23) || first == 26;
+        bool is_12 = (first >= 20 && first <= 23) || first == 26 || first == 27;
         bool is_unified = first >= 32 && first <= 63;
 
         memset(datagram, 0, 64);
@@ -62,6 +62,10 @@ DG_TEST(record_first_byte_table)
                       first);
         }
     }
+    // RFC 9853 4: never in clear.
+    memset(datagram, 0, 64);
+    memcpy(datagram, "\x1b\xfe\xfd", 3);
+    expect_drop(64, DG_COUNT_DROP_UNKNOWN_TYPE);
 }
 
 // RFC 6347 4.1

@@ -72,6 +72,16 @@ static void closed(void *context, dg_time now, struct dg_ref ref, const struct d
     demand(!dg_engine_send(server->engine, now, ref, (const uint8_t *)"x", 1));
 }
 
+static void moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                  const struct dg_address *from)
+{
+    struct fake_server *server = context;
+    (void)now;
+    demand(slot->id == ref.id);
+    server->moved++;
+    server->moved_from = *from;
+}
+
 static bool authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct fake_server *server = context;
@@ -85,7 +95,8 @@ static void make_engine(struct fake_server *server)
 {
     const struct dg_output output = {.context = server, .reserve = reserve, .commit = commit};
     const struct dg_engine_hooks hooks = {
-        .context = server, .deliver = deliver, .opened = opened, .closed = closed, .authorise = authorise};
+        .context = server, .deliver = deliver, .opened = opened, .closed = closed, .moved = moved,
+        .authorise = authorise};
     const uint32_t numbers[] = {0, 1, 2, 3};
     server->engine = dg_engine_new(&server->config, &server->region.memory, numbers, 4, server->ops, &output, &hooks,
                                    &server->region.counters);
@@ -169,6 +180,7 @@ void fake_peer_handover(const struct fake_peer *peer, struct dg_handover *ret)
     ret->hash = (uint8_t)hash_of(setup->aead);
     ret->cid_size = setup->has_cid ? DG_CID_SIZE : 0;
     memcpy(ret->cid, peer->cid, sizeof ret->cid);
+    ret->has_rrc = setup->has_rrc;
     ret->peer_has_cid = setup->peer_cid_size > 0;
     ret->peer_cid_size = setup->peer_cid_size;
     memcpy(ret->peer_cid, peer->peer_cid, sizeof ret->peer_cid);

@@ -32,7 +32,8 @@ struct fake_server {
     uint64_t sent_total;
     bool is_full;               // reserve gives nothing
     // what the owner was told
-    unsigned delivered, opened, closed;
+    unsigned delivered, opened, closed, moved;
+    struct dg_address moved_from; // last
     uint8_t data[FAKE_DATAGRAM_MAX]; // last delivered
     size_t data_size;
     enum dg_counter reason;     // last end
@@ -59,6 +60,7 @@ struct fake_setup {
     enum dg_aead_id aead;
     bool has_cid;          // the server issued an ID
     uint8_t peer_cid_size; // the peer wants an ID of this size; 0: none
+    bool has_rrc;          // return routability was negotiated
     bool has_flight;       // 1.2: a final flight, 1.3: a ticket
     uint32_t who;          // makes address, ID and keys
     uint64_t key_seed;     // makes other keys; 0: those of who (of which there are few)
