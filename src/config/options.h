@@ -32,6 +32,9 @@
     NUMBER(ticket_period, "ticket-period", "SECONDS", 86400, 60, 302400, "ticket keys change this often; a ticket is good for one to two periods") \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
     CHOICE(connection_id, "connection-id", "yes|no", 0, "answer clients that ask for connection IDs (RFC 9146)") \
+    CHOICE(rrc, "rrc", "enhanced|basic|no", 0, "check a moving client's address by RFC 9853 where it can; enhanced asks the old address first") \
+    CHOICE(address_change, "address-change", "newest|strict", 0, "newest: answers follow within 3 bytes for one before the proof; strict: only after it, and DTLS 1.2 without RRC stays") \
+    NUMBER(path_timeout, "path-timeout", "MILLISECONDS", 1000, 100, 60000, "wait for the answer to such a check where the round trip is not known") \
     CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated") \
     NUMBER(backend_hold, "backend-hold", "SECONDS", 3600, 1, 31536000, "a quiet association keeps its port towards the service at least this long") \
     NUMBER(backend_rest, "backend-rest", "SECONDS", 300, 0, 86400, "a port given up rests this long before another client gets it") \
@@ -50,6 +53,8 @@ struct dg_options {
 // dg_log_level; the others:
 enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
 enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
+enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
+enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
 
 void dg_options_default(struct dg_options *options);

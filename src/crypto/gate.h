@@ -23,6 +23,7 @@ struct dg_gate_config {
     enum dg_profile profile;
     bool authenticate_clients;   // false only by the operator's explicit word
     struct dg_memory_secrets *secrets; // cookie secrets and ticket keys; written by the front thread alone
+    bool offer_rrc;              // return routability checks (RFC 9853) to who asks for them with a connection ID
     uint16_t datagram_max;       // bytes of UDP payload of our handshake flights
     dg_time cookie_period;       // rotation; a cookie is good for one to two periods
     dg_time ticket_period;       // rotation; a ticket is good for at most one to two periods, at most 7 days

@@ -15,9 +15,13 @@
 static int on_good_hello(WOLFSSL *ssl, void *context)
 {
     struct dg_handshake *handshake = context;
-    if (handshake->offers_cid && handshake->peek.has_cid &&
-        (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
-         wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+    bool has_cid = handshake->offers_cid && handshake->peek.has_cid;
+    if (has_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
+                    wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+        return -1;
+    // RFC 9853 3: only to who asks for it, and only with connection IDs.
+    if (has_cid && handshake->peek.has_rrc && handshake->gate->config.offer_rrc &&
+        wolfSSL_dtls_rrc_use(ssl) != WOLFSSL_SUCCESS)
         return -1;
     // The library knows "a certificate unless there is a PSK" for DTLS 1.2 only. A 1.3 client without a PSK is
     // told here; one with a PSK that shows nothing in the end is refused when the handshake is done.

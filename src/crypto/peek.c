@@ -55,6 +55,7 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
     memset(ret, 0, sizeof *ret);
     ret->offers_13 = hello->offers_13;
     ret->has_cid = hello->has_cid;
+    ret->has_rrc = hello->has_rrc;
     struct dg_reader reader = dg_reader_in(hello->extensions);
     while (dg_reader_left(&reader) > 0) {
         uint16_t type = dg_read_u16(&reader);

@@ -57,6 +57,16 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
     }
 }
 
+static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                     const struct dg_address *from)
+{
+    struct dg_worker_loop *loop = context;
+    if (loop->config.hooks.moved != NULL) {
+        loop->config.hooks.moved(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
+                                 from);
+    }
+}
+
 static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct dg_worker_loop *loop = context;
@@ -102,6 +112,7 @@ static struct dg_engine *new_engine(struct dg_worker_loop *loop)
         .deliver = on_deliver,
         .opened = on_opened,
         .closed = on_closed,
+        .moved = on_moved,
         .authorise = config->hooks.authorise != NULL ? on_authorise : NULL,
     };
     const struct dg_output output = dg_send_batch_output(loop->loop.send);

@@ -19,6 +19,8 @@ struct dg_worker_hooks {
                    const struct dg_handover *handover);
     void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    struct dg_bytes identity, enum dg_counter reason);
+    void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                  struct dg_bytes identity, const struct dg_address *from);
     bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity); // NULL: always
     // Every datagram of a socket, as it came.
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);

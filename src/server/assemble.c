@@ -173,6 +173,14 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
     dg_report_closed(ref, slot, identity, reason);
 }
 
+static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                     struct dg_bytes identity, const struct dg_address *from)
+{
+    (void)context;
+    (void)now;
+    dg_report_moved(ref, slot, identity, from);
+}
+
 static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct dg_server *server = context;
@@ -222,6 +230,9 @@ static struct dg_engine_config engine_config_of(const struct dg_server *server)
     config.idle_timeout_cid = options->idle_timeout_cid * DG_SECOND;
     config.maximal_age = options->age_max ? options->age_max * DG_SECOND : DG_NEVER;
     config.datagram_max = (uint16_t)options->datagram_max;
+    config.address_strict = options->address_change == DG_ADDRESS_CHANGE_STRICT;
+    config.path_basic = options->rrc == DG_RRC_BASIC;
+    config.path_timeout = options->path_timeout * DG_MILLISECOND;
     config.drain_per_second = (options->drain_rate + server->worker_count - 1) / server->worker_count;
     return config;
 }
@@ -264,6 +275,7 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
         .hooks = {.context = server,
                   .opened = on_opened,
                   .closed = on_closed,
+                  .moved = on_moved,
                   .authorise = on_authorise,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .debug_plaintext = debug ? on_plaintext : NULL},

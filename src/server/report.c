@@ -106,6 +106,18 @@ void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_b
     dg_log_end(&line);
 }
 
+void dg_report_moved(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity,
+                     const struct dg_address *from)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "moved");
+    log_association(&line, ref);
+    log_address(&line, "peer", &slot->peer);
+    log_address(&line, "from", from);
+    dg_log_bytes(&line, "identity", identity.data, identity.size);
+    dg_log_end(&line);
+}
+
 void dg_report_datagram(const char *event, const struct dg_path *path, size_t size_bytes)
 {
     struct dg_log_line line;

@@ -356,7 +356,8 @@ DG_TEST(every_suite_number_offered_alone)
 
 // --- extensions ---------------------------------------------------------------
 
-// RFC 5746, RFC 7627, RFC 9146 3 are answered; RFC 6066 4 and 7, RFC 8449, RFC 9853 3 are not, nor is compression.
+// RFC 5746, RFC 7627, RFC 9146 3 are answered; RFC 6066 4 and 7, RFC 8449 are not, nor is compression. RFC 9853 3
+// is with a connection ID.
 DG_TEST(extensions_that_are_answered_and_that_are_not)
 {
     static const uint8_t offers[] = {0xff, 0x01, 0, 1, 0,       // renegotiation_info
@@ -374,7 +375,7 @@ DG_TEST(extensions_that_are_answered_and_that_are_not)
     CHECK(find_extension(0xff01, &body) && body.size == 1 && body.data[0] == 0); // RFC 5746 3.6: nothing renegotiated
     CHECK(find_extension(23, &body) && body.size == 0);
     CHECK(find_extension(DG_EXT_CONNECTION_ID, &body) && body.size == 1 + DG_CID_SIZE);
-    CHECK(!has_extension(DG_EXT_RRC)); // not before it can be carried out
+    CHECK(find_extension(DG_EXT_RRC, &body) && body.size == 0);
     CHECK(!has_extension(1));
     CHECK(!has_extension(4));
     CHECK(!has_extension(28));
@@ -385,6 +386,13 @@ DG_TEST(extensions_that_are_answered_and_that_are_not)
     REQUIRE(get_cookie(&hello) && give(&hello) == DG_HELLO_STARTED && flight.random != NULL);
     CHECK(!has_extension(23));
     CHECK(!has_extension(DG_EXT_CONNECTION_ID));
+    CHECK(!has_extension(DG_EXT_RRC));
+    forget();
+    // RFC 9853 3: never without a connection ID.
+    static const uint8_t rrc_alone[] = {0, 61, 0, 0};
+    hello = (struct hand_hello){.suite = 0xc02b, .extra = rrc_alone, .extra_size = sizeof rrc_alone};
+    REQUIRE(get_cookie(&hello) && give(&hello) == DG_HELLO_STARTED && flight.random != NULL);
+    CHECK(!has_extension(DG_EXT_RRC));
     forget();
     rig_free(&rig);
 }

@@ -125,6 +125,25 @@ DG_TEST(takeover_every_suite_and_cid_size)
     rig_free(&rig);
 }
 
+// RFC 9853 3: whether it was negotiated, which takes both sides and connection IDs.
+DG_TEST(takeover_says_whether_rrc_was_negotiated)
+{
+    struct rig_options options = everything;
+    for (unsigned i = 0; i < 16; i++) {
+        options.without_rrc = i & 8;
+        REQUIRE(rig_new(&rig, &options));
+        struct wolf_client_config config = certificate_client(i & 1 ? 13 : 12);
+        config.groups[0] = WOLF_GROUP_X25519;
+        config.offer_cid = i & 2;
+        config.offer_rrc = i & 4;
+        if (take_over("rrc", &config)) {
+            CHECK_EQ(handover.has_rrc, config.offer_cid && config.offer_rrc && !options.without_rrc);
+            CHECK_EQ(handover.cid_size, config.offer_cid ? DG_CID_SIZE : 0);
+        }
+        rig_free(&rig);
+    }
+}
+
 DG_TEST(takeover_every_group)
 {
     static const struct {
@@ -292,6 +311,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(takeover_every_suite_and_cid_size),
+        DG_CASE(takeover_says_whether_rrc_was_negotiated),
         DG_CASE(takeover_every_group),
         DG_CASE(takeover_of_a_hello_in_one_big_record),
         DG_CASE(takeover_keeps_who_the_client_is),

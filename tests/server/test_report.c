@@ -60,7 +60,20 @@ DG_TEST(refused_clients_cannot_fill_the_log)
     CHECK(strstr(last, "not_logged_before") == NULL);
 }
 
+DG_TEST(report_says_where_a_client_moved)
+{
+    char line[2048];
+    struct dg_slot slot = {0};
+    struct dg_address from;
+    REQUIRE(dg_address_parse("192.0.2.7:9", &from) && dg_address_parse("[2001:db8::5]:77", &slot.peer));
+    dg_report_moved((struct dg_ref){.id = 0xabc}, &slot, (struct dg_bytes){(const uint8_t *)"me\n", 3}, &from);
+    CHECK_EQ(read_lines(line, sizeof line), 1);
+    CHECK(strstr(line, "event=moved association=0000000000000abc peer=[2001:db8::5]:77 from=192.0.2.7:9 ") != NULL);
+    CHECK(strstr(line, "identity=\"me\\") != NULL);
+}
+
 static const struct dg_test_case CASES[] = {
+    DG_CASE(report_says_where_a_client_moved),
     DG_CASE(refused_clients_cannot_fill_the_log),
 };
 

@@ -38,6 +38,7 @@ const struct rig_pki *rig_pki(void); // made once for each process
 struct rig_options {
     bool with_psk, with_certificate, with_client_ca, with_raw_keys;
     bool without_authentication;
+    bool without_rrc;
     enum dg_profile profile;
     uint16_t datagram_max;                   // 0: 1,200
     const char *psk_lines;                   // NULL: the two identities above

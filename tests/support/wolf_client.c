@@ -188,6 +188,8 @@ static bool set_up_ssl(struct wolf_client *client, const struct wolf_client_conf
         if (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
             wolfSSL_dtls_cid_set(ssl, cid, (unsigned)config->cid_size) != WOLFSSL_SUCCESS)
             return fail("connection ID");
+        if (config->offer_rrc && wolfSSL_dtls_rrc_use(ssl) != WOLFSSL_SUCCESS)
+            return fail("return routability check");
     }
     return true;
 }

@@ -44,6 +44,7 @@ struct wolf_client_config {
     bool accept_server_raw_key; // RFC 7250: ask the server for its raw key
     const char *server_name;   // SNI; NULL: none
     bool offer_cid;
+    bool offer_rrc;            // return routability checks (RFC 9853), which the library negotiates and does not do
     uint8_t cid[255];          // what the server shall put into what it sends to us
     size_t cid_size;            // at most 64: the library refuses more
     bool tickets;              // 1.2: offer the extension (1.3's come anyway)
