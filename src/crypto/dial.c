@@ -8,11 +8,9 @@
 #include "crypto/takeover.h"
 
 #include <wolfssl/error-ssl.h>
-#include <wolfssl/wolfcrypt/wc_port.h>
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
@@ -52,64 +50,6 @@ static int on_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
     return (int)size;
 }
 
-// --- the session --------------------------------------------------------------
-
-static void drop_session(struct dg_dialer *dialer)
-{
-    wolfSSL_SESSION_free(dialer->session);
-    dialer->session = NULL;
-    dg_wipe(&dialer->session_proof, sizeof dialer->session_proof);
-}
-
-// A copy for each handshake: the library writes the next ticket into the session that it works with.
-static void offer_session(struct dg_dial *dial)
-{
-    struct dg_dialer *dialer = dial->dialer;
-    if (!dialer->config.resume || dialer->session == NULL)
-        return;
-    uint32_t expires_s = dialer->session_proof.expires_s;
-    if (expires_s != 0 && wc_Time(NULL) >= (time_t)expires_s) { // what the server was verified by has expired
-        drop_session(dialer);
-        return;
-    }
-    WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(dialer->session);
-    dial->offers_session = copy != NULL && wolfSSL_set_session(dial->ssl, copy) == WOLFSSL_SUCCESS;
-    wolfSSL_SESSION_free(copy);
-    if (!dial->offers_session)
-        drop_session(dialer);
-}
-
-// DTLS 1.2 says here that a ticket came; in 1.3 the tap has seen it.
-static int on_ticket12(WOLFSSL *ssl, const unsigned char *ticket, int size, void *context)
-{
-    (void)ssl;
-    (void)ticket;
-    struct dg_dial *dial = context;
-    dial->ticket12_seen = size > 0;
-    return 0;
-}
-
-static void keep_session(struct dg_dial *dial)
-{
-    struct dg_dialer *dialer = dial->dialer;
-    if (!dialer->config.resume)
-        return;
-    if (!dial->tap.peer_ticket_seen && !dial->ticket12_seen) {
-        // No new one: the old one stays where it was good, and a server that would not have it is not asked again.
-        if (dial->offers_session && wolfSSL_session_reused(dial->ssl) != 1)
-            drop_session(dialer);
-        return;
-    }
-    WOLFSSL_SESSION *session = wolfSSL_get1_session(dial->ssl);
-    WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(session);
-    wolfSSL_SESSION_free(session);
-    if (copy == NULL)
-        return;
-    drop_session(dialer);
-    dialer->session = copy;
-    dialer->session_proof = dial->proof;
-}
-
 // --- running ------------------------------------------------------------------
 
 static enum dg_dial_step step_of(const struct dg_dial *dial)
@@ -122,14 +62,14 @@ static void fail(struct dg_dial *dial)
     dial->state = DIAL_FAILED;
     dial->deadline = dial->alert_deadline = DG_NEVER;
     if (dial->offers_session) // the next one is a full handshake
-        drop_session(dial->dialer);
+        dg_dial_drop_session(dial->dialer);
 }
 
 static void finish(struct dg_dial *dial)
 {
     dial->state = DIAL_DONE;
     dial->deadline = dial->alert_deadline = DG_NEVER;
-    keep_session(dial);
+    dg_dial_keep_session(dial);
     dg_dial_tell_done(dial);
 }
 
@@ -345,9 +285,9 @@ static bool set_up(struct dg_dial *dial)
         wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &dial->tap) != WOLFSSL_SUCCESS ||
         wolfSSL_dtls_set_timeout_init(ssl, (int)config->retransmit_seconds) != WOLFSSL_SUCCESS)
         return false;
-    if (config->resume && wolfSSL_set_SessionTicket_cb(ssl, on_ticket12, dial) != WOLFSSL_SUCCESS)
+    if (config->resume && wolfSSL_set_SessionTicket_cb(ssl, dg_dial_on_ticket12, dial) != WOLFSSL_SUCCESS)
         return false;
-    offer_session(dial);
+    dg_dial_offer_session(dial);
     // The hybrid's share does not fit one datagram: the server asks for it together with its cookie.
     if (config->version_max == 13 && wolfSSL_NoKeyShares(ssl) != WOLFSSL_SUCCESS)
         return false;

@@ -60,6 +60,12 @@ int dg_dial_verify(int accepted, WOLFSSL_X509_STORE_CTX *store);
 // The library's call-back at the end: who the server is. Nobody: the handshake ends.
 int dg_dial_on_done(WOLFSSL *ssl, void *context);
 
+// dial_session.c
+void dg_dial_offer_session(struct dg_dial *dial); // before the hello
+void dg_dial_keep_session(struct dg_dial *dial);  // when the handshake is over
+void dg_dial_drop_session(struct dg_dialer *dialer);
+int dg_dial_on_ticket12(WOLFSSL *ssl, const unsigned char *ticket, int size, void *dial);
+
 // dial_words.c
 // The first reason is the cause; what the library says after it is the consequence.
 void dg_dial_set_reason(struct dg_dial *dial, const char *reason);
