@@ -39,7 +39,8 @@ dtlsgate_server *live_server_start(const struct live_psk *psk)
 {
     // Small tables, so that thousands of servers are quick to make.
     static const char *const fixed[][2] = {{"listen", "127.0.0.1:0"},   {"backend", "echo"},      {"workers", "1"},
-                                           {"associations-max", "16384"}, {"handshakes-max", "16"}};
+                                           {"associations-max", "16384"}, {"handshakes-max", "16"},
+                                           {"log-level", "error"}};
     char error[DTLSGATE_ERROR_SIZE] = "no memory";
     dtlsgate_options *options = dtlsgate_options_new();
     bool done = options != NULL;

@@ -64,7 +64,9 @@ static void plant(struct secret *secret, const char *name, const char *text, boo
     for (size_t i = 0; read(ends[0], &pair[i & 1], 1) == 1; i++) {
         if (is_hex && !(i & 1))
             continue;
-        unsigned char value = is_hex ? (unsigned char)(digit(pair[0]) << 4 | digit(pair[1])) : pair[i & 1];
+        unsigned char value = pair[i & 1];
+        if (is_hex)
+            value = (unsigned char)(digit(pair[0]) << 4 | digit(pair[1]));
         size_t place = is_hex ? i / 2 : i;
         if (place >= skip && secret->size < size)
             secret->masked[secret->size++] = value ^ MASK;

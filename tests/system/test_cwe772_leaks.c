@@ -124,6 +124,7 @@ DG_TEST(servers_that_never_start_or_are_refused_leave_nothing_behind)
         REQUIRE(options != NULL);
         CHECK(dtlsgate_options_set(options, "listen", "127.0.0.1:0", error, sizeof error));
         CHECK(dtlsgate_options_set(options, "backend", "echo", error, sizeof error));
+        CHECK(dtlsgate_options_set(options, "log-level", "error", error, sizeof error));
         CHECK(!dtlsgate_options_set(options, "workers", "1000", error, sizeof error));
         const char *file = i % 5 == 4 ? psk.path : wrong[i % 5];
         if (file[0])
@@ -238,6 +239,5 @@ int main(int argc, char **argv)
         DG_CASE(real_associations_opened_and_closed_leave_nothing_behind),
         DG_CASE(hundred_thousand_associations_leave_nothing_behind),
     };
-    dg_log_set_level(DG_LOG_ERROR);
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -25,8 +25,8 @@ def demo_lines(credentials, port):
     text = (harness.SOURCE / "scripts" / "run").read_text()
     printed = re.search(r"^cat <<EOF\n(.*?)^EOF$", text, re.S | re.M).group(1)
     values = {"$listen": f"127.0.0.1:{port}", "$port": str(port), "$demo": str(credentials.path),
-              "${listen%:*}": "127.0.0.1"}
-    printed = re.sub(r"\$\{listen%:\*\}|\$(?:listen|port|demo)\b", lambda m: values[m.group(0)], printed)
+              "${listen%:*}": "127.0.0.1", "$gnutls_psk": "+ECDHE-PSK"}
+    printed = re.sub(r"\$\{listen%:\*\}|\$(?:listen|port|demo|gnutls_psk)\b", lambda m: values[m.group(0)], printed)
     return [line.strip().replace("\\$(", "$(") for line in printed.splitlines()
             if line.strip().startswith(("openssl s_client", "gnutls-cli"))]
 
