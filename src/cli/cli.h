@@ -6,9 +6,11 @@
 #define DG_EXIT_OK 0
 #define DG_EXIT_FAILURE 1 // it was asked rightly and did not work
 #define DG_EXIT_USAGE 2   // it was asked wrongly
+#define DG_EXIT_NO_ANSWER 3 // connect: all was sent, and nothing came back in time
 
 // argv[0] is the subcommand's name.
 int dg_cli_serve(int argc, char **argv);
+int dg_cli_connect(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
 
 #endif

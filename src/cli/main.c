@@ -19,6 +19,7 @@ static const struct command {
     const char *help; // NULL: not for people
 } commands[] = {
     {"serve", dg_cli_serve, "stand in front of a UDP service and let in the clients that prove who they are"},
+    {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},
@@ -29,11 +30,11 @@ static int cli_help(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    puts("dtlsgate: a DTLS 1.2 and 1.3 server for any UDP service\n\nusage: dtlsgate COMMAND [--option value ...]\n");
+    puts("dtlsgate: a DTLS 1.2 and 1.3 server for any UDP service, and its other end\n\nusage: dtlsgate COMMAND [--option value ...]\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (commands[i].help)
             printf("  %-8s %s\n", commands[i].name, commands[i].help);
-    puts("\n`dtlsgate serve --help` lists the options.");
+    puts("\n`dtlsgate serve --help` and `dtlsgate connect --help` list the options.");
     return DG_EXIT_OK;
 }
 
@@ -64,6 +65,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
-    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, init, help or version\n", name);
+    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, connect, init, help or version\n", name);
     return DG_EXIT_USAGE;
 }

@@ -4,29 +4,17 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "cli/process.h"
 #include "config/options.h"
 #include "io/clock.h"
 #include "server/server.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define STOP_WAIT_MS 5000 // and as long as the alerts take at their pace
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); // fewer talking associations, else nothing
-}
 
 static void log_word(enum dg_log_level level, const char *event, const char *key, const char *text)
 {
@@ -71,20 +59,6 @@ static void serve_signals(struct dg_server *server, const struct dg_options *opt
             return;
         }
     }
-}
-
-// Secrets stay out of core dumps: there are none. Whoever takes one by force, as root can, gets one without
-// our memory unless he overrides the filter as well (docs/threat-model.md). Best effort, each of the three.
-static void forbid_core_dumps(void)
-{
-    int filter = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
-    if (filter >= 0) {
-        (void)!write(filter, "0", 1);
-        close(filter);
-    }
-    const struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 static int run(const struct dg_options *options)
@@ -135,7 +109,7 @@ int dg_cli_serve(int argc, char **argv)
         return DG_EXIT_USAGE;
     }
     dg_log_set_clock(dg_clock_wall_ns);
-    forbid_core_dumps();
-    raise_descriptor_limit();
+    dg_process_forbid_core_dumps();
+    dg_process_raise_descriptor_limit();
     return run(&options);
 }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Links: their places, their sockets, and what the engine and the handshakes send through them. Never opens a record.
+#include "client/client_state.h"
+
+#include "client/upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define REOPEN_PAUSE DG_SECOND
+#define REFUSALS_TO_REOPEN 3
+
+static bool watch(struct dg_client *client, uint32_t number)
+{
+    const struct dg_link *link = &client->links[number];
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)link->serial << 32 | number};
+    return epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, link->fd, &event) == 0;
+}
+
+uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size)
+{
+    uint32_t number = client->free_first;
+    if (number == DG_NO_LINK) {
+        snprintf(error, error_size, "all %u associations are in use", client->config.links_max);
+        return DG_NO_LINK;
+    }
+    struct dg_link *link = &client->links[number];
+    uint32_t serial = link->serial + 1;
+    uint32_t next = link->next;
+    struct dg_path path = {.peer = client->config.server, .listener = (uint64_t)number + 1};
+    int fd = dg_upstream_open(&client->config.server, &path.local);
+    if (fd < 0) {
+        snprintf(error, error_size, "no socket towards the server: %s", strerror(errno));
+        return DG_NO_LINK;
+    }
+    *link = (struct dg_link){.serial = serial, .fd = fd, .path = path, .next = DG_NO_LINK};
+    if (!watch(client, number)) {
+        snprintf(error, error_size, "the socket towards the server cannot be watched: %s", strerror(errno));
+        close(fd);
+        link->fd = -1;
+        link->next = next;
+        return DG_NO_LINK;
+    }
+    client->free_first = next;
+    return number;
+}
+
+void dg_link_give_back(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    if (link->dial) {
+        client->config.dial->free(link->dial);
+        link->dial = NULL;
+        client->dialling--;
+    }
+    dg_timer_heap_set(&client->timers, number, DG_NEVER);
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+    link->state = DG_LINK_FREE;
+    link->next = client->free_first;
+    client->free_first = number;
+}
+
+const struct dg_slot *dg_link_slot(const struct dg_client *client, const struct dg_link *link)
+{
+    if (link->state != DG_LINK_OPEN)
+        return NULL;
+    return dg_memory_slot(&client->memory, link->ref.shard, link->ref.slot);
+}
+
+// The path that the engine knows stays as it was: it is only the engine's name for this link.
+bool dg_link_reopen(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    struct dg_address local;
+    int before = link->fd;
+    int fd = dg_upstream_open(&client->config.server, &local);
+    if (fd < 0)
+        return false;
+    link->fd = fd;
+    link->local_now = local;
+    if (!watch(client, number)) {
+        close(fd);
+        link->fd = before;
+        return false;
+    }
+    close(before);
+    link->reopened_at = client->now;
+    link->refused = 0;
+    link->wants_told_move = true;
+    return true;
+}
+
+// RFC 9146 6: only with a connection ID in what we send does the server know us at another address.
+static bool may_move(const struct dg_client *client, const struct dg_link *link)
+{
+    const struct dg_slot *slot = dg_link_slot(client, link);
+    return link->state == DG_LINK_DIALLING || (slot && (slot->flags & DG_SLOT_PEER_HAS_CID) != 0);
+}
+
+static bool try_another_address(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    // A handshake whose cookie is bound to an address does not survive it; its deadline ends it.
+    if (link->state != DG_LINK_OPEN || dg_time_since(client->now, link->reopened_at) < REOPEN_PAUSE)
+        return false;
+    if (may_move(client, link))
+        return dg_link_reopen(client, number);
+    link->is_cut = true;
+    return false;
+}
+
+static void send_through(struct dg_client *client, uint32_t number, size_t size)
+{
+    struct dg_link *link = &client->links[number];
+    enum dg_upstream_sent sent = dg_upstream_send(link->fd, client->out, size);
+    if (sent == DG_UPSTREAM_CUT && try_another_address(client, number))
+        sent = dg_upstream_send(link->fd, client->out, size);
+    if (sent == DG_UPSTREAM_REFUSED) {
+        // The next one is due once a second at most, so a server that starts anew is not stormed.
+        if (++link->refused >= REFUSALS_TO_REOPEN && link->state == DG_LINK_OPEN && may_move(client, link) &&
+            dg_time_since(client->now, link->reopened_at) >= REOPEN_PAUSE)
+            (void)dg_link_reopen(client, number);
+        sent = DG_UPSTREAM_SENT;
+    }
+    if (sent == DG_UPSTREAM_FULL)
+        dg_count(client->counters, DG_COUNT_DROP_SEND_FULL);
+    else
+        dg_count(client->counters, sent == DG_UPSTREAM_SENT ? DG_COUNT_DATAGRAMS_SENT : DG_COUNT_DROP_SEND_ERROR);
+}
+
+static uint8_t *reserve(void *context, size_t capacity)
+{
+    struct dg_client *client = context;
+    return capacity <= sizeof client->out ? client->out : NULL;
+}
+
+static void commit(void *context, const struct dg_path *path, size_t size)
+{
+    struct dg_client *client = context;
+    uint64_t number = path->listener - 1;
+    DG_BUG_UNLESS(number < client->config.links_max);
+    if (client->links[number].fd >= 0)
+        send_through(client, (uint32_t)number, size);
+}
+
+struct dg_output dg_link_output(struct dg_client *client)
+{
+    return (struct dg_output){.context = client, .reserve = reserve, .commit = commit};
+}
