@@ -261,6 +261,22 @@ static void returned(const struct dg_association *association, struct dg_side_fl
         dg_shard_flight_free(association->shard, association->slot, flight);
 }
 
+// Another datagram has come from the new address, newer than all before it.
+static void confirmed(const struct dg_association *association, struct dg_side_flight *flight)
+{
+    switch (dg_side_path_phase(flight)) {
+    case DG_PATH_NEWEST:
+        move(association, flight);
+        return;
+    case DG_PATH_PROBE: // what was acknowledged had not been sent there
+        if (dg_shard_flight_find(association->shard, association->slot, DG_FLIGHT_MESSAGE) == NULL)
+            probe(association);
+        return;
+    default:
+        return;
+    }
+}
+
 void dg_path_seen(struct dg_receive *receive, uint8_t type, size_t size, bool is_newest)
 {
     const struct dg_association *association = &receive->association;
@@ -277,9 +293,8 @@ void dg_path_seen(struct dg_receive *receive, uint8_t type, size_t size, bool is
     }
     if (has_candidate(flight) && is_candidate(flight, receive->path)) {
         dg_side_path_of(flight)->received += size;
-        // One datagram is one sign of life, however many records are in it.
-        if (is_newest && !receive->path_begun && dg_side_path_phase(flight) == DG_PATH_NEWEST)
-            move(association, flight);
+        if (is_newest && !receive->path_begun)
+            confirmed(association, flight);
         return;
     }
     // RFC 9146 6, RFC 9147 11: newer than all before it in epoch and number.
