@@ -101,7 +101,7 @@ static void datagram_seeds(void)
 
 // --- hellos -------------------------------------------------------------------------------------------------
 
-static size_t rich_hello(uint8_t *out, size_t capacity)
+static size_t rich_hello(unsigned identities, uint8_t *out, size_t capacity)
 {
     struct dg_writer w = dg_writer_of(out, capacity);
     dg_write_u16(&w, 0xfefd);
@@ -131,13 +131,17 @@ static size_t rich_hello(uint8_t *out, size_t capacity)
     dg_write_u24(&w, 0x040506);
     dg_write_u16(&w, 41);
     size_t psk = dg_write_open(&w, 2), list = dg_write_open(&w, 2);
-    dg_write_u16(&w, 3);
-    dg_write_bytes(&w, "abc", 3);
-    dg_write_u32(&w, 0);
+    for (unsigned i = 0; i < identities; i++) {
+        dg_write_u16(&w, 3);
+        dg_write_bytes(&w, "abc", 3);
+        dg_write_u32(&w, 0);
+    }
     dg_write_close(&w, list, 2);
     list = dg_write_open(&w, 2);
-    dg_write_u8(&w, 32);
-    dg_write_zeros(&w, 32);
+    for (unsigned i = 0; i < identities; i++) {
+        dg_write_u8(&w, 32);
+        dg_write_zeros(&w, 32);
+    }
     dg_write_close(&w, list, 2);
     dg_write_close(&w, psk, 2);
     dg_write_close(&w, all, 2);
@@ -148,7 +152,9 @@ static void hello_seeds(void)
 {
     const size_t heads = DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER;
     uint8_t out[4096], input[4096];
-    save("hello", "13-rich", out, rich_hello(out, sizeof out));
+    save("hello", "13-rich", out, rich_hello(1, out, sizeof out));
+    save("hello", "13-eight-identities", out, rich_hello(8, out, sizeof out));
+    save("hello", "13-nine-identities", out, rich_hello(9, out, sizeof out));
     for (unsigned i = 0; i < 4; i++) {
         char name[32];
         struct toy_client client = toy_client_new("192.0.2.1:4000", "192.0.2.9:5684", i % 2 == 1, i);

@@ -124,8 +124,8 @@ static void serve(struct shard_region *region)
     for (uint32_t number = 0; number < SLOTS; number++) {
         struct dg_slot *slot = dg_memory_slot(&region->memory, 0, number);
         struct dg_ref ref = {.id = slot->id, .slot = number};
-        if (slot->state != DG_SLOT_LIVE)
-            continue;
+        if (dg_engine_identity(engine, ref).size == 0)
+            continue; // not taken over
         struct dg_path path = {.peer = slot->peer, .listener = slot->listener};
         uint8_t datagram[64] = {0x3f};
         memcpy(datagram + 1, slot->cid, DG_CID_SIZE);
