@@ -438,6 +438,30 @@ DG_TEST(wolfssl_drops_finished_stripped_of_connection_id)
     close_pair();
 }
 
+// --- 0005: without a connection ID of the server's there is none at all ------------------
+
+DG_TEST(wolfssl_client_goes_on_without_the_connection_id_that_was_declined)
+{
+    for (int version13 = 0; version13 <= 1; version13++) {
+        REQUIRE(open_pair(version13));
+        WOLFSSL *server = wolfSSL_new(pair.server_context); // one that has never heard of connection IDs
+        static const uint8_t secret[32] = "no secret, a cookie key of tests";
+        REQUIRE(server != NULL);
+        wolfSSL_free(pair.server);
+        pair.server = server;
+        wolfSSL_dtls_set_using_nonblock(server, 1);
+        if (version13)
+            CHECK_EQ(wolfSSL_send_hrr_cookie(server, secret, sizeof secret), WOLFSSL_SUCCESS);
+        else
+            CHECK_EQ(wolfSSL_DTLS_SetCookieSecret(server, secret, sizeof secret), 0);
+        CHECK_EQ(wolfSSL_dtls_rrc_use(pair.client), WOLFSSL_SUCCESS);
+        CHECK_EQ(shake_hands(), 0);
+        CHECK_EQ(wolfSSL_dtls_cid_is_enabled(pair.client), 0);
+        CHECK(!wolfSSL_dtls_rrc_negotiated(pair.client));
+        close_pair();
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -448,6 +472,7 @@ int main(int argc, char **argv)
         DG_CASE(rrc_is_not_answered_without_connection_id),
         DG_CASE(rrc_use_needs_cid_use),
         DG_CASE(wolfssl_drops_finished_stripped_of_connection_id),
+        DG_CASE(wolfssl_client_goes_on_without_the_connection_id_that_was_declined),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
