@@ -133,6 +133,30 @@ DG_TEST(dial_with_a_ticket_of_another_server_is_a_full_handshake)
     }
 }
 
+// RFC 9146 3, RFC 9147 9: a server that takes no connection ID; also in the abbreviated handshake.
+DG_TEST(dial_goes_on_without_the_connection_id_that_was_declined)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    rig.gate.declines_cid = true;
+    for (int version = 12; version <= 13; version++)
+        for (int both = 0; both < 2; both++) {
+            struct dial_options options = options_of(CERTIFICATE, version);
+            options.version_min = both ? 12 : version;
+            options.offer_cid = options.offer_rrc = options.resume = true;
+            REQUIRE(dial_rig_dialer(&rig, &options));
+            for (int round = 0; round < 2; round++) {
+                if (dial_and_talk(&rig, "declined", DG_SECOND)) {
+                    CHECK_EQ(rig.client_handover.resumed, round);
+                    CHECK_EQ(rig.client_handover.cid_size, 0);
+                    CHECK_EQ(rig.client_handover.peer_has_cid, 0);
+                    CHECK_EQ(rig.client_handover.has_rrc, 0);
+                }
+                dial_rig_hang_up(&rig);
+            }
+        }
+    dial_rig_free(&rig);
+}
+
 // RFC 7250, and a pin of the key in a certificate: no CA needed.
 DG_TEST(dial_verifies_by_pin)
 {
@@ -224,6 +248,7 @@ int main(int argc, char **argv)
         DG_CASE(dial_resumes_with_the_last_ticket),
         DG_CASE(dial_without_resumption_leaves_tickets_alone),
         DG_CASE(dial_with_a_ticket_of_another_server_is_a_full_handshake),
+        DG_CASE(dial_goes_on_without_the_connection_id_that_was_declined),
         DG_CASE(dial_verifies_by_pin),
         DG_CASE(dial_without_verification_only_by_the_explicit_word),
         DG_CASE(dial_prefers_version_13_and_keeps_to_its_datagram_size),

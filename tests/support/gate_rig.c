@@ -273,7 +273,8 @@ static void give_record(struct rig *rig, const struct dg_record *record)
     if (size == 0)
         return;
     enum dg_hello_verdict verdict = dg_wolf_handshake.hello(rig->gate, rig->now, &rig->path, rig->hello, size,
-                                                            rig->cid, &output, &rig->handshake);
+                                                            rig->declines_cid ? NULL : rig->cid, &output,
+                                                            &rig->handshake);
     if (verdict == DG_HELLO_ANSWERED)
         rig->hellos_answered++;
     if (verdict == DG_HELLO_STARTED && dg_wolf_handshake.deadline(rig->handshake) == 0)

@@ -60,6 +60,7 @@ struct rig {
     struct wolf_client *client;
     struct dg_handshake *handshake;
     enum dg_handshake_step step;
+    bool declines_cid;         // the gate offers no connection ID
     bool lose_to_client;       // what the server sends is counted and thrown away
     unsigned server_datagrams; // sent so far
     size_t server_largest;
