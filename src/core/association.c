@@ -104,6 +104,7 @@ static void count_end(struct dg_counters *counters, enum dg_counter reason)
     case DG_COUNT_FAIL_UNEXPECTED_MESSAGE:
     case DG_COUNT_FAIL_DECODE:
     case DG_COUNT_FAIL_ILLEGAL_PARAMETER:
+    case DG_COUNT_FAIL_CID_REQUESTS:
         dg_count(counters, DG_COUNT_CLOSED_ERROR);
         break;
     default:

@@ -42,6 +42,8 @@
     X(PATH_CHALLENGES, "path_challenges", "path_challenge messages sent (RFC 9853)")                              \
     X(PATH_CHALLENGES_ANSWERED, "path_challenges_answered", "path_challenge messages of peers answered")          \
     X(PATH_BUDGET, "path_budget", "datagrams kept from an unproven address: above three bytes for one from there") \
+    X(CIDS_OFFERED, "cids_offered", "further connection IDs of ours given to peers that asked (RFC 9147 9)")      \
+    X(CIDS_CHANGED, "cids_changed", "changes to another connection ID of a peer's in what we send (RFC 9147 9)")  \
     /* drops: records */                                                                                          \
     X(DROP_EMPTY, "drop_empty", "datagrams without a byte")                                                       \
     X(DROP_UNKNOWN_TYPE, "drop_unknown_type", "first byte is of no record type (RFC 9147 4.1)")                   \
@@ -73,6 +75,7 @@
     X(FAIL_UNEXPECTED_MESSAGE, "fail_unexpected_message", "authentic message that has no place here")             \
     X(FAIL_DECODE, "fail_decode", "authentic message whose body does not parse")                                  \
     X(FAIL_ILLEGAL_PARAMETER, "fail_illegal_parameter", "authentic message with a forbidden value")               \
+    X(FAIL_CID_REQUESTS, "fail_cid_requests", "more requests for connection IDs than anybody needs")              \
     X(FAIL_OPEN_LIMIT, "fail_open_limit", "more forged records than the AEAD withstands")                         \
     X(FAIL_SEAL_LIMIT, "fail_seal_limit", "more records than the AEAD protects under one key")                    \
     /* front: drops before a handshake exists */                                                                  \

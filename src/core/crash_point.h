@@ -37,6 +37,13 @@
     X(PATH_HALF_COPIED)                                                                                          \
     X(PATH_COPIED)                                                                                               \
     X(PATH_MOVED)                                                                                                \
+    X(CID_WRITTEN)                                                                                               \
+    X(CID_ROUTABLE)                                                                                              \
+    X(CIDS_OFFERED)                                                                                              \
+    X(CID_RETIRED)                                                                                               \
+    X(PEER_CID_CHANGING)                                                                                         \
+    X(PEER_CID_HALF_COPIED)                                                                                      \
+    X(PEER_CID_CHANGED)                                                                                          \
     X(SECRETS_ROTATING)
 
 enum dg_crash_point {

@@ -83,6 +83,9 @@ void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct 
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason);
 // The identity that the peer has proven; lies in the slot, size 0 where ref has ended.
 struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref ref);
+// Client role: our own path has changed, or is about to. What we send carries an ID that the server has to spare for
+// that, and it is asked for more when none is left (RFC 9147 9, RFC 9853 9).
+void dg_engine_rebound(struct dg_engine *engine, dg_time now, struct dg_ref ref);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
 // The policy that associations must have been checked under from now on.

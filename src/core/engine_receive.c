@@ -2,6 +2,7 @@
 // The way in: the records of a datagram, one after the other. A connection ID or an address only nominates
 // an association; the AEAD decides; the replay window moves after it, and nothing is delivered before the
 // window is stored (RFC 9147 4.5.1, RFC 6347 4.1.2.6). Never sends by itself.
+#include "core/connection_ids.h"
 #include "core/crash_point.h"
 #include "core/engine_internal.h"
 #include "core/record12.h"
@@ -29,11 +30,12 @@ static bool nominate(struct dg_engine *engine, dg_time now, const struct dg_path
     return true;
 }
 
-// RFC 9147 4: a later record's ID must be that of the records before it.
-static bool is_foreign(const struct dg_slot *slot, const struct dg_record *record)
+// RFC 9147 4: a later record's ID must be one of the association of the records before it.
+static bool is_foreign(const struct dg_association *association, const struct dg_record *record)
 {
-    return record->cid != NULL && ((slot->flags & DG_SLOT_HAS_CID) == 0 || record->cid_size != DG_CID_SIZE ||
-                                   memcmp(record->cid, slot->cid, DG_CID_SIZE) != 0);
+    return record->cid != NULL && ((association->slot->flags & DG_SLOT_HAS_CID) == 0 ||
+                                   record->cid_size != DG_CID_SIZE ||
+                                   dg_shard_find_cid(association->shard, record->cid) != association->slot);
 }
 
 // --- counting what does not open ------------------------------------------------
@@ -259,7 +261,6 @@ static struct dg_keyset *keyset_for(const struct dg_association *association, ui
 static void receive13(struct dg_receive *receive, const struct dg_record *record)
 {
     const struct dg_association *association = &receive->association;
-    const struct dg_slot *slot = association->slot;
     struct dg_counters *counters = association->engine->counters;
     if (!record->is_unified) {
         dg_count(counters, DG_COUNT_DROP_NOT_NEGOTIATED);
@@ -280,8 +281,8 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     uint64_t sequence = 0;
     uint8_t type = 0;
     struct dg_bytes body = {0};
-    struct dg_result opened = dg_record13_open(association->engine->aead, &view, record, slot->cid,
-                                               cid_size,
+    // Which of our IDs it is does not matter: it was found by it, and the AEAD protects it with the rest.
+    struct dg_result opened = dg_record13_open(association->engine->aead, &view, record, record->cid, cid_size,
                                                atomic_load_explicit(&keyset->next, memory_order_relaxed), &sequence,
                                                &type, &body);
     if (opened.outcome != DG_OK) {
@@ -299,6 +300,8 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     // Of an older epoch there are keys only until a record of the next one has opened: its highest is the newest.
     bool is_newest = flight == NULL && sequence >= atomic_load_explicit(&keyset->next, memory_order_relaxed);
     accept_number(association, keyset, sequence);
+    if (record->cid != NULL)
+        dg_connection_id_seen(association, record->cid, is_newest);
     struct dg_record_number number = {.epoch = keyset->epoch, .sequence = sequence};
     if (flight != NULL) {
         if (type == DG_CONTENT_HANDSHAKE)
@@ -360,7 +363,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
                 return DG_ENGINE_UNKNOWN;
             is_named = true;
             dg_count_by(engine->counters, DG_COUNT_DROP_PLAINTEXT_RECORD, plaintext_count);
-        } else if (is_foreign(receive.association.slot, &record)) {
+        } else if (is_foreign(&receive.association, &record)) {
             dg_count(engine->counters, DG_COUNT_DROP_CID_MISMATCH);
             break;
         }

@@ -6,6 +6,7 @@
 #include "core/path.h"
 
 #include "base/random.h"
+#include "core/connection_ids.h"
 #include "core/crash_point.h"
 #include "core/engine_internal.h"
 
@@ -106,6 +107,7 @@ static void move(const struct dg_association *association, struct dg_side_flight
     struct dg_engine *engine = association->engine;
     const struct dg_address from = association->slot->peer;
     dg_shard_path_move(association->shard, association->slot, flight);
+    (void)dg_connection_id_fresh(association); // RFC 9147 9, RFC 9853 9: nobody joins the two paths by it
     dg_count(engine->counters, DG_COUNT_PATHS_MOVED);
     if (engine->hooks.moved != NULL) {
         engine->hooks.moved(engine->hooks.context, association->now,

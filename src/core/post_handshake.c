@@ -2,6 +2,7 @@
 // Handshake messages of DTLS 1.3 after the handshake, both ways: taken in order of message_seq, answered,
 // acknowledged; ours kept in a side slot until they are acknowledged (RFC 9147 5.8.4). Buffers nothing that
 // arrives: what is ahead of its turn or in parts is not acknowledged and comes again.
+#include "core/connection_ids.h"
 #include "core/engine_internal.h"
 #include "core/handshake_fragment.h"
 
@@ -10,8 +11,6 @@
 #define RETRANSMIT_MAX (60 * DG_SECOND) // RFC 9147 5.8.2
 #define ATTEMPTS_TO_SILENCE 12          // from then on only while the peer is heard
 #define ATTEMPTS_MAX 64                 // and from then on not at all
-
-enum cid_usage { CID_IMMEDIATE = 0, CID_SPARE = 1 }; // RFC 9147 9
 
 // --- ours -----------------------------------------------------------------------------
 
@@ -118,62 +117,6 @@ void dg_message_due(const struct dg_association *association, struct dg_side_fli
     transmit(association, flight);
 }
 
-// --- the peer's: connection IDs (RFC 9147 9) ------------------------------------------------
-
-// Answered with no further IDs, which is allowed: this server gives out one for each association. At most one
-// answer is outstanding: a request meanwhile is left as not received, and the peer repeats it.
-static struct dg_result connection_id_requested(const struct dg_association *association, struct dg_bytes body)
-{
-    static const uint8_t NO_MORE[] = {0, 0, CID_SPARE};
-    struct dg_reader reader = dg_reader_in(body);
-    (void)dg_read_u8(&reader); // num_cids
-    if (!dg_reader_done(&reader))
-        return dg_fail(DG_COUNT_FAIL_DECODE, DG_ALERT_DECODE_ERROR);
-    struct dg_side_flight *flight = dg_shard_flight_find(association->shard, association->slot, DG_FLIGHT_MESSAGE);
-    while (flight != NULL &&
-           (flight->kind != DG_FLIGHT_MESSAGE || flight->message_type != DG_HS_NEW_CONNECTION_ID))
-        flight = dg_shard_flight_next(association->shard, flight);
-    if (flight != NULL || !dg_message_start(association, DG_HS_NEW_CONNECTION_ID, NO_MORE, sizeof NO_MORE))
-        return dg_drop(DG_COUNT_DROP_HANDSHAKE_GAP);
-    return dg_ok();
-}
-
-// Stored byte by byte: should the process die meanwhile, the peer repeats its message, which was not yet noted.
-static void use_peer_cid(const struct dg_association *association, struct dg_bytes cid)
-{
-    struct dg_slot *slot = association->slot;
-    memcpy(slot->peer_cid, cid.data, cid.size);
-    slot->peer_cid_size = (uint8_t)cid.size;
-    struct dg_side_flight *aside = dg_shard_flight_find(association->shard, slot, DG_FLIGHT_PEER_CID);
-    if (aside != NULL)
-        dg_shard_flight_free(association->shard, slot, aside);
-}
-
-static struct dg_result new_connection_id(const struct dg_association *association, struct dg_bytes body)
-{
-    struct dg_reader reader = dg_reader_in(body);
-    struct dg_bytes list = dg_read_block16(&reader);
-    uint8_t usage = dg_read_u8(&reader);
-    if (!dg_reader_done(&reader))
-        return dg_fail(DG_COUNT_FAIL_DECODE, DG_ALERT_DECODE_ERROR);
-    struct dg_reader ids = dg_reader_in(list);
-    struct dg_bytes first = {0};
-    while (dg_reader_left(&ids) > 0) {
-        struct dg_bytes id = dg_read_block8(&ids);
-        if (first.data == NULL)
-            first = id;
-    }
-    if (ids.failed)
-        return dg_fail(DG_COUNT_FAIL_DECODE, DG_ALERT_DECODE_ERROR);
-    if (usage == CID_SPARE)
-        return dg_ok();
-    // To be used at once: there must be one, and one that fits its place (docs/threat-model.md).
-    if (usage != CID_IMMEDIATE || first.size == 0 || first.size > DG_SLOT_PEER_CID)
-        return dg_fail(DG_COUNT_FAIL_ILLEGAL_PARAMETER, DG_ALERT_ILLEGAL_PARAMETER);
-    use_peer_cid(association, first);
-    return dg_ok();
-}
-
 // --- the peer's: tickets ----------------------------------------------------------------------
 
 // RFC 8446 4.6.1. The keys for a session of it are gone with the library (docs/wolfssl.md): a ticket that comes
@@ -200,7 +143,7 @@ static bool is_expected(const struct dg_association *association, uint8_t type)
     case DG_HS_REQUEST_CONNECTION_ID: // only of who sends with an ID of ours
         return (association->slot->flags & DG_SLOT_HAS_CID) != 0;
     case DG_HS_NEW_CONNECTION_ID: // only of who wants IDs in what we send
-        return dg_slot_peer_cid(association->shard, association->slot).size > 0;
+        return (association->slot->flags & DG_SLOT_PEER_HAS_CID) != 0;
     default:
         return false;
     }
@@ -231,10 +174,10 @@ static struct dg_result message_received(const struct dg_association *associatio
         result = dg_key_update_received(association, epoch, message->bytes);
         break;
     case DG_HS_REQUEST_CONNECTION_ID:
-        result = connection_id_requested(association, message->bytes);
+        result = dg_connection_id_requested(association, message->bytes);
         break;
     default:
-        result = new_connection_id(association, message->bytes);
+        result = dg_connection_id_received(association, message->bytes);
         break;
     }
     // Noted last: a message that a dying process had not noted comes again, and each bears that.

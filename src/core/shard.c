@@ -44,6 +44,7 @@ static bool attach_live(struct dg_shard *shard, struct dg_slot *slot, struct dg_
     }
     repair(slot);
     dg_shard_path_recover(shard, slot);
+    dg_shard_cids_recover(shard, slot);
     if (!dg_shard_index_put(shard, slot)) {
         return false;
     }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct dg_slot_index; // index.h
+struct dg_side_cids;  // connection_ids.h
 
 // Must not move in memory between init and clear: the indexes point back to it.
 struct dg_shard {
@@ -34,6 +35,7 @@ struct dg_shard {
     uint32_t quarantined;               // slots that are never used again
     struct dg_slot_index *by_cid;       // slots with a connection ID of ours
     struct dg_slot_index *by_address;   // slots without
+    struct dg_slot_index *by_spare;     // further connection IDs of ours, by flight side slot and place in it
     uint32_t free_slot, fresh_slot;     // free list through the slots (DG_NO_SIDE ends), and the first never used
     uint32_t free_wide, fresh_wide;
     uint32_t free_flight, fresh_flight;
@@ -47,7 +49,7 @@ DG_MUST_USE bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *m
                                struct dg_counters *counters);
 void dg_shard_clear(struct dg_shard *shard); // frees the process-local part; the slots stay
 
-// NULL: none. RFC 9146 3: by connection ID alone, or by path alone.
+// NULL: none. RFC 9146 3: by connection ID alone (the first one or a spare), or by path alone.
 struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE]);
 struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener);
 struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref ref);
@@ -96,6 +98,19 @@ void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_fligh
 // dies in between, whoever attaches finds the old address or the new one, whole (docs/memory.md).
 void dg_shard_path_move(struct dg_shard *shard, struct dg_slot *slot, struct dg_side_flight *flight);
 void dg_shard_path_phase(struct dg_side_flight *flight, enum dg_path_phase phase); // stored after all before it
+
+// Connection IDs beyond the first of each side (RFC 9147 9).
+struct dg_side_cids *dg_shard_cids(const struct dg_shard *shard, const struct dg_slot *slot); // NULL: there are none
+// The same, made where there is none. NULL: none to be had (SIDE_FULL, counted here).
+struct dg_side_cids *dg_shard_cids_make(struct dg_shard *shard, struct dg_slot *slot);
+// One more of ours in an empty place: random, of this shard, nobody else's, found from now on, also by whoever
+// attaches. False: memory is short; nothing has changed.
+DG_MUST_USE bool dg_shard_cid_add(struct dg_shard *shard, const struct dg_slot *slot, uint32_t place);
+void dg_shard_cid_mark(struct dg_side_cids *cids, uint32_t place, uint8_t state); // dg_own_cid but NONE
+void dg_shard_cid_retire(struct dg_shard *shard, const struct dg_slot *slot, uint32_t place); // no longer found
+// The peer's ID in what we send, at most DG_SLOT_PEER_CID bytes. Where the slot has a side slot of IDs, whoever
+// attaches finds the old one or the new one, whole; else perhaps neither until the peer repeats its message.
+void dg_shard_peer_cid_change(struct dg_shard *shard, struct dg_slot *slot, struct dg_bytes cid);
 
 // Identity bytes, wherever they lie.
 struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot);

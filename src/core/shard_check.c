@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Judges a live slot that another process left behind: every index and length in it and in what it refers
 // to, then the sum over what never changes. Changes nothing but the marks.
+#include "core/connection_ids.h"
 #include "core/shard_private.h"
 
 #include "core/wire_constants.h"
@@ -35,7 +36,8 @@ static bool is_path_sane(const struct dg_side_flight *flight)
            side->cookie_count <= DG_PATH_COOKIES && flight->sent_count <= DG_FLIGHT_SENT_MAX;
 }
 
-static bool is_flight_sane(const struct dg_side_flight *flight)
+static bool is_flight_sane(const struct dg_shard *shard, const struct dg_slot *slot,
+                           const struct dg_side_flight *flight)
 {
     if (flight->size > DG_FLIGHT_BYTES || flight->ticket_size > flight->size) {
         return false;
@@ -54,6 +56,9 @@ static bool is_flight_sane(const struct dg_side_flight *flight)
         return flight->size > DG_SLOT_IDENTITY && flight->size <= DG_IDENTITY_MAX;
     case DG_FLIGHT_PEER_CID:
         return flight->size > DG_SLOT_PEER_CID && flight->size <= DG_CID_PEER_MAX;
+    case DG_FLIGHT_CIDS:
+        return flight->size == sizeof(struct dg_side_cids) &&
+               dg_shard_cids_are_sane(shard, slot, (const struct dg_side_cids *)(const void *)flight->bytes);
     default:
         return false;
     }
@@ -70,7 +75,7 @@ static bool is_list_sane(const struct dg_shard *shard, const struct dg_slot *slo
             return false;
         }
         const struct dg_side_flight *flight = &shard->flights[number];
-        if (atomic_load_explicit(&flight->owner, memory_order_relaxed) != owner || !is_flight_sane(flight)) {
+        if (atomic_load_explicit(&flight->owner, memory_order_relaxed) != owner || !is_flight_sane(shard, slot, flight)) {
             return false;
         }
         mark(marks->flights, number);
@@ -79,15 +84,16 @@ static bool is_list_sane(const struct dg_shard *shard, const struct dg_slot *slo
     return true;
 }
 
-// What the slot says is kept aside must be there, in the size that it says.
+// What the slot says is kept aside must be there, in the size that it says. A peer's long ID may still lie there
+// when a short one has taken its place.
 static bool is_long_part_sane(const struct dg_shard *shard, const struct dg_slot *slot)
 {
     const struct dg_side_flight *identity = dg_shard_flight_find(shard, slot, DG_FLIGHT_IDENTITY);
     const struct dg_side_flight *peer_cid = dg_shard_flight_find(shard, slot, DG_FLIGHT_PEER_CID);
     bool needs_identity = slot->identity_size > DG_SLOT_IDENTITY;
     bool needs_peer_cid = slot->peer_cid_size > DG_SLOT_PEER_CID;
-    return (identity != NULL) == needs_identity && (peer_cid != NULL) == needs_peer_cid &&
-           (!needs_peer_cid || peer_cid->size == slot->peer_cid_size);
+    return (identity != NULL) == needs_identity &&
+           (!needs_peer_cid || (peer_cid != NULL && peer_cid->size == slot->peer_cid_size));
 }
 
 // --- keysets ------------------------------------------------------------------

@@ -68,14 +68,15 @@ bool dg_shard_indexes_init(struct dg_shard *shard)
     uint32_t slot_count = shard->memory->shape.slots_per_shard;
     shard->by_cid = dg_slot_index_new(slot_count, cid_hash_of, cid_matches, shard);
     shard->by_address = dg_slot_index_new(slot_count, path_hash_of, path_matches, shard);
-    return shard->by_cid != NULL && shard->by_address != NULL;
+    return shard->by_cid != NULL && shard->by_address != NULL && dg_shard_spares_init(shard);
 }
 
 void dg_shard_indexes_clear(struct dg_shard *shard)
 {
     dg_slot_index_free(shard->by_address);
     dg_slot_index_free(shard->by_cid);
-    shard->by_cid = shard->by_address = NULL;
+    dg_slot_index_free(shard->by_spare);
+    shard->by_cid = shard->by_address = shard->by_spare = NULL;
 }
 
 static struct dg_slot_index *index_of(const struct dg_shard *shard, const struct dg_slot *slot)
@@ -86,19 +87,21 @@ static struct dg_slot_index *index_of(const struct dg_shard *shard, const struct
 bool dg_shard_key_is_taken(const struct dg_shard *shard, const struct dg_slot *slot)
 {
     if ((slot->flags & DG_SLOT_HAS_CID) != 0) {
-        return dg_shard_find_cid(shard, slot->cid) != NULL;
+        return dg_shard_find_cid(shard, slot->cid) != NULL || dg_shard_spare_is_taken(shard, slot);
     }
     return dg_shard_find_address(shard, &slot->peer, slot->listener) != NULL;
 }
 
 bool dg_shard_index_put(struct dg_shard *shard, const struct dg_slot *slot)
 {
-    return dg_slot_index_insert(index_of(shard, slot), dg_shard_slot_number(shard, slot));
+    return dg_slot_index_insert(index_of(shard, slot), dg_shard_slot_number(shard, slot)) &&
+           dg_shard_spares_put(shard, slot);
 }
 
 void dg_shard_index_remove(struct dg_shard *shard, const struct dg_slot *slot)
 {
     dg_slot_index_remove(index_of(shard, slot), dg_shard_slot_number(shard, slot));
+    dg_shard_spares_remove(shard, slot);
 }
 
 // --- finding ------------------------------------------------------------------
@@ -111,7 +114,9 @@ static struct dg_slot *slot_or_null(const struct dg_shard *shard, uint32_t numbe
 struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE])
 {
     uint64_t key = cid_key(cid);
-    return slot_or_null(shard, dg_slot_index_find(shard->by_cid, dg_hash(&shard->hash_key, cid, DG_CID_SIZE), &key));
+    uint64_t hash = dg_hash(&shard->hash_key, cid, DG_CID_SIZE);
+    uint32_t number = dg_slot_index_find(shard->by_cid, hash, &key);
+    return number != DG_NO_SLOT ? &shard->slots[number] : dg_shard_find_spare(shard, cid, hash);
 }
 
 struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)

@@ -48,6 +48,18 @@ void dg_shard_flight_release(struct dg_shard *shard, uint32_t number);
 // A move that another process began is completed. For a slot that was found sane.
 void dg_shard_path_recover(struct dg_shard *shard, struct dg_slot *slot);
 
+// shard_cids.c
+bool dg_shard_spares_init(struct dg_shard *shard); // false: memory short
+struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE],
+                                    uint64_t hash);
+bool dg_shard_spare_is_taken(const struct dg_shard *shard, const struct dg_slot *slot); // one of its own, by another
+DG_MUST_USE bool dg_shard_spares_put(struct dg_shard *shard, const struct dg_slot *slot); // false: memory short
+void dg_shard_spares_remove(struct dg_shard *shard, const struct dg_slot *slot);
+bool dg_shard_cids_are_sane(const struct dg_shard *shard, const struct dg_slot *slot,
+                            const struct dg_side_cids *cids);
+// A change of the peer's ID that another process began is completed. For a slot that was found sane.
+void dg_shard_cids_recover(struct dg_shard *shard, struct dg_slot *slot);
+
 // shard_check.c
 // What attaching knows of the side slots: which of them a sane live slot refers to. Process-local.
 struct dg_shard_marks {

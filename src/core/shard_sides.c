@@ -258,6 +258,7 @@ void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_fligh
     case DG_FLIGHT_FREE:
     case DG_FLIGHT_IDENTITY:
     case DG_FLIGHT_PEER_CID:
+    case DG_FLIGHT_CIDS:
         break; // as long as the slot
     }
     dg_timer_heap_set(&shard->timers, dg_shard_flight_number(shard, flight), at);

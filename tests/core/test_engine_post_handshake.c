@@ -140,30 +140,6 @@ DG_TEST(inner_types_table_13)
     fake_server_stop(&server);
 }
 
-DG_TEST(connection_id_request_is_answered_with_none)
-{
-    static const uint8_t counts[] = {1, 3, 255};
-    static const uint8_t expected[] = {0, 0, 1};
-    for (unsigned i = 0; i < 3; i++) {
-        start(false, true);
-        (void)fake_peer_send_message(&peer, DG_HS_REQUEST_CONNECTION_ID, 3, &counts[i], 1);
-        struct fake_record answer = take();
-        CHECK_EQ(answer.data[0], DG_HS_NEW_CONNECTION_ID);
-        CHECK_MEM(answer.data + 12, expected, 3);
-        CHECK_EQ(take().type, DG_CONTENT_ACK);
-        fake_server_run(&server, DG_SECOND); // lost, and sent again
-        struct fake_record again = take();
-        CHECK_MEM(again.data, answer.data, answer.size);
-        // Another request before the acknowledgement: no second answer, no acknowledgement.
-        (void)fake_peer_send_message(&peer, DG_HS_REQUEST_CONNECTION_ID, 4, &counts[i], 1);
-        CHECK_EQ(server.sent_count, 0);
-        fake_peer_ack(&peer, again.epoch, again.sequence);
-        (void)fake_peer_send_message(&peer, DG_HS_REQUEST_CONNECTION_ID, 4, &counts[i], 1);
-        CHECK_EQ(server.sent_count, 2);
-        fake_server_stop(&server);
-    }
-}
-
 DG_TEST(new_connection_id_immediate_is_used_at_once)
 {
     static const uint8_t immediate[] = {0, 8, 7, 1, 2, 3, 4, 5, 6, 7, 0};
@@ -284,7 +260,6 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(ack_list_of_largest_record_is_handled),
     DG_CASE(post_handshake_table_of_all_types),
     DG_CASE(inner_types_table_13),
-    DG_CASE(connection_id_request_is_answered_with_none),
     DG_CASE(new_connection_id_immediate_is_used_at_once),
     DG_CASE(repeated_finished_13_is_acknowledged),
     DG_CASE(repeated_finished_13_ten_thousand_are_bounded),
