@@ -261,9 +261,14 @@ DG_TEST(path_enhanced_check_goes_on_through_nested_rebinding)
         fake_server_forget(&server);
         (void)data_from(B);
         fake_server_run(&server, 400 * DG_MILLISECOND);
-        uint64_t cookie = challenged(B);
-        (void)rrc_from(B, RESPONSE, cookie);
-        CHECK_EQ(bound_to(), B);
+        (void)challenged(B);
+        fake_server_run(&server, 400 * DG_MILLISECOND);
+        fake_server_forget(&server);
+        (void)data_from(C);
+        fake_server_run(&server, 300 * DG_MILLISECOND);
+        uint64_t cookie = challenged(C);
+        (void)rrc_from(C, RESPONSE, cookie);
+        CHECK_EQ(bound_to(), C);
         scene_stop();
     }
 }
@@ -310,6 +315,27 @@ DG_TEST(path_messages_that_do_not_parse_are_ignored)
         CHECK_EQ(server.sent_total + server.closed, 0);
         (void)data_from(A);
         CHECK_EQ(server.delivered, 1);
+        scene_stop();
+    }
+}
+
+// RFC 9853 4: nor does the right cookie make an unknown type an answer.
+DG_TEST(path_unknown_types_with_the_right_cookie_are_ignored)
+{
+    for (size_t i = 0; i < 2 * SCENES; i++) {
+        struct scene scene = i < SCENES ? ENHANCED[i] : basic(i - SCENES);
+        unsigned asked = scene.is_basic ? B : A;
+        scene_start(&scene);
+        (void)data_from(B);
+        uint64_t cookie = challenged(asked);
+        for (unsigned type = 3; type < 256; type++)
+            (void)rrc_from(asked, (uint8_t)type, cookie);
+        CHECK_EQ(fake_count(&server, DG_COUNT_DROP_PATH_MESSAGE), 253);
+        CHECK_EQ(bound_to(), A);
+        CHECK_EQ(server.sent_count, 0);
+        (void)rrc_from(asked, RESPONSE, cookie);
+        CHECK_EQ(bound_to(), asked);
+        CHECK_EQ(fake_count(&server, DG_COUNT_PATHS_STAYED), scene.is_basic ? 0 : 1);
         scene_stop();
     }
 }
@@ -433,6 +459,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(path_enhanced_check_goes_on_through_nested_rebinding),
     DG_CASE(path_check_ends_when_the_client_is_back),
     DG_CASE(path_messages_that_do_not_parse_are_ignored),
+    DG_CASE(path_unknown_types_with_the_right_cookie_are_ignored),
     DG_CASE(path_messages_without_negotiation_are_ignored),
     DG_CASE(path_cookies_never_repeat),
     DG_CASE(path_challenge_is_answered_once_where_it_came_from),
