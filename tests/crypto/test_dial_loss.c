@@ -154,6 +154,46 @@ static void every_credential(int version, bool resumed)
     dial_rig_free(&rig);
 }
 
+// A server that speaks at once, and whose ticket is lost: its data ends the wait for the ticket, and reaches the
+// engine. What the library did take in is not taken in again.
+DG_TEST(dial13_gives_early_data_to_the_engine)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    unsigned without_ticket = 0;
+    rig.seen = NULL;
+    for (unsigned number = 0; number < 12; number++) {
+        struct dial_options options = options_of(CERTIFICATE, 13);
+        options.resume = options.offer_cid = true;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        rig.lose_from_client = 0;
+        rig.lose_from_server = number;
+        rig.server_says = "welcome";
+        CHECK_EQ(dial_rig_run(&rig, 60 * DG_SECOND), DG_DIAL_DONE);
+        CHECK(dial_rig_take_over(&rig));
+        bool was_lost = rig.server_datagrams >= number && number > 0;
+        dial_rig_pass(&rig, 5 * DG_SECOND);
+        unsigned delivered = rig.client.delivered;
+        uint64_t again = dg_counter_read(&rig.client.region.counters, DG_COUNT_DROP_REPLAY);
+        CHECK_EQ(dg_counter_read(&rig.client.region.counters, DG_COUNT_DROP_FORGED), 0);
+        CHECK_EQ(rig.client.closed + rig.server.closed, 0);
+        CHECK(dial_rig_exchange(&rig));
+        dial_rig_hang_up(&rig);
+        rig.lose_from_server = 0;
+        rig.server_says = NULL;
+        CHECK(dial_and_talk(&rig, "the next", DG_SECOND));
+        if (rig.client_handover.resumed == 0) {
+            without_ticket++;
+            CHECK_MSG(delivered == 1, "datagram %u of the server lost: its data too", number);
+        } else if (!was_lost) {
+            CHECK_MSG(delivered == 1 && again == 1, "delivered %u, replays %llu", delivered,
+                      (unsigned long long)again); // the ticket's record, which ended the handshake
+        }
+        dial_rig_hang_up(&rig);
+    }
+    CHECK_EQ(without_ticket, 1);
+    dial_rig_free(&rig);
+}
+
 DG_TEST(dial12_with_each_datagram_lost_once) { every_credential(12, false); }
 DG_TEST(dial13_with_each_datagram_lost_once) { every_credential(13, false); }
 DG_TEST(dial12_resumed_with_each_datagram_lost_once) { every_credential(12, true); }
@@ -162,6 +202,7 @@ DG_TEST(dial13_resumed_with_each_datagram_lost_once) { every_credential(13, true
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
+        DG_CASE(dial13_gives_early_data_to_the_engine),
         DG_CASE(dial12_with_each_datagram_lost_once),
         DG_CASE(dial13_with_each_datagram_lost_once),
         DG_CASE(dial12_resumed_with_each_datagram_lost_once),

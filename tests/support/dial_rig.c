@@ -118,6 +118,8 @@ static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
         struct dg_record record;
         if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
             break;
+        rig->rest_size = size - at;
+        memcpy(rig->rest, datagram + at, rig->rest_size);
         rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, record.start, record.size, output);
         at += record.size;
     }
@@ -151,6 +153,7 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
     for (size_t i = 0; i < sizeof cid; i++)
         cid[i] = (uint8_t)(0xa1 + i);
     rig->told[0] = '\0';
+    rig->rest_size = 0;
     rig->step = DG_DIAL_GOES_ON;
     rig->client_datagrams = rig->server_datagrams = 0;
     rig->client_largest = 0;
@@ -183,6 +186,7 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
         if (next > end)
             break;
         go_to(rig, next);
+        rig->rest_size = 0;
         rig->step = dg_wolf_dial.advance(rig->dial, rig->gate.now, &output);
         note_told(rig);
         if (rig->gate.handshake != NULL && rig->gate.step == DG_STEP_GOES_ON)
@@ -283,7 +287,11 @@ static bool server_take_over(struct dial_rig *rig)
     dg_wolf_handshake.free(rig->gate.handshake);
     rig->gate.handshake = NULL;
     rig->server_handover.path = rig->gate.path;
-    return side_start(&rig->server, &output, &rig->server_handover, rig->gate.now);
+    if (!side_start(&rig->server, &output, &rig->server_handover, rig->gate.now))
+        return false;
+    return rig->server_says == NULL ||
+           dg_engine_send(rig->server.engine, rig->gate.now, rig->server.ref, (const uint8_t *)rig->server_says,
+                          strlen(rig->server_says));
 }
 
 static bool side_turn(struct dial_rig *rig, struct dial_side *side, struct rig_queue *in, const struct dg_path *path)
@@ -318,8 +326,12 @@ bool dial_rig_take_over(struct dial_rig *rig)
     dg_wolf_dial.free(rig->dial); // DG_BUG where the library sends now
     rig->dial = NULL;
     const struct dg_output output = {.context = rig, .reserve = client_reserve, .commit = client_commit};
-    return side_start(&rig->client, &output, &rig->client_handover, rig->gate.now) &&
-           (rig->server.engine != NULL || let_server_finish(rig));
+    if (!side_start(&rig->client, &output, &rig->client_handover, rig->gate.now))
+        return false;
+    if (rig->rest_size > 0 && dg_engine_receive(rig->client.engine, rig->gate.now, &rig->path, rig->rest,
+                                                rig->rest_size) == DG_ENGINE_UNKNOWN)
+        rig->unknown++;
+    return (rig->server.engine != NULL || let_server_finish(rig));
 }
 
 void dial_rig_pass(struct dial_rig *rig, dg_time duration)

@@ -48,6 +48,9 @@ struct dial_rig {
     unsigned client_datagrams, server_datagrams;
     size_t client_largest; // of the handshake
     unsigned lose_from_client, lose_from_server; // the number of the datagram that is lost, from 1; 0: none
+    const char *server_says; // as soon as its engine is there; NULL: nothing
+    uint8_t rest[RIG_DATAGRAM_MAX]; // of the datagram in which the dial was done: the engine's (core/dial.h)
+    size_t rest_size;
     unsigned unknown; // datagrams that named no association any more
     bool lose_all_from_server;
     const uint8_t *forged; // given to the client before the server's datagram of this number
