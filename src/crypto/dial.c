@@ -14,7 +14,7 @@
 
 #define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
-#define ALERT_GRACE DG_SECOND                 // until an unprotected alert is believed
+#define ALERT_GRACE (2 * DG_SECOND)           // until an unprotected alert is believed: a repetition and its answer
 
 // --- the library's I/O --------------------------------------------------------
 

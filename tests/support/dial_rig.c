@@ -110,10 +110,10 @@ static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
     size_t size = rig_queue_get(&rig->gate.to_client, datagram, sizeof datagram);
     if (size == 0)
         return false;
-    if (++rig->server_datagrams == rig->lose_from_server || rig->lose_all_from_server)
-        return true;
-    if (rig->server_datagrams == rig->forge_before)
+    if (++rig->server_datagrams == rig->forge_before)
         rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, rig->forged, rig->forged_size, output);
+    if (rig->server_datagrams == rig->lose_from_server || rig->lose_all_from_server)
+        return true;
     for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
         struct dg_record record;
         if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
