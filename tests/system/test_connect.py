@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# `dtlsgate connect` against `dtlsgate serve`: standard input and output with each kind of proof and both versions,
+# refusals in words, exit statuses, and the tunnel. It never looks inside either.
+
+import hashlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+import harness
+from harness import (Credentials, DTLSGATE, PATIENCE, Process, SANITIZED, Server, case, check, check_equal, openssl,
+                     run, wait_until)
+
+VERSIONS = ("1.2", "1.3")
+
+
+def connect(server, *options, data=b"hello\n", wait=1, timeout=None):
+    """(status, standard output, standard error)"""
+    argv = [DTLSGATE, "connect", f"127.0.0.1:{server if isinstance(server, int) else server.port}", *options]
+    if wait:
+        argv += ["-w", str(wait)]
+    try:
+        done = subprocess.run([str(a) for a in argv], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=timeout or PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise harness.Failed("connect did not end") from None
+    return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+def by_certificate(demo):
+    return ["--ca", demo["ca.pem"], "--cert", demo["client.pem"], "--key", demo["client.key"],
+            "--server-name", "localhost"]
+
+
+def pin_of(demo, name="server.pem"):
+    status, key = run(["openssl", "x509", "-in", demo[name], "-noout", "-pubkey"])
+    check(status == 0, key)
+    der = demo.path / "pin.der"
+    (demo.path / "pin.pem").write_text(key)
+    openssl("pkey", "-pubin", "-in", demo.path / "pin.pem", "-outform", "DER", "-out", der)
+    return "sha256:" + hashlib.sha256(der.read_bytes()).hexdigest()
+
+
+def silent_port():
+    """A UDP port where somebody listens and says nothing."""
+    quiet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    quiet.bind(("127.0.0.1", 0))
+    return quiet, quiet.getsockname()[1]
+
+
+# --- standard input and output --------------------------------------------------
+
+
+@case
+def connect_echoes_with_each_proof_and_version():
+    demo = Credentials()
+    server = Server(*demo.both("--client-keys", demo["client.pub"]))
+    raw = ["--raw-public-key", "--key", demo["client.key"], "--pin", pin_of(demo)]
+    proofs = {"psk": ["--psk-file", demo["psk.txt"]], "certificate": by_certificate(demo), "raw-public-key": raw}
+    for version in VERSIONS:
+        for proof, options in proofs.items():
+            start = server.mark()
+            status, out, err = connect(server, *options, "--dtls", version)
+            check_equal((status, out), (0, b"hello\n"), f"{proof} {version}: {err}")
+            server.wait_line(rf"event=connected .*proof={proof} version=DTLSv{version}", start=start)
+            server.wait_line(r"event=closed .*reason=closed_by_peer", start=start)
+
+
+@case
+def connect_refuses_a_server_that_it_cannot_prove():
+    demo, other = Credentials(), Credentials()
+    server = Server(*demo.certificates())
+    ours = ["--cert", demo["client.pem"], "--key", demo["client.key"]]
+    wrong = {
+        "CA": (["--ca", other["ca.pem"]], r"CA"),
+        "name": (["--ca", demo["ca.pem"], "--server-name", "example.org"], r"name"),
+        "pin": (["--pin", pin_of(other)], r"pin"),
+    }
+    for version in VERSIONS:
+        for what, (options, words) in wrong.items():
+            status, out, err = connect(server, *options, *ours, "--dtls", version)
+            check_equal((status, out), (1, b""), f"wrong {what}, {version}: {err}")
+            check(re.search(words, err), f"wrong {what}, {version}: {err}")
+
+
+@case
+def connect_with_a_wrong_key_fails_in_words():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    wrong = demo.write_psk({"demo": harness.fresh_key()}, "wrong.txt")
+    for version in VERSIONS:
+        status, out, err = connect(server, "--psk-file", wrong, "--dtls", version, "--handshake-timeout", "3")
+        check_equal((status, out), (1, b""), f"{version}: {err}")
+        check("dtlsgate connect: " in err and len(err) > 40, err)
+
+
+@case
+def connect_says_when_nobody_answers():
+    demo = Credentials()
+    quiet, port = silent_port()
+    status, _, err = connect(port, "--psk-file", demo["psk.txt"], "--handshake-timeout", "2")
+    check_equal(status, 1, err)
+    check(err.startswith("dtlsgate connect: "), err)
+    quiet.close()
+    status, _, err = connect(port, "--psk-file", demo["psk.txt"])
+    check_equal(status, 1, err)
+    check("nobody listens" in err, err)
+
+
+@case
+def connect_usage_errors_have_status_2():
+    for argv, words in (([], "HOST:PORT"), (["--hex"], "HOST:PORT"), (["h:1"], "--ca FILE"),
+                        (["h:1", "--psk-file"], "value is missing"), (["h:1", "--psk-fil", "x"], "nearest is --psk-file")):
+        status, text = run([DTLSGATE, "connect", *argv])
+        check(status == 2 and words in text, f"{argv}: {status} {text}")
+    status, text = run([DTLSGATE, "connect", "--help"])
+    check(status == 0 and "--listen" in text and "Exit status" in text, text)
+
+
+@case
+def connect_without_verification_takes_the_word_and_warns():
+    demo = Credentials()
+    server = Server(*demo.certificates())
+    status, out, err = connect(server, "--insecure-no-verify", "--cert", demo["client.pem"], "--key", demo["client.key"])
+    check_equal((status, out), (0, b"hello\n"), err)
+    check("NOT verified" in err, err)
+
+
+@case
+def connect_hex_lines_and_datagrams():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    psk = ["--psk-file", demo["psk.txt"]]
+    status, out, err = connect(server, *psk, "--hex", data=b"00ff 0a\n\nDEADBEEF")
+    check_equal((status, out), (0, b"00ff0a\n\ndeadbeef\n"), err)
+    status, out, err = connect(server, *psk, "--hex", data=b"00\nxyz\n01\n")
+    check_equal((status, out), (1, b"00\n01\n"), err)
+    check('found "xyz"' in err, err)
+    status, out, err = connect(server, *psk, "--datagram", "--verbose", data=b"one\ntwo\n")
+    check_equal((status, out), (0, b"one\ntwo\n"), err)
+    check_equal(server.counter("plaintext_delivered"), 6, "datagrams: three lines, two lines, one of two lines")
+    status, out, err = connect(server, *psk, data=b"x" * 2000 + b"\nshort\n")
+    check_equal((status, out), (1, b"short\n"), err)
+    check("2001 bytes were not sent" in err, err)
+
+
+@case
+def connect_status_says_whether_something_came_back():
+    demo = Credentials()
+    quiet, port = silent_port()  # a service that never answers
+    server = Server(*demo.psk(), backend=f"udp:127.0.0.1:{port}")
+    status, out, err = connect(server, "--psk-file", demo["psk.txt"])
+    check_equal((status, out), (3, b""), err)
+    check_equal(quiet.recv(100), b"hello\n", "what the service got")
+    status, _, err = connect(server, "--psk-file", demo["psk.txt"], wait=None)
+    check_equal(status, 0, f"nothing was waited for: {err}")
+    check_equal(quiet.recv(100), b"hello\n", "what the service got")
+
+
+@case
+def connect_verbose_tells_the_handshake():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    _, _, err = connect(server, "--psk-file", demo["psk.txt"], "--verbose")
+    for words in ("hello sent", "server hello", "handshake done"):
+        check(words in err, err)
+    check(demo.key not in err and bytes.fromhex(demo.key).decode() not in err, "the key is told")
+
+
+@case
+def connect_never_takes_a_key_that_others_can_read():
+    demo = Credentials()
+    os.chmod(demo["psk.txt"], 0o644)
+    status, _, err = connect(1, "--psk-file", demo["psk.txt"])
+    check(status == 1 and "psk.txt" in err, err)
+
+
+# --- the tunnel -------------------------------------------------------------------
+
+
+class Tunnel(Process):
+    is_server = True
+
+    def __init__(self, server, *options):
+        port = server if isinstance(server, int) else server.port
+        super().__init__([DTLSGATE, "connect", f"127.0.0.1:{port}", "--listen", "127.0.0.1:0", *options],
+                         name="dtlsgate connect --listen")
+        self.port = int(self.wait_line(r"event=listening address=\S*:(\d+)").group(1))
+
+    def counters(self):
+        return Server.counters(self)
+
+
+class Sender:
+    """A plaintext client of the tunnel."""
+
+    def __init__(self, tunnel):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect(("127.0.0.1", tunnel.port))
+
+    def send(self, text):
+        self.socket.send(text.encode())
+
+    def receive(self, timeout=5.0):
+        self.socket.settimeout(timeout)
+        try:
+            return self.socket.recv(4096).decode()
+        except (TimeoutError, ConnectionError):
+            return None
+
+    def asks(self, text, tries=20, timeout=1.0):
+        """Like an application: sends again until its own answer comes."""
+        for _ in range(tries):
+            self.send(text)
+            if self.receive(timeout) == text:
+                return True
+        return False
+
+
+@case
+def tunnel_keeps_fifty_senders_apart():
+    demo = Credentials()
+    for version in VERSIONS:
+        server = Server(*demo.psk())
+        tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--dtls", version)
+        senders = [Sender(tunnel) for _ in range(50)]
+        for number in range(4):  # the first ones are held while the handshakes run
+            for index, sender in enumerate(senders):
+                sender.send(f"{index} says {number}")
+        for index, sender in enumerate(senders):
+            answers = sorted(filter(None, (sender.receive(PATIENCE) for _ in range(4))))
+            check_equal(answers, [f"{index} says {n}" for n in range(4)], f"answers to sender {index}, {version}")
+        check_equal(server.counter("handshakes_completed"), 50, "handshakes")
+        check_equal(tunnel.counters().get("held_lost", 0), 0, "held datagrams lost")
+        tunnel.signal(15)
+        check_equal(tunnel.wait(), 0, "the tunnel's status")
+        wait_until(lambda: server.counter("associations_closed") == 50, "close_notify from all")
+        server.stop()
+
+
+@case
+def tunnel_full_gives_the_place_of_the_idlest():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--associations-max", "2")
+    first, second, third = (Sender(tunnel) for _ in range(3))
+    for sender in (first, second, first, third):
+        check(sender.asks("hello"), "no answer")
+    tunnel.wait_line(rf"event=closed sender=127.0.0.1:{second.socket.getsockname()[1]} reason=evicted")
+    check(first.asks("again"), "the one that was not idle was put out")
+    check_equal(tunnel.counters()["senders_evicted"], 1, "put out")
+    check_equal(server.counter("handshakes_completed"), 3, "handshakes")
+
+
+@case
+def tunnel_forgets_idle_senders():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--idle-timeout", "1")
+    check(Sender(tunnel).asks("hello"), "no answer")
+    tunnel.wait_line(r"event=closed .*reason=idle")
+    server.wait_line(r"event=closed .*reason=closed_by_peer")
+
+
+def restart(demo, port, *options):
+    return Server(*demo.psk(*options), listen=(f"127.0.0.1:{port}",))
+
+
+@case
+def tunnel_comes_back_after_a_server_restart():
+    """One that says goodbye, one that is killed, and one that is away for a while."""
+    demo = Credentials()
+    for version in VERSIONS:
+        server = Server(*demo.psk())
+        tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--dtls", version, "--answer-wait", "1")
+        sender = Sender(tunnel)
+        check(sender.asks("one"), "no answer before")
+        check_equal(server.stop(), 0, "the server's status")
+        server = restart(demo, server.port)
+        check(sender.asks("two"), f"no answer after a restart, {version}")
+        server.kill()
+        server = restart(demo, server.port)
+        check(sender.asks("three"), f"no answer after a crash, {version}")
+        server.kill()
+        check(not sender.asks("four", tries=4, timeout=0.3), "an answer from nowhere")
+        tunnel.wait_line(r"event=refused .*reason=.*nobody listens.* retry_in_ms=\d+")
+        server = restart(demo, server.port)
+        check(sender.asks("five"), f"no answer after an absence, {version}")
+        tunnel.kill()
+        server.stop()
+
+
+@case
+def tunnel_resumes_with_a_ticket():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--dtls", "1.3")
+    check(Sender(tunnel).asks("one") and Sender(tunnel).asks("two"), "no answer")
+    wait_until(lambda: server.counter("handshakes_resumed") >= 1, "a resumed handshake")
+
+
+@case
+def tunnel_keeps_its_association_through_new_ports():
+    """No handshake after the first, whatever port we come from."""
+    demo = Credentials()
+    for version in VERSIONS:
+        server = Server(*demo.psk())
+        tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--dtls", version, "--answer-wait", "0")
+        sender = Sender(tunnel)
+        check(sender.asks("first"), "no answer before")
+        for number in range(3):
+            start = tunnel.mark()
+            tunnel.signal(harness.signal.SIGUSR2)
+            tunnel.wait_line(r"event=moved", start=start)
+            check(sender.asks(f"from port {number}"), f"no answer at the new port, {version}")
+        check_equal(server.counter("handshakes_completed"), 1, f"handshakes, {version}")
+        tunnel.kill()
+        server.stop()
+
+
+@case
+def tunnel_on_the_net_takes_the_explicit_word():
+    status, text = run([DTLSGATE, "connect", "h:1", "--psk-file", "p", "--listen", "0.0.0.0:0"])
+    check(status == 2 and "--listen-network any" in text, text)
+
+
+if __name__ == "__main__":
+    harness.main()
