@@ -157,6 +157,36 @@ DG_TEST(dial_goes_on_without_the_connection_id_that_was_declined)
     dial_rig_free(&rig);
 }
 
+// --verbose reads like a story, in order, and holds no secret.
+DG_TEST(dial_tells_the_handshake_in_order)
+{
+    static const char *const steps[2][6] = {
+        {"hello sent: DTLS 1.2; certificates", "server asks again: for its cookie (HelloVerifyRequest)",
+         "server hello: DTLS 1.2 with TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "server's certificate: ",
+         "server accepted: its certificate is under a CA of ours and for the name gate.example",
+         "handshake done: full, group X25519, connection IDs (the server's of 8 bytes)"},
+        {"hello sent: DTLS 1.3; pre-shared key", "server asks again: for its cookie and a key share",
+         "server hello: DTLS 1.3 with TLS_AES_128_GCM_SHA256", "server accepted: it has the pre-shared key of meter-1",
+         "handshake done: full, group X25519MLKEM768, connection IDs", "in 0 ms"},
+    };
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(version == 12 ? CERTIFICATE : PSK, version);
+        options.offer_cid = true;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        (void)dial_and_talk(&rig, "told", DG_SECOND);
+        const char *at = rig.told;
+        for (size_t i = 0; i < 6; i++) {
+            const char *found = strstr(at, steps[version - 12][i]);
+            CHECK_MSG(found != NULL, "\"%s\" is not said in its place:\n%s", steps[version - 12][i], rig.told);
+            at = found != NULL ? found : at;
+        }
+        CHECK(strstr(rig.told, strchr(psk_text("x", rig_psk), ':') + 1) == NULL);
+        dial_rig_hang_up(&rig);
+    }
+    dial_rig_free(&rig);
+}
+
 // RFC 7250, and a pin of the key in a certificate: no CA needed.
 DG_TEST(dial_verifies_by_pin)
 {
@@ -249,6 +279,7 @@ int main(int argc, char **argv)
         DG_CASE(dial_without_resumption_leaves_tickets_alone),
         DG_CASE(dial_with_a_ticket_of_another_server_is_a_full_handshake),
         DG_CASE(dial_goes_on_without_the_connection_id_that_was_declined),
+        DG_CASE(dial_tells_the_handshake_in_order),
         DG_CASE(dial_verifies_by_pin),
         DG_CASE(dial_without_verification_only_by_the_explicit_word),
         DG_CASE(dial_prefers_version_13_and_keeps_to_its_datagram_size),
