@@ -136,7 +136,7 @@ static bool make_links(struct dg_client *client)
     memset(client->counters, 0, counters_size);
     client->free_first = DG_NO_LINK;
     for (uint32_t i = links; i-- > 0;) {
-        client->links[i] = (struct dg_link){.fd = -1, .next = client->free_first};
+        client->links[i] = (struct dg_link){.fd = -1, .left_fd = -1, .next = client->free_first};
         client->free_first = i;
     }
     return true;
@@ -203,10 +203,10 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
     }
 }
 
-static void read_open(struct dg_client *client, uint32_t number, uint8_t *data, size_t size)
+static void read_open(struct dg_client *client, uint32_t number, const struct dg_path *path, uint8_t *data, size_t size)
 {
     struct dg_link *link = &client->links[number];
-    if (dg_engine_receive(client->engine, client->now, &link->path, data, size) == DG_ENGINE_UNKNOWN)
+    if (dg_engine_receive(client->engine, client->now, path, data, size) == DG_ENGINE_UNKNOWN)
         dg_count(client->counters, DG_COUNT_DROP_NO_ASSOCIATION);
     const struct dg_slot *slot = dg_link_slot(client, link);
     if (slot && atomic_load_explicit(&slot->active_at, memory_order_relaxed) == client->now)
@@ -240,7 +240,23 @@ static void read_link(struct dg_client *client, uint32_t number)
         else if (link->state == DG_LINK_DIALLING && link->serial == serial)
             read_dialling(client, number, client->in, (size_t)size);
         else if (link->state == DG_LINK_OPEN && link->serial == serial)
-            read_open(client, number, client->in, (size_t)size);
+            read_open(client, number, &link->path, client->in, (size_t)size);
+    }
+}
+
+static void read_left(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    const struct dg_path path = dg_link_left_path(link);
+    const uint32_t serial = link->serial;
+    for (int i = 0; i < DATAGRAMS_AT_ONCE && link->serial == serial && link->left_fd >= 0; i++) {
+        bool refused = false; // what its errors say is of the past
+        ssize_t size = dg_upstream_receive(link->left_fd, client->in, sizeof client->in, &refused);
+        if (size < 0)
+            return;
+        dg_count(client->counters, DG_COUNT_DATAGRAMS_RECEIVED);
+        if (link->state == DG_LINK_OPEN && (size_t)size <= DG_DATAGRAM_MAX)
+            read_open(client, number, &path, client->in, (size_t)size);
     }
 }
 
@@ -250,8 +266,13 @@ void dg_client_read(struct dg_client *client, dg_time now)
     dg_client_enter(client, now);
     int count = epoll_wait(client->epoll_fd, events, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
-        uint32_t number = (uint32_t)events[i].data.u64;
-        if (client->links[number].serial == events[i].data.u64 >> 32 && client->links[number].state != DG_LINK_FREE)
+        uint32_t number = (uint32_t)events[i].data.u64 & ~DG_LINK_LEFT;
+        const struct dg_link *link = &client->links[number];
+        if (link->serial != events[i].data.u64 >> 32 || link->state == DG_LINK_FREE)
+            continue;
+        if ((events[i].data.u64 & DG_LINK_LEFT) != 0)
+            read_left(client, number);
+        else
             read_link(client, number);
     }
     dg_client_leave(client);
@@ -356,7 +377,9 @@ void dg_client_advance(struct dg_client *client, dg_time now, uint32_t now_wall_
     dg_client_enter(client, now);
     while (dg_timer_heap_pop(&client->timers, now, &number)) {
         struct dg_link *link = &client->links[number];
-        if (now >= link->give_up_at)
+        if (link->state != DG_LINK_DIALLING)
+            dg_link_forget_left(client, number);
+        else if (now >= link->give_up_at)
             dg_link_fail(client, number);
         else
             dg_link_after_step(client, number, client->config.dial->advance(link->dial, now, &client->output), NULL, 0);

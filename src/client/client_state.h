@@ -24,6 +24,8 @@ struct dg_link {
     uint32_t next;          // of the free list, or of those that are over
     uint32_t serial;        // of its use: what was read for an earlier one is not for this one
     int fd;
+    int left_fd;            // the socket before, while answers may still come there; -1: none
+    dg_time left_until;
     struct dg_path path;    // local as at the dial: the engine's name of the link, not where it is now
     struct dg_dial *dial;
     struct dg_ref ref;
@@ -45,7 +47,7 @@ struct dg_client {
     size_t region_size;
     struct dg_engine *engine;
     struct dg_output output;
-    struct dg_timer_heap timers; // of handshakes, by link
+    struct dg_timer_heap timers; // by link: of its handshake, or of the socket that it left
     struct dg_link *links;
     uint32_t free_first, over_first;
     uint32_t dialling;
@@ -70,6 +72,10 @@ struct dg_output dg_link_output(struct dg_client *client);
 uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size); // DG_NO_LINK: error
 void dg_link_give_back(struct dg_client *client, uint32_t number);
 bool dg_link_reopen(struct dg_client *client, uint32_t number);
+void dg_link_forget_left(struct dg_client *client, uint32_t number);
+// What the engine calls the socket that was left: its answers to path challenges go back there (RFC 9853 5.2).
+struct dg_path dg_link_left_path(const struct dg_link *link);
+#define DG_LINK_LEFT (UINT32_C(1) << 31) // in an event, beside the number: of the socket that was left
 const struct dg_slot *dg_link_slot(const struct dg_client *client, const struct dg_link *link); // NULL: not open
 
 #endif

@@ -12,12 +12,13 @@
 
 #define REOPEN_PAUSE DG_SECOND
 #define REFUSALS_TO_REOPEN 3
+#define LEFT_TIME (5 * DG_SECOND) // the server answers to the address before until it has checked the new one
 
-static bool watch(struct dg_client *client, uint32_t number)
+static bool watch(struct dg_client *client, uint32_t number, int operation, int fd, uint32_t mark)
 {
     const struct dg_link *link = &client->links[number];
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)link->serial << 32 | number};
-    return epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, link->fd, &event) == 0;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)link->serial << 32 | number | mark};
+    return epoll_ctl(client->epoll_fd, operation, fd, &event) == 0;
 }
 
 uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size)
@@ -36,8 +37,8 @@ uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size)
         snprintf(error, error_size, "no socket towards the server: %s", strerror(errno));
         return DG_NO_LINK;
     }
-    *link = (struct dg_link){.serial = serial, .fd = fd, .path = path, .next = DG_NO_LINK};
-    if (!watch(client, number)) {
+    *link = (struct dg_link){.serial = serial, .fd = fd, .left_fd = -1, .path = path, .next = DG_NO_LINK};
+    if (!watch(client, number, EPOLL_CTL_ADD, fd, 0)) {
         snprintf(error, error_size, "the socket towards the server cannot be watched: %s", strerror(errno));
         close(fd);
         link->fd = -1;
@@ -57,9 +58,11 @@ void dg_link_give_back(struct dg_client *client, uint32_t number)
         client->dialling--;
     }
     dg_timer_heap_set(&client->timers, number, DG_NEVER);
+    if (link->left_fd >= 0)
+        close(link->left_fd);
     if (link->fd >= 0)
         close(link->fd);
-    link->fd = -1;
+    link->fd = link->left_fd = -1;
     link->state = DG_LINK_FREE;
     link->next = client->free_first;
     client->free_first = number;
@@ -72,6 +75,23 @@ const struct dg_slot *dg_link_slot(const struct dg_client *client, const struct 
     return dg_memory_slot(&client->memory, link->ref.shard, link->ref.slot);
 }
 
+void dg_link_forget_left(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    if (link->left_fd < 0)
+        return;
+    close(link->left_fd);
+    link->left_fd = -1;
+    dg_timer_heap_set(&client->timers, number, DG_NEVER);
+}
+
+struct dg_path dg_link_left_path(const struct dg_link *link)
+{
+    struct dg_path path = link->path;
+    path.local.port = path.local.port > 1 ? path.local.port - 1 : 2; // any other: only its difference counts
+    return path;
+}
+
 // The path that the engine knows stays as it was: it is only the engine's name for this link.
 bool dg_link_reopen(struct dg_client *client, uint32_t number)
 {
@@ -81,14 +101,20 @@ bool dg_link_reopen(struct dg_client *client, uint32_t number)
     int fd = dg_upstream_open(&client->config.server, &local);
     if (fd < 0)
         return false;
-    link->fd = fd;
-    link->local_now = local;
-    if (!watch(client, number)) {
+    if (!watch(client, number, EPOLL_CTL_ADD, fd, 0)) {
         close(fd);
-        link->fd = before;
         return false;
     }
-    close(before);
+    dg_link_forget_left(client, number);
+    link->fd = fd;
+    link->local_now = local;
+    if (watch(client, number, EPOLL_CTL_MOD, before, DG_LINK_LEFT)) {
+        link->left_fd = before;
+        link->left_until = client->now + LEFT_TIME;
+        dg_timer_heap_set(&client->timers, number, link->left_until);
+    } else {
+        close(before);
+    }
     link->reopened_at = client->now;
     link->refused = 0;
     link->wants_told_move = true;
@@ -144,7 +170,10 @@ static void commit(void *context, const struct dg_path *path, size_t size)
     struct dg_client *client = context;
     uint64_t number = path->listener - 1;
     DG_BUG_UNLESS(number < client->config.links_max);
-    if (client->links[number].fd >= 0)
+    const struct dg_link *link = &client->links[number];
+    if (link->left_fd >= 0 && path->local.port != link->path.local.port)
+        (void)dg_upstream_send(link->left_fd, client->out, size); // it may be gone already
+    else if (link->fd >= 0)
         send_through(client, (uint32_t)number, size);
 }
 
