@@ -338,9 +338,11 @@ struct dg_path dg_path_choose(const struct dg_association *association, uint8_t 
     }
     side->sent += size;
     if (phase == DG_PATH_PROBE && type == DG_CONTENT_HANDSHAKE) {
-        uint32_t at = flight->sent_count < DG_FLIGHT_SENT_MAX ? flight->sent_count++ : DG_FLIGHT_SENT_MAX - 1;
+        uint32_t at = flight->sent_count < DG_FLIGHT_SENT_MAX ? flight->sent_count : DG_FLIGHT_SENT_MAX - 1;
         flight->sent_epoch[at] = number.epoch;
         flight->sent_sequence[at] = number.sequence;
+        DG_STORE_ORDER(); // counted last: what lay there before was sent to another address
+        flight->sent_count = at + 1;
     }
     return candidate_path(association, side);
 }
@@ -450,7 +452,9 @@ void dg_path_due(const struct dg_association *association, struct dg_side_flight
     enum dg_path_phase phase = (enum dg_path_phase)dg_side_path_phase(flight);
     bool is_checking = phase == DG_PATH_OLD_CHECK || phase == DG_PATH_NEW_CHECK;
     if (is_checking && association->now < flight->deadline) {
-        if (association->now >= flight->next_send && dg_side_path_of(flight)->cookie_count < DG_PATH_COOKIES)
+        if (dg_side_path_of(flight)->cookie_count >= DG_PATH_COOKIES)
+            flight->next_send = DG_NEVER; // should a process have died before it said so: it would be due for ever
+        if (association->now >= flight->next_send)
             challenge(association, flight);
         else
             dg_shard_flight_schedule(association->shard, flight);

@@ -446,6 +446,24 @@ DG_TEST(path_client_answers_and_does_not_follow)
     }
 }
 
+// The process died after the last challenge was noted, and before its timer was taken back: the next one is not
+// due for ever, and the check ends in its time.
+DG_TEST(path_check_survives_a_death_at_its_last_challenge)
+{
+    const struct scene scene = {.version = 13, .has_rrc = true, .is_basic = true};
+    scene_start(&scene);
+    (void)data_from(B);
+    struct dg_side_flight *flight = path_side();
+    REQUIRE(flight != NULL);
+    dg_side_path_of(flight)->cookie_count = DG_PATH_COOKIES;
+    CHECK(flight->next_send <= server.now + DG_SECOND);
+    fake_server_run(&server, DG_SECOND / 2);
+    fake_server_run(&server, 2 * DG_SECOND);
+    CHECK_EQ(dg_side_path_phase(flight), DG_PATH_RESTING);
+    CHECK_EQ(bound_to(), A);
+    scene_stop();
+}
+
 static const struct dg_test_case CASES[] = {
     DG_CASE(path_basic_check_binds_the_new_address),
     DG_CASE(path_basic_check_that_nobody_answers_keeps_the_address),
@@ -464,6 +482,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(path_cookies_never_repeat),
     DG_CASE(path_challenge_is_answered_once_where_it_came_from),
     DG_CASE(path_client_answers_and_does_not_follow),
+    DG_CASE(path_check_survives_a_death_at_its_last_challenge),
 };
 
 int main(int argc, char **argv) { return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv); }
