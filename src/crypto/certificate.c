@@ -186,17 +186,14 @@ static bool is_for_address(const DecodedCert *cert, const uint8_t *address, size
     return false;
 }
 
+// The library applies a CA's name constraints to a common name only where there are no alternative names at all
+// (RFC 5280 4.2.1.10), so only there it may say for whom the certificate is.
 static bool is_for_name(const DecodedCert *cert, const char *name)
 {
-    bool has_dns = false;
-    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next) {
-        if (entry->type != ASN_DNS_TYPE)
-            continue;
-        has_dns = true;
-        if (entry->len > 0 && matches(entry->name, (size_t)entry->len, name))
+    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next)
+        if (entry->type == ASN_DNS_TYPE && entry->len > 0 && matches(entry->name, (size_t)entry->len, name))
             return true;
-    }
-    return !has_dns && cert->subjectCN != NULL && cert->subjectCNLen > 0 &&
+    return cert->altNames == NULL && cert->subjectCN != NULL && cert->subjectCNLen > 0 &&
            matches(cert->subjectCN, (size_t)cert->subjectCNLen, name);
 }
 

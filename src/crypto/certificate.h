@@ -33,7 +33,7 @@ DG_MUST_USE bool dg_certificate_read(struct dg_bytes der, struct dg_certificate_
 const char *dg_public_key_weakness(struct dg_bytes der);
 
 // Is the certificate for this name (RFC 9525 6.3: subject alternative names, a wildcard for the first label only;
-// the common name where there are no DNS names) or, where it is an IP address, for that address?
+// the common name where there are no alternative names at all) or, where it is an IP address, for that address?
 bool dg_certificate_is_for(struct dg_bytes der, const char *name);
 
 // The blocks of a PEM file, one after the other.
