@@ -197,6 +197,7 @@ bool dg_connection_id_fresh(const struct dg_association *association)
     // Taken first: one that is lost with its process harms nobody, one that is used twice joins two paths.
     atomic_store_explicit(&cids->peer_taken, taken + 1, memory_order_release);
     DG_STORE_ORDER();
+    DG_CRASH_POINT(PEER_CID_TAKEN);
     use(association, (struct dg_bytes){.data = spare->bytes, .size = spare->size});
     return true;
 }

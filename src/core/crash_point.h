@@ -41,6 +41,7 @@
     X(CID_ROUTABLE)                                                                                              \
     X(CIDS_OFFERED)                                                                                              \
     X(CID_RETIRED)                                                                                               \
+    X(PEER_CID_TAKEN)                                                                                            \
     X(PEER_CID_CHANGING)                                                                                         \
     X(PEER_CID_HALF_COPIED)                                                                                      \
     X(PEER_CID_CHANGED)                                                                                          \

@@ -373,6 +373,69 @@ DG_TEST(connection_ids_leave_with_their_association)
     shard_region_free(&region);
 }
 
+typedef void (*damage)(struct dg_side_cids *cids, const struct dg_slot *slot, const struct dg_side_cids *neighbour);
+#define DAMAGE(name, what)                                                                                         \
+    static void name(struct dg_side_cids *cids, const struct dg_slot *slot, const struct dg_side_cids *neighbour)     \
+    {                                                                                                              \
+        (void)slot, (void)neighbour;                                                                               \
+        what;                                                                                                      \
+    }
+DAMAGE(damage_shard, cids->own[1][DG_CID_SHARD_BYTE] ^= 1)
+DAMAGE(damage_first, memcpy(cids->own[1], slot->cid, DG_CID_SIZE))
+DAMAGE(damage_twice, memcpy(cids->own[1], cids->own[0], DG_CID_SIZE))
+DAMAGE(damage_neighbours, memcpy(cids->own[1], neighbour->own[0], DG_CID_SIZE))
+DAMAGE(damage_state, cids->own_state[1] = DG_OWN_CID_SEEN + 1)
+DAMAGE(damage_newest, cids->newest = DG_CID_SPARES + 1)
+DAMAGE(damage_before, cids->before = DG_CID_SPARES + 1)
+DAMAGE(damage_ring, cids->peer_kept = cids->peer_taken + DG_CID_SPARES + 1)
+DAMAGE(damage_ring_back, cids->peer_taken = cids->peer_kept + 1)
+DAMAGE(damage_peer_size, cids->peer[2].size = DG_SLOT_PEER_CID + 1)
+DAMAGE(damage_change_size, cids->change.size = DG_SLOT_PEER_CID + 1)
+
+// An attaching process believes nothing of what lies in the side slot; the association is quarantined alone, and
+// nothing of it stays in the index.
+DG_TEST(attach_quarantines_damaged_connection_ids_alone)
+{
+    static const damage DAMAGES[] = {damage_shard,     damage_first,     damage_twice,      damage_neighbours,
+                                     damage_state,     damage_newest,    damage_before,     damage_ring,
+                                     damage_ring_back, damage_peer_size, damage_change_size};
+    for (size_t how = 0; how < sizeof DAMAGES / sizeof DAMAGES[0]; how++) {
+        struct shard_region region;
+        struct dg_shard shard;
+        struct test_random random = {.state = 1};
+        static struct dg_handover handover;
+        struct dg_slot *slots[2];
+        struct dg_side_cids *cids[2];
+        REQUIRE(shard_region_make(&region, 2, 4, 16));
+        REQUIRE(dg_shard_init(&shard, &region.memory, 1, &region.counters));
+        for (uint32_t who = 0; who < 2; who++) {
+            enum dg_counter reason = DG_COUNT_NONE;
+            handover_make(&handover, &random, HANDOVER_13 | HANDOVER_CID, who);
+            handover.cid[DG_CID_SHARD_BYTE] |= 1; // of this shard
+            slots[who] = dg_shard_take_over(&shard, DG_SECOND, &handover, &reason);
+            REQUIRE(slots[who] != NULL);
+            cids[who] = dg_shard_cids_make(&shard, slots[who]);
+            for (uint32_t place = 0; place < 2; place++)
+                REQUIRE(cids[who] != NULL && dg_shard_cid_add(&shard, slots[who], place));
+        }
+        // The last one is attached first: the victim is the one that comes after.
+        const struct dg_slot *neighbour = slots[1];
+        uint8_t victims[DG_CID_SIZE], neighbours[DG_CID_SIZE];
+        memcpy(victims, cids[0]->own[0], sizeof victims);
+        memcpy(neighbours, cids[1]->own[0], sizeof neighbours);
+        DAMAGES[how](cids[0], slots[0], cids[1]);
+        dg_shard_clear(&shard);
+        REQUIRE(dg_shard_init(&shard, &region.memory, 1, &region.counters));
+        CHECK_MSG(shard.quarantined == 1 && slots[0]->state == DG_SLOT_QUARANTINED, "damage %zu", how);
+        CHECK_EQ(shard_account(&shard), 1);
+        CHECK(dg_shard_find_cid(&shard, victims) == NULL);
+        CHECK(dg_shard_find_cid(&shard, neighbours) == neighbour);
+        CHECK_EQ(dg_slot_index_count(shard.by_spare), 2);
+        dg_shard_clear(&shard);
+        shard_region_free(&region);
+    }
+}
+
 // A spare counts as in use: an association that would have the same ID is refused (RFC 9146 8).
 DG_TEST(connection_id_of_a_spare_is_refused_to_another)
 {
@@ -425,6 +488,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(connection_ids_of_one_association_share_a_datagram),
     DG_CASE(connection_ids_agree_with_a_naive_list),
     DG_CASE(connection_ids_leave_with_their_association),
+    DG_CASE(attach_quarantines_damaged_connection_ids_alone),
     DG_CASE(connection_id_of_a_spare_is_refused_to_another),
     DG_CASE(connection_id_request_waits_for_side_slots),
 };

@@ -129,6 +129,33 @@ DG_TEST(new_connection_id_takes_the_place_of_a_long_one)
     fake_server_stop(&server);
 }
 
+// RFC 9147 9, RFC 9853 9: who has moved is sent to with an ID that nobody has seen on the path before; the check
+// of the new path does not use one up, for strangers can begin it.
+DG_TEST(proven_move_takes_a_fresh_connection_id)
+{
+    static const uint8_t SEVEN = 7;
+    struct dg_engine_config config = dg_engine_config_default();
+    config.path_basic = true;
+    const struct fake_setup setup = {
+        .version = 13, .aead = DG_AEAD_AES_128_GCM, .has_cid = true, .peer_cid_size = 5, .has_rrc = true, .who = 1};
+    fake_server_start(&server, &dg_wolf_aead, &config);
+    REQUIRE(fake_peer_join(&peer, &server, &setup));
+    (void)give_ids(1, &SEVEN, 1, 0x20);
+    fake_server_forget(&server);
+    peer.path.peer.port = 4242;
+    (void)fake_peer_send(&peer, DG_CONTENT_APPLICATION_DATA, "moved", 5);
+    struct fake_record challenge = take(); // with the ID as before
+    CHECK_EQ(challenge.type, DG_CONTENT_RETURN_ROUTABILITY_CHECK);
+    CHECK_EQ(fake_count(&server, DG_COUNT_CIDS_CHANGED), 0);
+    challenge.data[0] = 1; // path_response
+    (void)fake_peer_send(&peer, DG_CONTENT_RETURN_ROUTABILITY_CHECK, challenge.data, 9);
+    CHECK_EQ(fake_count(&server, DG_COUNT_PATHS_MOVED), 1);
+    expect_id(0x20, 7);
+    CHECK(data_flows());
+    CHECK_EQ(fake_count(&server, DG_COUNT_CIDS_CHANGED), 1);
+    fake_server_stop(&server);
+}
+
 // --- two engines -----------------------------------------------------------------------------------
 
 static struct dg_ref client_ref;
@@ -316,6 +343,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(new_connection_id_immediate_of_every_size),
     DG_CASE(new_connection_id_spares_are_used_for_new_paths_in_order),
     DG_CASE(new_connection_id_takes_the_place_of_a_long_one),
+    DG_CASE(proven_move_takes_a_fresh_connection_id),
     DG_CASE(client_that_rebinds_shows_a_fresh_connection_id_each_time),
     DG_CASE(connection_id_exchange_survives_any_loss),
     DG_CASE(client_asks_for_connection_ids_once_at_a_time),
