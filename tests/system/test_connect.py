@@ -10,10 +10,9 @@ import pathlib
 import re
 import socket
 import subprocess
-import time
 
 import harness
-from harness import (Credentials, DTLSGATE, PATIENCE, Process, SANITIZED, Server, case, check, check_equal, openssl,
+from harness import (Credentials, DTLSGATE, PATIENCE, Process, Server, case, check, check_equal, openssl,
                      run, wait_until)
 
 VERSIONS = ("1.2", "1.3")
@@ -327,6 +326,82 @@ def tunnel_keeps_its_association_through_new_ports():
 def tunnel_on_the_net_takes_the_explicit_word():
     status, text = run([DTLSGATE, "connect", "h:1", "--psk-file", "p", "--listen", "0.0.0.0:0"])
     check(status == 2 and "--listen-network any" in text, text)
+
+
+@case
+def tunnel_holds_the_newest_datagrams_and_backs_off():
+    demo = Credentials()
+    quiet, port = silent_port()
+    tunnel = Tunnel(port, "--psk-file", demo["psk.txt"], "--handshake-timeout", "1", "--hold-max", "3")
+    sender = Sender(tunnel)
+    for number in range(10):
+        sender.send(str(number))
+    wait_until(lambda: tunnel.counters().get("held_lost") == 7, "seven of ten pushed out")
+    waits = []
+    for _ in range(3):
+        start = tunnel.mark()
+        waits.append(int(tunnel.wait_line(r"event=refused .*retry_in_ms=(\d+)", start=start).group(1)))
+    for wait, step in zip(waits, (1000, 2000, 4000)):
+        check(step // 2 <= wait <= step, f"waits of {waits} ms")
+    quiet.close()
+    server = restart(demo, port)
+    for number in (7, 8, 9):
+        check_equal(sender.receive(PATIENCE), str(number), "what was held, in order")
+    check_equal(server.counter("plaintext_delivered"), 3, "datagrams")
+
+
+@case
+def tunnel_and_netcat_over_ipv6():
+    demo = Credentials()
+    server = Server(*demo.psk(), listen=("[::1]:0",))
+    done = subprocess.run([DTLSGATE, "connect", f"[::1]:{server.port}", "--psk-file", demo["psk.txt"], "-w", "1"],
+                          input=b"six", capture_output=True, timeout=PATIENCE, check=False)
+    check_equal((done.returncode, done.stdout), (0, b"six"), done.stderr)
+
+
+def readme_blocks(title):
+    """The commands of a section of the README, each in one line."""
+    text = (harness.SOURCE / "README.md").read_text()
+    section = text.split(f"## {title}", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"```\n(.*?)```", section, re.S)
+    return [[line.split("  #")[0] for line in block.replace("\\\n", "").splitlines() if line.strip()] for block in blocks]
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@case
+def readme_other_end_works_as_written():
+    harness.program("coap-server-notls"), harness.program("coap-client-notls")
+    (front,), (netcat, tunnel) = readme_blocks("Put it in front"), readme_blocks("The other end")
+    work = harness.folder()
+    (work / "build").mkdir()
+    (work / "build" / "dtlsgate").symlink_to(DTLSGATE)
+    ports = {port: str(free_port()) for port in ("5683", "5684", "5685", "5693")}
+
+    def shell(line):
+        line = re.sub(r"\b(568[345]|5693)\b", lambda m: ports[m.group(1)], line)
+        if not line.rstrip().endswith("&"):
+            return run(["sh", "-c", f"cd {work} && {line}"])
+        process = Process(["sh", "-c", f"cd {work} && exec {line.rstrip()[:-1]}"], name=line)
+        if "dtlsgate" in line:
+            process.wait_line("event=listening")
+        else:
+            bound = ":%04X " % int(ports["5683"])
+            wait_until(lambda: bound in pathlib.Path("/proc/net/udp").read_text(), "the service's port")
+        return None
+
+    for line in [x for x in front if not x.startswith(("key=", "coap-client"))]:
+        shell(line)
+    for line in netcat:
+        result = shell(line)
+    check(result[0] == 0 and "hello" in result[1].splitlines() and "handshake done" in result[1], result)
+    for line in tunnel:
+        result = shell(line)
+    check(result[0] == 0 and re.search(r"\d\d:\d\d", result[1]), f"the service's time: {result}")
 
 
 if __name__ == "__main__":
