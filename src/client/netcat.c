@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES (3 * DG_DATAGRAM_MAX) // of hexadecimal digits, with blanks between the bytes
+#define SHOWN_MAX 40 // bytes of a line that is found wrong
 
 struct netcat {
     struct dg_netcat_config config;
@@ -196,8 +197,12 @@ static void send_line(struct netcat *netcat, dg_time now, const char *line, size
     } else if (dg_hex_read(line, size, bytes, sizeof bytes, &size)) {
         send_one(netcat, now, bytes, size);
     } else {
-        fail(netcat, "a line was not sent: found \"%.*s\", expected pairs of hexadecimal digits for at most %d bytes",
-             (int)strnlen(line, size < 40 ? strcspn(line, "\n") : 40), line, DG_DATAGRAM_MAX);
+        char shown[4 * SHOWN_MAX + 1]; // what comes through a pipe may be anybody's
+        const char *end = memchr(line, '\n', size);
+        size_t length = end ? (size_t)(end - line) : size;
+        (void)dg_escape(shown, sizeof shown, line, length < SHOWN_MAX ? length : SHOWN_MAX);
+        fail(netcat, "a line was not sent: found \"%s\", expected pairs of hexadecimal digits for at most %d bytes",
+             shown, DG_DATAGRAM_MAX);
     }
     dg_wipe(bytes, sizeof bytes);
 }

@@ -10,6 +10,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import time
 
 import harness
 from harness import (Credentials, DTLSGATE, PATIENCE, Process, Server, case, check, check_equal, openssl,
@@ -140,6 +141,8 @@ def connect_hex_lines_and_datagrams():
     status, out, err = connect(server, *psk, "--hex", data=b"00\nxyz\n01\n")
     check_equal((status, out), (1, b"00\n01\n"), err)
     check('found "xyz"' in err, err)
+    status, out, err = connect(server, *psk, "--hex", wait=0, data=b"\x1b]0;x\x07\n")
+    check(status == 1 and "\x1b" not in err and r"\x1b]0;x\x07" in err, err)  # CWE-150
     status, out, err = connect(server, *psk, "--datagram", "--verbose", data=b"one\ntwo\n")
     check_equal((status, out), (0, b"one\ntwo\n"), err)
     check_equal(server.counter("plaintext_delivered"), 6, "datagrams: three lines, two lines, one of two lines")
@@ -292,6 +295,21 @@ def tunnel_comes_back_after_a_server_restart():
         check(sender.asks("five"), f"no answer after an absence, {version}")
         tunnel.kill()
         server.stop()
+
+
+@case
+def tunnel_dials_ever_less_for_a_service_that_never_answers():
+    demo = Credentials()
+    quiet, port = silent_port()
+    server = Server(*demo.psk(), backend=f"udp:127.0.0.1:{port}")
+    tunnel = Tunnel(server, "--psk-file", demo["psk.txt"], "--answer-wait", "1")
+    sender = Sender(tunnel)
+    end = time.monotonic() + 5
+    while time.monotonic() < end:  # a second, then two, then four: the third wait is not over
+        sender.send("no answer is wanted")
+        sender.receive(0.05)
+    check(2 <= server.counter("handshakes_completed") <= 3, f"{server.counter('handshakes_completed')} handshakes")
+    quiet.close()
 
 
 @case
