@@ -72,6 +72,9 @@ static void on_opened(void *context, dg_time now, uint32_t place, uint32_t link,
     const uint8_t *data;
     size_t size;
     uint32_t before = sender->link;
+    if (before != DG_NO_LINK && sender->silences < UINT32_MAX &&
+        dg_client_doubt(tunnel->client, now, before, silence_of(tunnel, sender)) == DG_DOUBT_SILENT)
+        sender->silences++;
     sender->link = link;
     sender->next_link = DG_NO_LINK;
     sender->opened_at = now;
@@ -207,8 +210,6 @@ void dg_tunnel_received(struct dg_tunnel *tunnel, dg_time now, const struct dg_p
         return;
     case DG_DOUBT_SILENT: // perhaps it only has nothing to say
         (void)dg_client_send(tunnel->client, now, sender->link, data, size);
-        if (sender->next_link == DG_NO_LINK && sender->silences < UINT32_MAX)
-            sender->silences++;
         dial(tunnel, now, place);
         return;
     case DG_DOUBT_REFUSED:
