@@ -10,6 +10,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 import time
 
 import harness
@@ -338,6 +339,46 @@ def tunnel_keeps_its_association_through_new_ports():
         check_equal(server.counter("handshakes_completed"), 1, f"handshakes, {version}")
         tunnel.kill()
         server.stop()
+
+
+def inside_lose_an_address(credentials):
+    """In a network of its own: the address that the tunnel speaks from is taken away."""
+    def ip(*words):
+        subprocess.run(["ip", *words], check=True)
+
+    ip("link", "set", "lo", "up")
+    for last in (1, 2, 3):
+        ip("address", "add", f"10.9.0.{last}/32", "dev", "lo")
+    route = ("route", "replace", "table", "local", "local", "10.9.0.1", "dev", "lo", "src")
+    ip(*route, "10.9.0.2")
+    server = Server("--psk-file", credentials, listen=("10.9.0.1:0",))
+    tunnel = Process([DTLSGATE, "connect", f"10.9.0.1:{server.port}", "--psk-file", credentials, "--listen",
+                      "127.0.0.1:0", "--answer-wait", "0"])
+    tunnel.port = int(tunnel.wait_line(r"event=listening address=\S*:(\d+)").group(1))
+    sender = Sender(tunnel)
+    check(sender.asks("before"), "no answer before")
+    tunnel.wait_line(r"event=connected .*local=10\.9\.0\.2:")
+    ip("address", "delete", "10.9.0.2/32", "dev", "lo")
+    ip(*route, "10.9.0.3")
+    check(sender.asks("after"), f"no answer after: {tunnel.text()}")
+    tunnel.wait_line(r"event=moved .*local=10\.9\.0\.3:")
+    check_equal(server.counter("handshakes_completed"), 1, "handshakes")
+    tunnel.kill()
+    server.kill()
+
+
+@case
+def tunnel_goes_on_when_its_address_goes():
+    """RFC 9146: under its connection ID, from another address."""
+    harness.program("ip")
+    unshare = harness.program("unshare")
+    if run([unshare, "-rn", "true"])[0] != 0:
+        raise harness.Skipped("this host allows no network namespaces")
+    demo = Credentials()
+    here = pathlib.Path(__file__).parent
+    words = f"import sys; sys.path.insert(0, {str(here)!r}); import test_connect as t; t.inside_lose_an_address({demo['psk.txt']!r})"
+    status, text = run([unshare, "-rn", sys.executable, "-B", "-c", words], timeout=3 * PATIENCE)
+    check_equal(status, 0, text)
 
 
 @case
