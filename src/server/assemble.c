@@ -176,9 +176,9 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
 static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                      struct dg_bytes identity, const struct dg_address *from)
 {
+    static _Thread_local struct dg_report_limit limit; // each worker's
     (void)context;
-    (void)now;
-    dg_report_moved(ref, slot, identity, from);
+    dg_report_moved(&limit, now, ref, slot, identity, from);
 }
 
 static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)

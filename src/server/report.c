@@ -57,18 +57,25 @@ void dg_report_connected(struct dg_ref ref, const struct dg_handover *handover)
 }
 
 // At a line's usual 250 bytes 430 MB a day, were somebody at it all day.
-static const struct dg_bucket_rate REFUSED_LINES = {.rate = 20, .burst = 200};
+static const struct dg_bucket_rate LIMITED_LINES = {.rate = 20, .burst = 200};
 
 static bool may_say(struct dg_report_limit *limit, dg_time now)
 {
     if (!limit->is_begun) {
-        limit->bucket = dg_bucket_full(REFUSED_LINES, now);
+        limit->bucket = dg_bucket_full(LIMITED_LINES, now);
         limit->is_begun = true;
     }
-    if (dg_bucket_take(&limit->bucket, REFUSED_LINES, 1, now))
+    if (dg_bucket_take(&limit->bucket, LIMITED_LINES, 1, now))
         return true;
     limit->unsaid++;
     return false;
+}
+
+static void log_unsaid(struct dg_log_line *line, struct dg_report_limit *limit)
+{
+    if (limit->unsaid > 0)
+        dg_log_u64(line, "not_logged_before", limit->unsaid);
+    limit->unsaid = 0;
 }
 
 void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
@@ -85,9 +92,7 @@ void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct 
         dg_log_u64(&line, "alert_sent", failure->alert_sent);
     if (failure->alert_received != 255)
         dg_log_u64(&line, "alert_received", failure->alert_received);
-    if (limit->unsaid > 0)
-        dg_log_u64(&line, "not_logged_before", limit->unsaid);
-    limit->unsaid = 0;
+    log_unsaid(&line, limit);
     if (failure->identity_size) {
         dg_log_text(&line, "claimed_by", dg_identity_kind_name(failure->identity_kind));
         dg_log_bytes(&line, "claimed_identity", failure->identity, failure->identity_size);
@@ -106,14 +111,17 @@ void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_b
     dg_log_end(&line);
 }
 
-void dg_report_moved(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity,
-                     const struct dg_address *from)
+void dg_report_moved(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                     struct dg_bytes identity, const struct dg_address *from)
 {
     struct dg_log_line line;
+    if (!may_say(limit, now))
+        return;
     dg_log_begin(&line, DG_LOG_INFO, "moved");
     log_association(&line, ref);
     log_address(&line, "peer", &slot->peer);
     log_address(&line, "from", from);
+    log_unsaid(&line, limit);
     dg_log_bytes(&line, "identity", identity.data, identity.size);
     dg_log_end(&line);
 }

@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 void dg_report_connected(struct dg_ref ref, const struct dg_handover *handover);
-// Strangers can be refused as often as they like: above a rate lines are left out, which the counters are not, and the
-// next line says how many ("not_logged_before"). Used by one thread.
+// Strangers can be refused, and clients can move, as often as they like: above a rate lines are left out, which the
+// counters are not, and the next line says how many ("not_logged_before"). Used by one thread.
 struct dg_report_limit {
     struct dg_bucket bucket;
     uint64_t unsaid;
@@ -26,8 +26,8 @@ struct dg_report_limit {
 void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
                        const struct dg_handshake_failure *failure);
 void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason);
-void dg_report_moved(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity,
-                     const struct dg_address *from);
+void dg_report_moved(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                     struct dg_bytes identity, const struct dg_address *from);
 // Debug level: a datagram as it came or went, and, where contents are asked for, plaintext.
 void dg_report_datagram(const char *event, const struct dg_path *path, size_t size_bytes);
 void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes identity, const uint8_t *data,
