@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The client's links with a handshake that never ends by itself: time-outs, refusals, places that run out and come
+// back. Real sockets on the loopback; time is an argument.
+#include "check.h"
+
+#include "client/client.h"
+#include "core/aead.h"
+#include "io/sockaddr.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct dg_dial {
+    int unused;
+};
+
+static unsigned started, freed, failed;
+static uint32_t failed_owner;
+static const char *failed_why;
+
+static struct dg_dial *fake_start(void *dialer, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
+                                  const struct dg_output *output)
+{
+    (void)dialer;
+    (void)now;
+    (void)cid;
+    uint8_t *room = output->reserve(output->context, 5);
+    memcpy(room, "hello", 5);
+    output->commit(output->context, path, 5);
+    started++;
+    return calloc(1, sizeof(struct dg_dial));
+}
+
+static enum dg_dial_step fake_receive(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
+                                      const struct dg_output *output)
+{
+    (void)dial;
+    (void)now;
+    (void)record;
+    (void)size;
+    (void)output;
+    return DG_DIAL_GOES_ON;
+}
+
+static dg_time fake_deadline(const struct dg_dial *dial)
+{
+    (void)dial;
+    return DG_NEVER;
+}
+
+static enum dg_dial_step fake_advance(struct dg_dial *dial, dg_time now, const struct dg_output *output)
+{
+    (void)dial;
+    (void)now;
+    (void)output;
+    return DG_DIAL_GOES_ON;
+}
+
+static const char *fake_why(const struct dg_dial *dial, int *ret_alert)
+{
+    (void)dial;
+    *ret_alert = -1;
+    return "nobody answered";
+}
+
+static bool fake_told(struct dg_dial *dial, struct dg_dial_event *ret)
+{
+    (void)dial;
+    (void)ret;
+    return false;
+}
+
+static void fake_free(struct dg_dial *dial)
+{
+    freed++;
+    free(dial);
+}
+
+static const struct dg_dial_ops fake_dial = {.start = fake_start,
+                                             .receive = fake_receive,
+                                             .deadline = fake_deadline,
+                                             .advance = fake_advance,
+                                             .why = fake_why,
+                                             .told = fake_told,
+                                             .free = fake_free};
+
+static void on_failed(void *context, dg_time now, uint32_t owner, uint32_t link, const char *why, int alert)
+{
+    (void)context;
+    (void)now;
+    (void)link;
+    (void)alert;
+    failed++;
+    failed_owner = owner;
+    failed_why = why;
+}
+
+static int listener(struct dg_address *ret)
+{
+    union dg_sockaddr name = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof name.v4;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, &name.any, size) != 0 || getsockname(fd, &name.any, &size) != 0 ||
+        !dg_sockaddr_to(&name, size, ret))
+        return -1;
+    return fd;
+}
+
+static struct dg_client *client_of(const struct dg_address *server, uint32_t links)
+{
+    char error[256];
+    const struct dg_client_config config = {.server = *server,
+                                            .dial = &fake_dial,
+                                            .aead = &dg_null_aead,
+                                            .links_max = links,
+                                            .datagram_max = 1200,
+                                            .handshake_timeout = 10 * DG_SECOND,
+                                            .retransmit = DG_SECOND};
+    const struct dg_client_hooks hooks = {.failed = on_failed};
+    started = freed = failed = 0;
+    failed_why = "";
+    return dg_client_new(&config, &hooks, error, sizeof error);
+}
+
+DG_TEST(client_gives_up_a_handshake_at_its_time)
+{
+    struct dg_address server;
+    int fd = listener(&server);
+    REQUIRE(fd >= 0);
+    struct dg_client *client = client_of(&server, 3);
+    REQUIRE(client);
+    dg_time now = 100 * DG_SECOND;
+    CHECK(dg_client_dial(client, now, 7, NULL, 0) != DG_NO_LINK);
+    CHECK_EQ(dg_client_dialling(client), 1);
+    CHECK_EQ(dg_client_deadline(client), now + 10 * DG_SECOND);
+    dg_client_advance(client, now + 10 * DG_SECOND - 1, 0);
+    CHECK_EQ(failed, 0);
+    dg_client_advance(client, now + 10 * DG_SECOND, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_EQ(failed_owner, 7);
+    CHECK_STR(failed_why, "nobody answered");
+    CHECK_EQ(dg_client_dialling(client), 0);
+    CHECK_EQ(dg_client_deadline(client), DG_NEVER);
+    CHECK_EQ(freed, 1);
+    dg_client_free(client);
+    close(fd);
+}
+
+DG_TEST(client_links_run_out_in_words_and_come_back)
+{
+    struct dg_address server;
+    char error[256] = "";
+    int fd = listener(&server);
+    REQUIRE(fd >= 0);
+    struct dg_client *client = client_of(&server, 2);
+    REQUIRE(client);
+    for (unsigned round = 0; round < 100; round++) {
+        uint32_t first = dg_client_dial(client, DG_SECOND, 0, error, sizeof error);
+        uint32_t second = dg_client_dial(client, DG_SECOND, 1, error, sizeof error);
+        CHECK(first != DG_NO_LINK && second != DG_NO_LINK && first != second);
+        CHECK_EQ(dg_client_dial(client, DG_SECOND, 2, error, sizeof error), DG_NO_LINK);
+        CHECK_STR(error, "all 2 associations are in use");
+        CHECK(!dg_client_send(client, DG_SECOND, first, (const uint8_t *)"x", 1)); // not open yet
+        CHECK(!dg_client_rebind(client, DG_SECOND, first));
+        dg_client_close(client, DG_SECOND, round % 2 ? first : second);
+        dg_client_close_all(client, DG_SECOND);
+    }
+    CHECK_EQ(started, 200);
+    CHECK_EQ(freed, 200);
+    CHECK_EQ(failed, 0);
+    dg_client_free(client);
+    close(fd);
+}
+
+static void read_errors(struct dg_client *client)
+{
+    struct pollfd event = {.fd = dg_client_fd(client), .events = POLLIN};
+    if (poll(&event, 1, 10000) == 1)
+        dg_client_read(client, DG_SECOND);
+}
+
+DG_TEST(client_reports_a_port_where_nobody_listens)
+{
+    struct dg_address server;
+    int fd = listener(&server);
+    REQUIRE(fd >= 0);
+    close(fd); // this port is nobody's now
+    struct dg_client *client = client_of(&server, 1);
+    REQUIRE(client);
+    uint32_t link = dg_client_dial(client, DG_SECOND, 5, NULL, 0);
+    REQUIRE(link != DG_NO_LINK);
+    read_errors(client);
+    CHECK_EQ(failed, 0); // one refusal may be of a server that just starts
+    dg_client_advance(client, 11 * DG_SECOND, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_MSG(strstr(failed_why, "nobody listens") != NULL, "%s", failed_why);
+    dg_client_free(client);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(client_gives_up_a_handshake_at_its_time),
+        DG_CASE(client_links_run_out_in_words_and_come_back),
+        DG_CASE(client_reports_a_port_where_nobody_listens),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
