@@ -2,6 +2,7 @@
 // Chooses the subcommand. Never does anything itself.
 #include "cli/cli.h"
 
+#include "cli/process.h"
 #include "config/connect_options.h"
 #include "config/options.h"
 #include "dtlsgate/dtlsgate.h"
@@ -58,6 +59,8 @@ static int cli_options_table(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
+    if (!dg_process_open_standard_streams())
+        return DG_EXIT_FAILURE; // and nowhere to say it
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
     if (strcmp(name, "--version") == 0)

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Limits and dumps of this process. Owns nothing.
+// Standard streams, limits and dumps of this process. Owns nothing.
 #include "cli/process.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+bool dg_process_open_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR); // the lowest that is free
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
 
 void dg_process_raise_descriptor_limit(void)
 {

@@ -8,6 +8,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import time
 
 import clients
@@ -284,6 +286,33 @@ def sigterm_says_goodbye_to_every_client_and_ends():
     for client in all_of_them:
         client.wait()  # each ends by itself: it was told
     check(server.find(r"event=counters\b.*associations_closed=6"), f"the last counters: {server.lines[-3:]}")
+
+
+@case
+def closed_standard_streams_are_not_taken_by_sockets():
+    """What is said goes nowhere then, least of all in clear to the server (or into the memory file)."""
+    demo = Credentials()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+
+        def close_all():
+            for number in (0, 1, 2):
+                os.close(number)
+
+        argv = [DTLSGATE, "connect", "127.0.0.1:%d" % server.getsockname()[1], "--psk-file", str(demo["psk.txt"]),
+                "--handshake-timeout", "1", "--verbose"]
+        status = subprocess.run(argv, preexec_fn=close_all, timeout=harness.PATIENCE, check=False).returncode
+        check_equal(status, 1, "exit status")
+        datagrams = []
+        try:
+            while True:
+                datagrams.append(server.recv(65536))
+        except BlockingIOError:
+            pass
+    check(datagrams, "nothing was sent")
+    for datagram in datagrams:
+        check_equal(datagram[:1], b"\x16", f"no handshake record: {datagram[:60]}")
 
 
 @case
