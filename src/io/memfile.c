@@ -30,7 +30,13 @@ static int create(void)
     if (fd < 0 && errno == EINVAL) {
         fd = memfd_create("dtlsgate", flags); // before Linux 6.3
     }
-    return fd;
+    if (fd < 0 || fd > STDERR_FILENO) {
+        return fd;
+    }
+    // Whoever has closed its standard streams must not write its words over the slots.
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return above;
 }
 
 // The whole file, for one process at a time.

@@ -42,6 +42,23 @@ DG_TEST(memfile_is_sealed_against_shrinking_and_growing)
     dg_memfile_close(&file); // nothing more to close
 }
 
+// What a program that has closed its standard streams says must not land in the slots.
+DG_TEST(memfile_is_never_a_standard_stream)
+{
+    struct dg_memfile file = {.fd = -1};
+    int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(STDIN_FILENO);
+    bool made = make(&file);
+    CHECK(made && file.fd > STDERR_FILENO);
+    CHECK(made && (fcntl(file.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    CHECK(fcntl(STDIN_FILENO, F_GETFD) < 0);
+    dg_memfile_close(&file);
+    if (kept >= 0) {
+        CHECK(dup2(kept, STDIN_FILENO) == STDIN_FILENO);
+        close(kept);
+    }
+}
+
 DG_TEST(memfile_of_a_bad_shape_is_refused_in_words)
 {
     struct dg_memfile file = {.fd = -1};
@@ -225,7 +242,8 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case CASES[] = {
         DG_CASE(memfile_is_sealed_against_shrinking_and_growing),
-        DG_CASE(memfile_of_a_bad_shape_is_refused_in_words),
+        DG_CASE(memfile_is_never_a_standard_stream),
+    DG_CASE(memfile_of_a_bad_shape_is_refused_in_words),
         DG_CASE(memfile_is_kept_from_children_and_core_dumps),
         DG_CASE(memfile_has_one_owner),
         DG_CASE(memfile_outlives_a_killed_process),
