@@ -92,11 +92,15 @@ static bool bound_address(int fd, struct dg_address *ret)
 }
 
 // Binds alone, without SO_REUSEPORT, which fails if anybody listens there: joining a stranger's group would
-// succeed, and each of the two would lose a share of its datagrams without a word.
-static bool address_is_free(const struct dg_address *address, char *error, size_t error_size)
+// succeed, and each of the two would lose a share of its datagrams without a word. Port 0 becomes one that the
+// kernel finds free: with SO_REUSEPORT it would hand out ports of other groups of the same user too.
+static bool address_is_free(struct dg_address *address, char *error, size_t error_size)
 {
     int fd = -1;
     const char *failed = open_one(address, false, &fd);
+    if (failed == NULL && !bound_address(fd, address)) {
+        failed = "asking for the bound address";
+    }
     if (failed != NULL) {
         explain(address, failed, errno, error, error_size);
     }
@@ -113,14 +117,11 @@ bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *so
     for (size_t i = 0; i < count; i++) {
         sockets[i].fd = -1;
     }
-    if (bound.port != 0 && !address_is_free(&bound, error, error_size)) {
+    if (!address_is_free(&bound, error, error_size)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         const char *failed = open_one(&bound, true, &sockets[i].fd);
-        if (failed == NULL && i == 0 && !bound_address(sockets[i].fd, &bound)) {
-            failed = "asking for the bound address";
-        }
         if (failed != NULL) {
             explain(&bound, failed, errno, error, error_size);
             dg_socket_group_close(sockets, count);
