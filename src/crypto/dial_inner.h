@@ -31,6 +31,7 @@ struct dg_dial {
     enum { DIAL_CONNECTING, DIAL_AWAITS_TICKET, DIAL_DONE, DIAL_FAILED } state;
     bool silent; // nothing may be sent any more
     bool offers_session;
+    struct dg_proof offered_proof; // who the server was in that session: other handshakes change the dialer's
     bool ticket12_seen;
     // during one call only
     const struct dg_output *output;

@@ -31,6 +31,7 @@ void dg_dial_offer_session(struct dg_dial *dial)
     wolfSSL_SESSION_free(copy);
     if (!dial->offers_session)
         dg_dial_drop_session(dialer);
+    dial->offered_proof = dialer->session_proof;
 }
 
 // DTLS 1.2 says here that a ticket came; in 1.3 the tap has seen it.

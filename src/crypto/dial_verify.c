@@ -173,7 +173,7 @@ int dg_dial_on_done(WOLFSSL *ssl, void *context)
         return 0;
     if (wolfSSL_session_reused(ssl) == 1) {
         if (dial->offers_session)
-            dial->proof = dial->dialer->session_proof;
+            dial->proof = dial->offered_proof;
         if (dial->proof.known)
             dg_dial_tell(dial, "server accepted", "it resumes the session that it was verified in before");
     } else if (used_psk(dial)) {

@@ -271,11 +271,69 @@ DG_TEST(dial_then_key_updates_both_ways_and_close)
     dial_rig_free(&rig);
 }
 
+// --- several at once -------------------------------------------------------------------
+
+static uint8_t *reserve_nothing(void *context, size_t capacity)
+{
+    (void)context;
+    (void)capacity;
+    return NULL;
+}
+static void commit_nothing(void *context, const struct dg_path *path, size_t size)
+{
+    (void)context;
+    (void)path;
+    (void)size;
+}
+
+// Another handshake of the same dialer begins and fails while the one that is watched goes on.
+static void fail_another(void *context, const uint8_t *datagram, size_t size)
+{
+    static const uint8_t alert[] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40};
+    static const uint8_t cid[DG_CID_SIZE] = {7};
+    const struct dg_output output = {.reserve = reserve_nothing, .commit = commit_nothing};
+    (void)context;
+    (void)datagram;
+    (void)size;
+    rig.seen = NULL; // once
+    struct dg_dial *other = dg_wolf_dial.start(rig.dialer, rig.gate.now, &rig.path, cid, &output);
+    REQUIRE(other != NULL);
+    CHECK_EQ(dg_wolf_dial.receive(other, rig.gate.now, alert, sizeof alert, &output), DG_DIAL_GOES_ON);
+    enum dg_dial_step step = DG_DIAL_GOES_ON;
+    for (unsigned i = 0; i < 100 && step == DG_DIAL_GOES_ON; i++)
+        step = dg_wolf_dial.advance(other, dg_wolf_dial.deadline(other), &output);
+    CHECK_EQ(step, DG_DIAL_FAILED);
+    dg_wolf_dial.free(other);
+}
+
+// The dialer forgets its session when a handshake fails that offered it; another one that has offered it as well
+// knows all the same who the server is that resumes it.
+DG_TEST(dial_resumes_while_another_of_its_dialer_fails)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(CERTIFICATE, version);
+        options.resume = true;
+        REQUIRE(dial_rig_dialer(&rig, &options));
+        (void)dial_and_talk(&rig, "first", DG_SECOND);
+        dial_rig_hang_up(&rig);
+        rig.seen = fail_another;
+        if (dial_and_talk(&rig, "second", DG_SECOND)) {
+            CHECK_EQ(rig.client_handover.resumed, 1);
+            CHECK_EQ(rig.client_handover.identity_kind, DG_IDENTITY_CERTIFICATE);
+        }
+        CHECK(rig.seen == NULL);
+        dial_rig_hang_up(&rig);
+    }
+    dial_rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(dial_every_version_credential_and_connection_id),
         DG_CASE(dial_resumes_with_the_last_ticket),
+        DG_CASE(dial_resumes_while_another_of_its_dialer_fails),
         DG_CASE(dial_without_resumption_leaves_tickets_alone),
         DG_CASE(dial_with_a_ticket_of_another_server_is_a_full_handshake),
         DG_CASE(dial_goes_on_without_the_connection_id_that_was_declined),
