@@ -4,10 +4,16 @@
 # and lets a test drop, change, hold back, repeat or add datagrams. Towards the server
 # it keeps one socket, so that clients that come one after the other have one address
 # and port there. It understands nothing of what it carries.
+# MovingRelay is a NAT that gives each client another address at every turn, and loses
+# what a seed says.
 
+import random
+import secrets
 import select
+import selectors
 import socket
 import threading
+import time
 
 import harness
 
@@ -76,3 +82,120 @@ class Relay:
     def wait_to_client(self, count, timeout=None):
         """Until this many datagrams have gone to the client in all."""
         harness.wait_until(lambda: len(self.to_client) >= count, f"{count} datagrams from the server", timeout)
+
+
+class _Outlet:
+    """One address that a client has towards the server: a socket on its own 127.x.y.z."""
+
+    def __init__(self, relay, client):
+        self.client = client
+        self.dies_at = None  # not yet left for the next one
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        octets = [relay.draw.randrange(256), relay.draw.randrange(256), relay.draw.randrange(2, 255)]
+        self.socket.bind(("127." + ".".join(str(o) for o in octets), 0))
+
+
+class MovingRelay:
+    """Each client (each address and port that sends to .port) has an address of its own towards the server. While
+    .moving is set, all clients change theirs every `period` seconds; an address that was left carries answers for
+    `linger` seconds more (0: it is gone at once). Of the datagrams either way the share `loss` is lost; loss_up: of
+    those to the server, where that is another."""
+
+    def __init__(self, server_port, loss=0.05, loss_up=None, period=1.0, linger=0.0, seed=None):
+        self.server_address = ("127.0.0.1", server_port)
+        self.loss, self.loss_up = loss, loss if loss_up is None else loss_up
+        self.period, self.linger = period, linger
+        self.seed = secrets.randbits(32) if seed is None else seed
+        self.draw = random.Random(self.seed)
+        self.moving = False
+        self.turns = 0  # times that all clients changed their address
+        self.carried = self.lost = 0
+        self.to_left = 0  # answers that came to an address after it was left
+        self._next_turn = 0.0
+        self._outlets = {}  # client -> the outlet that it sends through
+        self._left = []
+        self._selector = selectors.DefaultSelector()
+        self.inlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.inlet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.inlet.setblocking(False)
+        self.inlet.bind(("127.0.0.1", 0))
+        self.port = self.inlet.getsockname()[1]
+        self._selector.register(self.inlet, selectors.EVENT_READ, None)
+        self._ending = False
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+        harness._living.append(self)
+
+    def kill(self):
+        self._ending = True
+        self._thread.join(5)
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()
+        self._selector.close()
+
+    def _carry(self):
+        while not self._ending:
+            for key, _ in self._selector.select(0.02):
+                if key.data is None:
+                    self._from_clients()
+                else:
+                    self._from_server(key.data)
+            now = time.monotonic()
+            if self.moving and now >= self._next_turn:
+                self._turn(now)
+            self._close_left(now)
+
+    def _is_lost(self, share):
+        self.carried += 1
+        if self.draw.random() >= share:
+            return False
+        self.lost += 1
+        return True
+
+    def _from_clients(self):
+        for _ in range(64):
+            try:
+                datagram, client = self.inlet.recvfrom(65536)
+            except OSError:
+                return
+            outlet = self._outlets.get(client)
+            if not outlet:
+                outlet = self._outlets[client] = _Outlet(self, client)
+                self._selector.register(outlet.socket, selectors.EVENT_READ, outlet)
+            if not self._is_lost(self.loss_up):
+                self._send(outlet.socket, datagram, self.server_address)
+
+    def _from_server(self, outlet):
+        for _ in range(64):
+            try:
+                datagram = outlet.socket.recv(65536)
+            except OSError:
+                return
+            if outlet.dies_at is not None:
+                self.to_left += 1
+            if not self._is_lost(self.loss):
+                self._send(self.inlet, datagram, outlet.client)
+
+    @staticmethod
+    def _send(through, datagram, to):
+        try:
+            through.sendto(datagram, to)
+        except OSError:
+            pass  # the receiver has ended, or its queue is full: one more that is lost
+
+    def _turn(self, now):
+        """The next datagram of each client comes from somewhere else."""
+        if self._next_turn:
+            self.turns += 1
+            for outlet in self._outlets.values():
+                outlet.dies_at = now + self.linger
+                self._left.append(outlet)
+            self._outlets.clear()
+        self._next_turn = now + self.period
+
+    def _close_left(self, now):
+        while self._left and self._left[0].dies_at <= now:
+            outlet = self._left.pop(0)
+            self._selector.unregister(outlet.socket)
+            outlet.socket.close()

@@ -20,13 +20,13 @@ SIZE = 100_000
 class CoapServer(Process):
     """coap-server without DTLS on a loopback port, with room for resources made by PUT."""
 
-    def __init__(self):
+    def __init__(self, resources=100):
         path = program("coap-server-notls", "coap-server-openssl", "coap-server")
         for _ in range(20):  # its port cannot be the kernel's choice: try until one is free
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-            super().__init__([path, "-A", "127.0.0.1", "-p", str(self.port), "-d", "100", "-v", "6"], name="coap-server")
+            super().__init__([path, "-A", "127.0.0.1", "-p", str(self.port), "-d", str(resources), "-v", "6"], name="coap-server")
             if self._answers():
                 return
             self.kill()
