@@ -349,6 +349,10 @@ bool dg_client_rebind(struct dg_client *client, dg_time now, uint32_t number)
     bool done = dg_link_reopen(client, number);
     if (done)
         tell_move(client, number);
+    // A new path shows a new ID (RFC 9853 9). Only a peer that has the check is asked for IDs: older ones may take the
+    // question for a mistake.
+    if (done && (slot->flags & DG_SLOT_HAS_RRC) != 0)
+        dg_engine_rebound(client->engine, now, client->links[number].ref);
     dg_client_leave(client);
     return done;
 }
