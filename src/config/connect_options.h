@@ -14,7 +14,7 @@
     TEXT(key, "key", "FILE", "the private key of --cert, or of --raw-public-key, PEM; mode 0600") \
     FLAG(raw_public_key, "raw-public-key", "show the public key of --key (RFC 7250) instead of a certificate") \
     TEXT(ca, "ca", "FILE", "CA certificates that the server's certificate must end in, PEM") \
-    TEXT(server_name, "server-name", "NAME", "name that the server's certificate must be for, and that is asked for; without it the HOST that is connected to, where there is a --ca") \
+    TEXT(server_name, "server-name", "NAME", "name that is asked for (SNI) and, with --ca, that the server's certificate must be for; without it the HOST that is connected to, where there is a --ca") \
     TEXT(pin, "pin", "sha256:HEX", "the SHA-256 of the server's public key (SubjectPublicKeyInfo), of a certificate or raw") \
     FLAG(insecure_no_verify, "insecure-no-verify", "whoever answers is taken for the server; never a default") \
     CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \

@@ -17,7 +17,7 @@
     CHOICE(client_auth, "client-auth", "required|insecure-none", 0, "insecure-none lets everybody in who asks; never a default") \
     CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
     NUMBER(workers, "workers", "N", 0, 0, 64, "threads that serve associations; 0: one for each processor") \
-    NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "associations at once; memory is used as they come") \
+    NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "room for at least so many associations at once; memory is used as they come") \
     NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
     NUMBER(handshakes_prefix_max, "handshakes-prefix-max", "N", 512, 1, 65536, "of these, from one IPv4 address or IPv6 /64") \
     NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 60, 1, 600, "from the valid cookie to the proof") \

@@ -135,6 +135,8 @@ int dg_dial_verify(int accepted, WOLFSSL_X509_STORE_CTX *store)
                                   "nothing to verify it by");
     // A chain is verified by the library where there is a CA; a pin alone is of the leaf's key, whoever signed it.
     // The library asks for the certificates above the leaf only where it has refused them.
+    if (by_ca && is_raw)
+        return refuse(dial, "the server showed a raw public key, which no CA vouches for");
     if (by_ca && !accepted)
         return refuse(dial, dg_chain_words(dg_chain_problem_of(store->error), true));
     if (store->error_depth != 0)

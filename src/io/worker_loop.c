@@ -271,6 +271,9 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     struct dg_handover *handover = (struct dg_handover *)(void *)message; // the buffer is aligned
     const struct dg_path path = handover->path;
     bool is_open = dg_engine_take_over(loop->engine, now, handover);
+    if (!is_open && loop->config.hooks.no_room != NULL) {
+        loop->config.hooks.no_room(loop->config.hooks.context, now, handover);
+    }
     dg_wipe(handover, sizeof *handover);
     size_t at = sizeof *handover;
     while (is_open && size - at >= sizeof(uint32_t)) {

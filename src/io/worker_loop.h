@@ -17,6 +17,8 @@ struct dg_worker_hooks {
     void *context;
     void (*opened)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    const struct dg_handover *handover);
+    // A proven client whom the table has no room for; what is in handover is gone after the return.
+    void (*no_room)(void *context, dg_time now, const struct dg_handover *handover);
     void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    struct dg_bytes identity, enum dg_counter reason);
     void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,

@@ -165,6 +165,22 @@ static void on_opened(void *context, dg_time now, struct dg_ref ref, const struc
     dg_report_connected(ref, handover);
 }
 
+static void on_no_room(void *context, dg_time now, const struct dg_handover *handover)
+{
+    static _Thread_local struct dg_report_limit limit; // each worker's
+    struct dg_handshake_failure failure = {
+        .counter = DG_COUNT_TABLE_FULL,
+        .reason = "proven, and no room for another association: raise --associations-max",
+        .identity_kind = handover->identity_kind,
+        .identity_size = handover->identity_size,
+        .alert_sent = 255,
+        .alert_received = 255,
+    };
+    (void)context;
+    memcpy(failure.identity, handover->identity, handover->identity_size);
+    dg_report_refused(&limit, now, &handover->path, &failure);
+}
+
 static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                       struct dg_bytes identity, enum dg_counter reason)
 {
@@ -274,6 +290,7 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
         .backend = {.context = server, .make = make_backend},
         .hooks = {.context = server,
                   .opened = on_opened,
+                  .no_room = on_no_room,
                   .closed = on_closed,
                   .moved = on_moved,
                   .authorise = on_authorise,

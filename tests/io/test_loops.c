@@ -37,6 +37,7 @@ struct dg_engine {
     _Atomic uint32_t live, taken_over, early, replaced, closed, generation;
     _Atomic uint64_t early_order; // first bytes of the early records, one after the other
     bool is_draining;
+    _Atomic bool is_full; // refuses hand-overs
 };
 static struct dg_engine *engines[WORKERS_MAX];
 
@@ -100,6 +101,9 @@ bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, co
 }
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover)
 {
+    if (engine->is_full) {
+        return false;
+    }
     engine->taken_over++;
     engine->live++;
     engine->hooks.opened(engine->hooks.context, now, (struct dg_ref){.id = 1}, NULL, handover);
@@ -219,7 +223,7 @@ struct server {
     struct dg_front_loop *front;
     struct dg_worker_loop *worker[WORKERS_MAX];
     struct dg_thread threads[1 + WORKERS_MAX];
-    _Atomic uint32_t opened, closed;
+    _Atomic uint32_t opened, closed, no_room;
     void *_Atomic replaced_gate;
 };
 
@@ -229,6 +233,13 @@ static void count_opened(void *context, dg_time now, struct dg_ref ref, const st
     (void)now, (void)ref, (void)slot, (void)handover;
     ((struct server *)context)->opened++;
 }
+static void count_no_room(void *context, dg_time now, const struct dg_handover *handover)
+{
+    struct server *server = context;
+    (void)now, (void)handover;
+    server->no_room++;
+}
+
 static void count_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                          struct dg_bytes identity, enum dg_counter reason)
 {
@@ -286,7 +297,7 @@ static struct server *server_start(const char *listen, uint32_t workers, bool wi
             .memory = &server->memory,
             .engine = dg_engine_config_default(),
             .backend = {.make = make_echo},
-            .hooks = {.context = server, .opened = count_opened, .closed = count_closed},
+            .hooks = {.context = server, .opened = count_opened, .no_room = count_no_room, .closed = count_closed},
             .counters = &server->counters[1 + i],
             .policy_generation = 1,
         };
@@ -455,6 +466,23 @@ DG_TEST(loops_unknown_datagram_is_shown_to_the_front_once)
 }
 
 // A connection ID of the worker that does not own the address: the one opens, the other replaces.
+// A proven client for whom there is no room is told of; what it sent early is not taken for an association's.
+DG_TEST(loops_hand_over_without_room_is_told)
+{
+    struct server *server = server_start("127.0.0.1:0", 1, true);
+    struct client client;
+    REQUIRE(client_open(&client, server));
+    engines[0]->is_full = true;
+    uint8_t data[DATAGRAM_SIZE] = {22};
+    client_say(&client, data, 1, MARK_HAND);
+    CHECK(wait_for(&server->no_room, 1));
+    CHECK_EQ(engines[0]->early, 0);
+    CHECK_EQ(server->opened, 0);
+    server_join(server, DG_STOP_GENTLY);
+    close(client.fd);
+    server_free(server);
+}
+
 DG_TEST(loops_hand_over_reaches_the_owner_of_the_shard)
 {
     struct server *server = server_start("127.0.0.1:0", 2, true);
@@ -534,6 +562,7 @@ int main(int argc, char **argv)
         DG_CASE(loops_without_filter_one_thread_of_each_kind),
         DG_CASE(loops_without_filter_forward_between_workers),
         DG_CASE(loops_unknown_datagram_is_shown_to_the_front_once),
+        DG_CASE(loops_hand_over_without_room_is_told),
         DG_CASE(loops_hand_over_reaches_the_owner_of_the_shard),
         DG_CASE(loops_obey_messages_and_gates_while_asleep),
     };
