@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# CoAP (RFC 7252) by hand, as little of it as tests need to ask and to observe over UDP
-# with a pace of their own. It knows no blocks and no security.
+# CoAP (RFC 7252) in plaintext: libcoap's server as a process, and as little of a client by
+# hand as tests need to ask and to observe with a pace of their own. The latter knows no
+# blocks; neither knows of security.
 
 import secrets
 import socket
@@ -9,7 +10,41 @@ import struct
 import threading
 import time
 
+from harness import Failed, Process, program
+
 ACK_TIMEOUT = 0.3  # of RFC 7252 4.8's 2 s: tests wait for many lost answers
+
+
+class CoapServer(Process):
+    """coap-server without DTLS on a loopback port, with room for resources made by PUT."""
+
+    def __init__(self, resources=100):
+        path = program("coap-server-notls", "coap-server-openssl", "coap-server")
+        for _ in range(20):  # its port cannot be the kernel's choice: try until one is free
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            super().__init__([path, "-A", "127.0.0.1", "-p", str(self.port), "-d", str(resources), "-v", "6"], name="coap-server")
+            if self._answers():
+                return
+            self.kill()
+        raise Failed(f"coap-server does not answer: {self.text()[-300:]}")
+
+    def _answers(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(0.1)
+            asker.connect(("127.0.0.1", self.port))
+            for _ in range(50):
+                try:
+                    asker.send(b"\x40\x01\x12\x34")  # GET /
+                    return bool(asker.recv(2048))
+                except TimeoutError:
+                    pass
+                except ConnectionRefusedError:
+                    time.sleep(0.02)
+                if not self.running():
+                    return False
+        return False
 
 
 def request(number, path, token=b"", observe=None, put=None):

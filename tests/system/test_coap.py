@@ -8,45 +8,12 @@
 
 import os
 import secrets
-import socket
-import time
 
 import harness
+from coap import CoapServer
 from harness import Credentials, Process, Server, case, check, check_equal, program, run
 
 SIZE = 100_000
-
-
-class CoapServer(Process):
-    """coap-server without DTLS on a loopback port, with room for resources made by PUT."""
-
-    def __init__(self, resources=100):
-        path = program("coap-server-notls", "coap-server-openssl", "coap-server")
-        for _ in range(20):  # its port cannot be the kernel's choice: try until one is free
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
-            super().__init__([path, "-A", "127.0.0.1", "-p", str(self.port), "-d", str(resources), "-v", "6"], name="coap-server")
-            if self._answers():
-                return
-            self.kill()
-        raise harness.Failed(f"coap-server does not answer: {self.text()[-300:]}")
-
-    def _answers(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-            asker.settimeout(0.1)
-            asker.connect(("127.0.0.1", self.port))
-            for _ in range(50):
-                try:
-                    asker.send(b"\x40\x01\x12\x34")  # GET /
-                    return bool(asker.recv(2048))
-                except TimeoutError:
-                    pass
-                except ConnectionRefusedError:
-                    time.sleep(0.02)
-                if not self.running():
-                    return False
-        return False
 
 
 class Gate:

@@ -6,7 +6,6 @@
 # on, 100 kB arrive each way, and nobody shakes hands twice.
 # ctest: timeout=900
 
-import os
 import re
 import secrets
 import selectors
@@ -15,10 +14,11 @@ import time
 
 import coap
 import harness
+from coap import CoapServer
 from harness import DTLSGATE, SANITIZED, Credentials, Process, Server, case, check, check_equal, program, run
 from relay import MovingRelay
-from test_coap import SIZE, CoapServer
 
+SIZE = 100_000
 TURNS = 12  # changes of address that an observation has to go through
 NAT_MEMORY = 20.0  # seconds for which an address that was left carries answers; RFC 4787 4.3 asks for 120 and more
 
@@ -110,8 +110,8 @@ class Journey:
         seen = {line for line in self.libcoap.lines if re.search(r"\d:\d\d:\d\d", line)}
         check(len(seen) >= TURNS, f"{self.name}: libcoap saw {len(seen)} notifications: {self.libcoap.text()[-300:]}")
         strangers = self._check_handshakes()
-        moved = count(self.server, "moved")
-        check(moved > 0, f"{self.name}: nobody moved")
+        moved = self.server.counter("paths_moved")  # of which not every one has a line: a log is bounded
+        check(moved > 0 and count(self.server, "moved") > 0, f"{self.name}: nobody moved")
         print(f"# {self.name}: 100 kB each way in {took:.0f} s, {self.repeated} begun again, {len(self.observer.notes)} and {len(seen)} notifications, "
               f"{self.relay.turns} changes of address, {moved} moves, {self.observer.registered} registrations, "
               f"{strangers} senders of others, {self.relay.lost + self.kind_relay.lost} of {self.relay.carried + self.kind_relay.carried} lost "
@@ -248,7 +248,7 @@ def crowd(version):
     took = time.monotonic() - began
     check_equal(count(here.server, "connected"), size, "handshakes")
     fewest = min(s.answered for s in here.senders)
-    moved = count(here.server, "moved")
+    moved = here.server.counter("paths_moved")
     check(fewest > 5, f"somebody had {fewest} answers only")
     check(moved >= 5 * size, f"{moved} moves of {size} clients in {here.relay.turns} changes of address")
     print(f"# DTLS {version}: {size} clients{' (fewer, under the sanitizers)' if SANITIZED else ''}: all connected and "
