@@ -214,6 +214,23 @@ static void step_seeds(void)
     SAVE_BYTES("sequence", "all", 0, 4, 0, 11, 22, 33, 44, 3, 6, 0, 11, 22, 33, 44, 3, 6, 0, 11, 22, 33, 44, 3, 6, 0, 11,
                22, 33, 44, 3, 6, 2, 1, 13, 1, 24, 1, 35, 1, 46, 1, 10, 21, 32, 43, 54, 3, 13, 8, 0, 0, 19, 1, 1);
 
+    // DATA 0, RRC 1, ACK 2, UPDATE 3, NEW_IDS 4, REQUEST_IDS 5, RAW 6, AGAIN 7, SERVER_SENDS 8, TIME 9; + 10 for each.
+    // First what is configured: 0x1c RRC for all, 2 without asking the old address, 1 strict, 0xe0 we are the client
+    SAVE_BYTES("rrc", "basic", 0x1e, 0, 0, 10, 0, 1, 40, 8, 10, 1, 1, 1, 8, 50, 10, 2, 60, 11, 2, 1, 18, 40, 0, 3, 9, 9, 15);
+    SAVE_BYTES("rrc", "enhanced", 0x1c, 0, 0, 10, 0, 1, 40, 9, 11, 1, 1, 1, 8, 50, 0, 2, 30, 1, 0, 1, 0, 2, 30, 1, 0, 2, 1,
+               2, 1, 8, 200);
+    SAVE_BYTES("rrc", "old-gone-12", 0x1c, 10, 0, 10, 10, 1, 40, 9, 10, 11, 1, 1, 18, 50, 10, 3, 9, 11, 0, 2, 11, 3, 1, 18, 9);
+    SAVE_BYTES("rrc", "probe", 0x00, 0, 1, 40, 8, 90, 8, 90, 2, 1, 0, 8, 90, 0, 1, 9, 0, 2, 80, 9, 10, 2, 2, 0, 0, 2, 3, 8, 70);
+    SAVE_BYTES("rrc", "probe-strict", 0x01, 0, 1, 40, 8, 90, 2, 0, 0, 2, 1, 0, 8, 90, 20, 2, 99, 9, 11, 22, 2, 0, 28, 70);
+    SAVE_BYTES("rrc", "foreseen", 0x0a, 2, 60, 11, 2, 1, 18, 40); // an ACK of what it is about to make us send
+    SAVE_BYTES("rrc", "newest", 0x00, 10, 1, 40, 18, 10, 18, 90, 10, 1, 40, 18, 90, 10, 6, 9, 10, 2, 9, 10, 2, 9, 18, 90);
+    SAVE_BYTES("rrc", "strangers", 0x1e, 0, 16, 9, 0, 1, 60, 7, 0x0a, 7, 1, 7, 2, 7, 5, 0, 3, 0, 9, 10, 30, 20, 0, 0, 9, 60, 1,
+               2, 1, 8, 90);
+    SAVE_BYTES("rrc", "ids", 0x1e, 4, 0, 3, 5, 0xc0, 0, 32, 9, 0, 33, 40, 1, 1, 1, 8, 9, 0, 34, 40, 1, 2, 1, 4, 2, 6, 8, 9);
+    SAVE_BYTES("rrc", "keys", 0x0c, 3, 0x40, 0, 1, 9, 23, 0, 20, 1, 40, 22, 1, 0, 20, 2, 60, 9, 11, 22, 2, 0, 28, 90, 9, 19);
+    SAVE_BYTES("rrc", "client", 0xfc, 0, 1, 9, 1, 1, 0, 1, 2, 4, 8, 1, 2, 3, 4, 5, 6, 7, 8, 11, 3, 0, 21, 1, 0, 8, 90, 6, 1,
+               27, 2, 0, 0, 6, 1, 21, 2, 2, 40, 0, 0, 9);
+
     // where | how << 3, place, value: part 2 and 3 slots, 4 wide, 5 and 6 flights, 0 header, 1 shard head
     SAVE_BYTES("attach", "whole", 0);
     SAVE_BYTES("attach", "slot", 7, 0, 4, 1, 0x0f, 0, 6, 4, 0x1a, 1, 200, 3);
