@@ -167,6 +167,16 @@ void dg_front_hold(struct dg_front *front, uint32_t place, const struct dg_recor
     entry->early[entry->early_count++] = buffer;
 }
 
+// A full handshake's proof comes one round trip after its first flight. Where a flight may have gone out twice, nobody
+// knows which one was answered (RFC 6298 3, Karn's rule): 0.
+static uint16_t round_trip_ms(const struct dg_front *front, dg_time now, const struct dg_handshake_entry *entry)
+{
+    dg_time elapsed = dg_time_since(now, entry->give_up_at - front->config.handshake_timeout);
+    if (elapsed >= DG_FRONT_FIRST_REPETITION)
+        return 0;
+    return elapsed < DG_MILLISECOND ? 1 : (uint16_t)(elapsed / DG_MILLISECOND);
+}
+
 // PROVEN to TAKEN: the result leaves the handshake, which is freed. False: it stays as it is, or is gone.
 static bool take(struct dg_front *front, dg_time now, uint32_t place)
 {
@@ -185,6 +195,7 @@ static bool take(struct dg_front *front, dg_time now, uint32_t place)
         return false;
     }
     handover->path = entry->path;
+    handover->rtt_ms = round_trip_ms(front, now, entry);
     front->ops->free(entry->handshake);
     entry->handshake = NULL;
     front->pending_used |= UINT64_C(1) << pending;

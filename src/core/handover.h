@@ -52,6 +52,7 @@ struct dg_handover {
     uint64_t handshake_rx_next;
     struct dg_replay handshake_rx_replay;
 
+    uint16_t rtt_ms;        // one round trip of the proven peer, at least 1; 0: not known
     uint64_t credential;    // digest of what proved the peer
     uint32_t expires_s;     // certificate's notAfter, CLOCK_REALTIME seconds; 0: none
     uint32_t policy_generation;

@@ -135,6 +135,7 @@ static void fill_plain_fields(struct dg_slot *slot, dg_time now, const struct dg
     slot->expires_s = handover->expires_s;
     slot->suite = handover->suite;
     slot->group = handover->group;
+    slot->rtt_ms = handover->rtt_ms;
 }
 
 // A keyset in a place of its own. Its numbers go on where the handshake stopped.

@@ -90,7 +90,7 @@ struct dg_slot {
     uint8_t identity[DG_SLOT_IDENTITY];
     uint32_t failures_second;       // seconds of `now` in which records did not open last, and how many then:
     uint16_t failures_in_second;    // paces forgeries (K7); its worker's
-    uint16_t rtt_ms;                // to the peer as last measured by a challenge, at least 1; 0: not yet (RFC 9853 5.5)
+    uint16_t rtt_ms;                // to the peer as last measured, by the handshake or a challenge; 0: not yet (RFC 9853 5.5)
     uint8_t spare[8];
 };
 _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");

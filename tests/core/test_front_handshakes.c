@@ -19,6 +19,26 @@ static struct toy_client client_of(bool is_13, bool with_cid, uint64_t seed)
     return client;
 }
 
+// RFC 9853 5.5: the round trip for the first check of an address is the handshake's, where no flight went out twice.
+DG_TEST(front_hands_over_the_round_trip)
+{
+    static const struct {
+        dg_time answer_after;
+        unsigned rtt_ms;
+    } cases[] = {{0, 1}, {40 * DG_MILLISECOND, 40}, {999 * DG_MILLISECOND, 999}, {DG_SECOND, 0}, {5 * DG_SECOND, 0}};
+    static struct rig rig;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        front_rig_init(&rig);
+        front_rig_open(&rig);
+        struct toy_client client = client_of(true, true, 1);
+        front_rig_begin(&rig, NOW, &client);
+        CHECK_EQ(front_rig_run(&rig, NOW + cases[i].answer_after, &client), TOY_DONE);
+        CHECK_EQ(rig.handed_over, 1);
+        CHECK_EQ(rig.handover.rtt_ms, cases[i].rtt_ms);
+        front_rig_close(&rig);
+    }
+}
+
 DG_TEST(front_hands_over_what_was_proven)
 {
     static struct rig rig;
@@ -498,6 +518,7 @@ DG_TEST(front_reports_why_a_handshake_failed)
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
+        DG_CASE(front_hands_over_the_round_trip),
         DG_CASE(front_hands_over_what_was_proven),
         DG_CASE(front_wipes_keys_that_it_handed_over),
         DG_CASE(front_without_cid_offers_none),
