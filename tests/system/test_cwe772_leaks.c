@@ -12,6 +12,8 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,9 +73,31 @@ static struct usage usage_now(void)
                           .mappings = mappings()};
 }
 
-// What may differ: nothing but the heap's and the thread library's own caches.
-static void check_back(const char *what, const struct usage *before, const struct usage *after)
+static bool is_back(const struct usage *before, const struct usage *after)
 {
+    bool back = after->descriptors == before->descriptors && after->threads == before->threads;
+#ifndef SANITIZED // its allocator does not say, and maps as it likes
+    back = back && after->mappings <= before->mappings + 8 && after->heap_bytes <= before->heap_bytes + HEAP_SLACK;
+#endif
+    return back;
+}
+
+// A thread that has just been told something (to use other credentials, to end) may still hold the old for a
+// moment. What leaked does not come back however long one waits.
+static struct usage settled_usage(const struct usage *before)
+{
+    struct usage now = usage_now();
+    for (int wait_ms = 0; wait_ms < 10000 && !is_back(before, &now); wait_ms += 10) {
+        poll(NULL, 0, 10);
+        now = usage_now();
+    }
+    return now;
+}
+
+// What may differ: nothing but the heap's and the thread library's own caches.
+static void check_back(const char *what, const struct usage *before)
+{
+    const struct usage settled = settled_usage(before), *after = &settled;
     CHECK_MSG(after->descriptors == before->descriptors, "%s: %u descriptors, %u before", what, after->descriptors,
               before->descriptors);
     CHECK_MSG(after->threads == before->threads, "%s: %u threads, %u before", what, after->threads, before->threads);
@@ -105,8 +129,7 @@ DG_TEST(ten_thousand_servers_leave_nothing_behind)
     struct usage before = usage_now();
     for (unsigned i = 0; i < SERVERS; i++)
         serve_once(&psk, i);
-    struct usage after = usage_now();
-    check_back("after the servers", &before, &after);
+    check_back("after the servers", &before);
     live_psk_remove(&psk);
 }
 
@@ -134,8 +157,7 @@ DG_TEST(servers_that_never_start_or_are_refused_leave_nothing_behind)
         dtlsgate_server_free(server);
         dtlsgate_options_free(options);
     }
-    struct usage after = usage_now();
-    check_back("after the refusals", &before, &after);
+    check_back("after the refusals", &before);
     live_psk_remove(&psk);
 }
 
@@ -146,7 +168,7 @@ DG_TEST(reloads_leave_nothing_behind)
     live_psk_make(&psk);
     dtlsgate_server *server = live_server_start(&psk);
     for (unsigned i = 0; i < 3000; i++) {
-        const struct live_visit visit = {.version = i & 1 ? 13 : 12, .echoes = 1};
+        const struct live_visit visit = {.version = i % 100 ? 13 : 12, .echoes = 1};
         char error[DTLSGATE_ERROR_SIZE];
         if (i == 1000)
             before = usage_now();
@@ -154,8 +176,7 @@ DG_TEST(reloads_leave_nothing_behind)
         if (i % 50 == 0)
             CHECK(live_server_visit(server, &psk, &visit));
     }
-    struct usage after = usage_now();
-    check_back("after the reloads", &before, &after);
+    check_back("after the reloads", &before);
     dtlsgate_server_free(server);
     live_psk_remove(&psk);
 }
@@ -172,8 +193,7 @@ DG_TEST(real_associations_opened_and_closed_leave_nothing_behind)
             before = usage_now();
         CHECK(live_server_visit(server, &psk, &visit));
     }
-    struct usage after = usage_now();
-    check_back("after the associations", &before, &after);
+    check_back("after the associations", &before);
     CHECK_EQ(dtlsgate_server_counter(server, "associations_opened"), REAL_ASSOCIATIONS + 100);
     dtlsgate_server_free(server);
     live_psk_remove(&psk);
@@ -219,8 +239,7 @@ DG_TEST(hundred_thousand_associations_leave_nothing_behind)
         dg_front_advance(rig.front, server.now);
     }
     fake_server_run(&server, 120 * DG_SECOND); // the vanished ones idle out
-    struct usage after = usage_now();
-    check_back("after the associations", &before, &after);
+    check_back("after the associations", &before);
     CHECK_EQ(dg_engine_live(server.engine), 0);
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.gate.live, 0);
