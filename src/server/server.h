@@ -7,6 +7,7 @@
 #include "base/attributes.h"
 #include "config/options.h"
 #include "dtlsgate/dtlsgate.h"
+#include "io/inheritance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,16 +19,33 @@ struct dg_server;
 // the backend "callback". NULL: error says why and what to do; nothing is left behind.
 struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
                                 void *context, char *error, size_t error_size);
+// The same, going on with what another process left behind: its memory file and its sockets, by their names. Every
+// descriptor of the list is the server's from then on, also where this fails: what it has no use for it closes.
+// Without a "memory" in the list, as dg_server_new. A memory file that another build laid out or that another process
+// still owns is refused: error says what differs and what to do. Its shape stays: another associations-max takes
+// effect with a new file, which the log says. Credentials are read here, the gate is made in dg_server_start, when the
+// workers serve already.
+struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
+                                     void *context, const struct dg_inheritance *inherited, char *error,
+                                     size_t error_size);
+// What the next process must be given, from dg_server_new on: the same list until dg_server_free, but for what a new
+// start adds or retires. The descriptors stay the server's. Returns how many there are; items holds
+// DG_INHERITANCE_MAX. Whoever keeps copies for another process lets go of copies that are in the list no longer.
+size_t dg_server_keep(const struct dg_server *server, struct dg_inherited *items);
 // Starts the threads, once. False: error says why; the server can only be freed.
 DG_MUST_USE bool dg_server_start(struct dg_server *server, char *error, size_t error_size);
 // Reads the credential files again and swaps them in whole. False: error says why; nothing has changed.
 DG_MUST_USE bool dg_server_reload(struct dg_server *server, char *error, size_t error_size);
 // close_notify to every client, then the threads end; after wait_ms they end in any case.
 void dg_server_stop(struct dg_server *server, unsigned wait_ms);
+// Ends the threads and leaves every association as it is for the next process: handshakes under way get wait_ms to
+// end, what waits to be sent goes out, then the memory is unmapped and no longer owned. What comes from then on waits
+// in the sockets, which stay open until dg_server_free. The server can only be freed afterwards.
+void dg_server_hand_over(struct dg_server *server, unsigned wait_ms);
 void dg_server_free(struct dg_server *server); // stops where that was not done; NULL is fine
 
 uint16_t dg_server_port(const struct dg_server *server, size_t listener);
-size_t dg_server_associations(const struct dg_server *server);
+size_t dg_server_associations(const struct dg_server *server); // live now, also those of the process before
 uint64_t dg_server_counter(const struct dg_server *server, const char *name);
 void dg_server_report_counters(const struct dg_server *server); // to the log
 
