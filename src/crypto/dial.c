@@ -16,40 +16,6 @@
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
 #define ALERT_GRACE (2 * DG_SECOND)           // until an unprotected alert is believed: a repetition and its answer
 
-// --- the library's I/O --------------------------------------------------------
-
-// Always takes everything: what the library kept for later would go out under a number that is ours by then.
-static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
-{
-    (void)ssl;
-    struct dg_dial *dial = context;
-    if (dial->silent)
-        DG_BUG("the TLS library sent after the take-over");
-    if (size <= 0)
-        return size;
-    dg_tap_sent(&dial->tap, (const uint8_t *)bytes, (size_t)size);
-    const struct dg_output *output = dial->output;
-    uint8_t *room = output != NULL ? output->reserve(output->context, (size_t)size) : NULL;
-    if (room != NULL) {
-        memcpy(room, bytes, (size_t)size);
-        output->commit(output->context, &dial->path, (size_t)size);
-    }
-    dial->sent++;
-    return size; // without room it is a lost datagram, which the timer repeats
-}
-
-static int on_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
-{
-    struct dg_dial *dial = context;
-    size_t size = dial->record_size;
-    dial->record_size = 0; // once
-    (void)wolfSSL_dtls_set_mtu(ssl, dial->dialer->config.datagram_max);
-    if (size == 0 || capacity <= 0 || size > (size_t)capacity)
-        return WOLFSSL_CBIO_ERR_WANT_READ;
-    memcpy(buffer, dial->record, size);
-    return (int)size;
-}
-
 // --- running ------------------------------------------------------------------
 
 static enum dg_dial_step step_of(const struct dg_dial *dial)
@@ -77,7 +43,7 @@ static void finish(struct dg_dial *dial)
 static void connected(struct dg_dial *dial)
 {
     bool is_13 = wolfSSL_version(dial->ssl) == DTLS1_3_VERSION;
-    if (!is_13 || !dial->dialer->config.resume || dial->tap.peer_ticket_seen) {
+    if (!is_13 || !dial->dialer->config.resume || dial->io.tap.peer_ticket_seen) {
         finish(dial);
         return;
     }
@@ -86,20 +52,14 @@ static void connected(struct dg_dial *dial)
     dial->deadline = dial->now + TICKET_WAIT;
 }
 
-static void set_deadline(struct dg_dial *dial)
-{
-    dg_time timeout = (dg_time)wolfSSL_dtls_get_current_timeout(dial->ssl) * DG_SECOND;
-    if (wolfSSL_dtls13_use_quick_timeout(dial->ssl))
-        timeout /= 4;
-    dial->deadline = dial->now + timeout;
-}
+static void set_deadline(struct dg_dial *dial) { dial->deadline = dial->now + dg_library_io_timeout(&dial->io); }
 
 static bool is_waiting(int error) { return error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE; }
 
 // Runs the library's state machine over what dial->record holds. True: it has connected.
 static bool run(struct dg_dial *dial)
 {
-    size_t sent_before = dial->sent;
+    size_t sent_before = dial->io.sent;
     int result = wolfSSL_connect(dial->ssl);
     if (result == WOLFSSL_SUCCESS)
         return true;
@@ -107,7 +67,7 @@ static bool run(struct dg_dial *dial)
     if (!is_waiting(error)) {
         dg_dial_reason_from_library(dial, error);
         fail(dial);
-    } else if (dial->sent != sent_before || dial->deadline == 0) {
+    } else if (dial->io.sent != sent_before || dial->deadline == 0) {
         set_deadline(dial);
         dial->alert_deadline = DG_NEVER; // the server goes on: the alert was not its
     }
@@ -121,29 +81,25 @@ static void take_ticket(struct dg_dial *dial)
     int result = wolfSSL_read(dial->ssl, nothing, sizeof nothing);
     int error = wolfSSL_get_error(dial->ssl, result);
     if (result <= 0 && !is_waiting(error))
-        dial->tap.broken = true; // an object in an unknown state is not taken over
+        dial->io.tap.broken = true; // an object in an unknown state is not taken over
 }
 
 static void give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output)
 {
-    if (size > dial->dialer->config.datagram_max && size <= RECORD_MAX)
-        (void)wolfSSL_dtls_set_mtu(dial->ssl, (unsigned short)size);
-    dial->output = output;
-    dial->record = record;
-    dial->record_size = size;
+    if (size <= RECORD_MAX)
+        dg_library_io_make_room(&dial->io, size);
+    dg_library_io_open(&dial->io, record, size, output);
     bool is_connected = false;
     if (dial->state == DIAL_CONNECTING)
         is_connected = run(dial);
     else
         take_ticket(dial);
-    dg_tap_received(&dial->tap, record, size);
+    dg_tap_received(&dial->io.tap, record, size);
     if (is_connected)
         connected(dial);
-    else if (dial->state == DIAL_AWAITS_TICKET && (dial->tap.peer_ticket_seen || dial->tap.broken))
+    else if (dial->state == DIAL_AWAITS_TICKET && (dial->io.tap.peer_ticket_seen || dial->io.tap.broken))
         finish(dial);
-    dial->output = NULL;
-    dial->record = NULL;
-    dial->record_size = 0;
+    dg_library_io_close(&dial->io);
 }
 
 // --- what is given ------------------------------------------------------------
@@ -153,15 +109,10 @@ static void give(struct dg_dial *dial, const uint8_t *record, size_t size, const
 // moment after it, it is believed. False: any other record.
 static bool is_plain_alert(struct dg_dial *dial, const uint8_t *record, size_t size)
 {
-    struct dg_reader reader = dg_reader_of(record, size);
-    uint8_t type = dg_read_u8(&reader);
-    (void)dg_read_u16(&reader);
-    uint16_t epoch = dg_read_u16(&reader);
-    (void)dg_read_u48(&reader);
-    struct dg_bytes body = dg_read_block16(&reader);
-    if (type != DG_CONTENT_ALERT || epoch != 0)
+    struct dg_bytes body;
+    if (!dg_library_io_is_plain_alert(record, size, &body))
         return false;
-    if (reader.failed || body.size != 2 || body.data[0] != DG_ALERT_LEVEL_FATAL || dial->plain_alert >= 0 ||
+    if (body.size != 2 || body.data[0] != DG_ALERT_LEVEL_FATAL || dial->plain_alert >= 0 ||
         dial->state != DIAL_CONNECTING)
         return true;
     dial->plain_alert = body.data[1];
@@ -176,7 +127,7 @@ enum fate { FATE_GIVE, FATE_LEAVE, FATE_END }; // END: it is the engine's, and s
 // it, and a KeyUpdate would change the keys under our feet.
 static enum fate fate_of(struct dg_dial *dial, const uint8_t *record, size_t size)
 {
-    struct dg_tap_look look = dg_tap_peek(&dial->tap, record, size);
+    struct dg_tap_look look = dg_tap_peek(&dial->io.tap, record, size);
     bool is_connecting = dial->state == DIAL_CONNECTING;
     if (!look.is_unified) {
         bool is_data = look.epoch != 0 && (record[0] == DG_CONTENT_APPLICATION_DATA ||
@@ -238,9 +189,9 @@ static enum dg_dial_step advance(struct dg_dial *dial, dg_time now, const struct
         fail(dial);
         return step_of(dial);
     }
-    dial->output = output;
+    dg_library_io_open(&dial->io, NULL, 0, output);
     int result = wolfSSL_dtls_got_timeout(dial->ssl);
-    dial->output = NULL;
+    dg_library_io_close(&dial->io);
     if (result == WOLFSSL_SUCCESS) {
         set_deadline(dial);
         return step_of(dial);
@@ -260,7 +211,7 @@ static void dial_free(struct dg_dial *dial)
 {
     if (dial == NULL)
         return;
-    dial->silent = true;
+    dial->io.silent = true;
     wolfSSL_free(dial->ssl);
     dg_wipe(dial, sizeof *dial);
     free(dial);
@@ -272,17 +223,12 @@ static bool set_up(struct dg_dial *dial)
     const struct dg_dialer_config *config = &dialer->config;
     WOLFSSL *ssl = dial->ssl;
     union dg_canonical_address address;
-    socklen_t address_size = dg_cookie_address(&dial->path.peer, &address);
-    wolfSSL_SSLSetIOSend(ssl, on_send);
-    wolfSSL_SSLSetIORecv(ssl, on_receive);
-    wolfSSL_SetIOReadCtx(ssl, dial);
-    wolfSSL_SetIOWriteCtx(ssl, dial);
+    socklen_t address_size = dg_cookie_address(&dial->io.path.peer, &address);
     wolfSSL_SetCertCbCtx(ssl, dial);
-    wolfSSL_dtls_set_using_nonblock(ssl, 1);
-    if (wolfSSL_dtls_set_peer(ssl, &address, (unsigned)address_size) != WOLFSSL_SUCCESS ||
+    if (!dg_library_io_begin(&dial->io, dial, ssl, true) ||
+        wolfSSL_dtls_set_peer(ssl, &address, (unsigned)address_size) != WOLFSSL_SUCCESS ||
         wolfSSL_dtls_set_mtu(ssl, config->datagram_max) != WOLFSSL_SUCCESS ||
         wolfSSL_SetHsDoneCb(ssl, dg_dial_on_done, dial) != WOLFSSL_SUCCESS ||
-        wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &dial->tap) != WOLFSSL_SUCCESS ||
         wolfSSL_dtls_set_timeout_init(ssl, (int)config->retransmit_seconds) != WOLFSSL_SUCCESS)
         return false;
     if (config->resume && wolfSSL_set_SessionTicket_cb(ssl, dg_dial_on_ticket12, dial) != WOLFSSL_SUCCESS)
@@ -308,7 +254,8 @@ static struct dg_dial *start(void *context, dg_time now, const struct dg_path *p
     if (dial == NULL)
         return NULL;
     dial->dialer = context;
-    dial->path = *path;
+    dial->io.path = *path;
+    dial->io.datagram_max = dial->dialer->config.datagram_max;
     memcpy(dial->cid, cid, DG_CID_SIZE);
     dial->plain_alert = dial->alert_received = -1;
     dial->started_at = dial->now = now;
@@ -318,27 +265,26 @@ static struct dg_dial *start(void *context, dg_time now, const struct dg_path *p
         free(dial);
         return NULL;
     }
-    dg_tap_begin(&dial->tap, dial->ssl, true);
     if (!set_up(dial)) {
         dial_free(dial);
         return NULL;
     }
     dg_dial_tell_hello(dial);
-    dial->output = output;
+    dg_library_io_open(&dial->io, NULL, 0, output);
     (void)run(dial);
-    dial->output = NULL;
+    dg_library_io_close(&dial->io);
     return dial;
 }
 
 static bool take(struct dg_dial *dial, struct dg_handover *ret)
 {
-    if (dial->state != DIAL_DONE || dial->silent) {
+    if (dial->state != DIAL_DONE || dial->io.silent) {
         memset(ret, 0, sizeof *ret);
         return false;
     }
-    dial->silent = true;
+    dial->io.silent = true;
     const struct dg_takeover_of of = {
-        .tap = &dial->tap,
+        .tap = &dial->io.tap,
         .cid = dial->cid,
         .proof = &dial->proof,
         .may_be_nobody = dial->dialer->config.insecure_no_verify,
@@ -348,7 +294,7 @@ static bool take(struct dg_dial *dial, struct dg_handover *ret)
         dg_dial_set_reason(dial, "the watched records did not open with the extracted keys");
         return false;
     }
-    ret->path = dial->path;
+    ret->path = dial->io.path;
     return true;
 }
 

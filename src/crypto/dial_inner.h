@@ -26,18 +26,12 @@ struct dg_dialer {
 struct dg_dial {
     struct dg_dialer *dialer;
     WOLFSSL *ssl;
-    struct dg_path path;
+    struct dg_library_io io;
     uint8_t cid[DG_CID_SIZE];
     enum { DIAL_CONNECTING, DIAL_AWAITS_TICKET, DIAL_DONE, DIAL_FAILED } state;
-    bool silent; // nothing may be sent any more
     bool offers_session;
     struct dg_proof offered_proof; // who the server was in that session: other handshakes change the dialer's
     bool ticket12_seen;
-    // during one call only
-    const struct dg_output *output;
-    const uint8_t *record;
-    size_t record_size;
-    size_t sent; // datagrams
 
     dg_time started_at, now;
     dg_time deadline;       // retransmission, or the end of waiting for a ticket
@@ -48,7 +42,6 @@ struct dg_dial {
     bool certificate_seen;
     struct dg_proof certificate; // what the verify call-back accepted
     struct dg_proof proof;
-    struct dg_tap tap;
     const char *reason;    // static text, NULL: none
     int alert_received;    // description, -1: none
 

@@ -49,7 +49,7 @@ void dg_dial_keep_session(struct dg_dial *dial)
     struct dg_dialer *dialer = dial->dialer;
     if (!dialer->config.resume)
         return;
-    if (!dial->tap.peer_ticket_seen && !dial->ticket12_seen) {
+    if (!dial->io.tap.peer_ticket_seen && !dial->ticket12_seen) {
         // No new one: the old one stays where it was good, and a server that would not have it is not asked again.
         if (dial->offers_session && wolfSSL_session_reused(dial->ssl) != 1)
             dg_dial_drop_session(dialer);

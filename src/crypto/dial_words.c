@@ -113,10 +113,10 @@ static const char *waiting_for(const struct dg_dial *dial)
     if (!dial->heard_hello)
         return "the server does not answer";
     // A wrong PSK in DTLS 1.2 has no failure of its own: what does not open is dropped (RFC 6347 4.1.2.7).
-    if (dial->tap.finished.size > 0 && dial->dialer->psk != NULL && !dial->certificate_seen)
+    if (dial->io.tap.finished.size > 0 && dial->dialer->psk != NULL && !dial->certificate_seen)
         return "the server does not answer our Finished: most likely it has another pre-shared key for this identity, "
                "or does not know it";
-    if (dial->tap.finished.size > 0)
+    if (dial->io.tap.finished.size > 0)
         return "the server does not answer our Finished";
     return "the server stopped answering in the middle of the handshake";
 }

@@ -203,7 +203,7 @@ static unsigned on_psk12(WOLFSSL *ssl, const char *hint, char *identity, unsigne
                          unsigned key_max)
 {
     (void)hint; // RFC 4279 5.2: ours is configured
-    const struct dg_dial *dial = wolfSSL_GetIOReadCtx(ssl);
+    const struct dg_dial *dial = dg_library_io_owner(ssl);
     return dial == NULL ? 0 : give_psk(dial->dialer, identity, identity_max, key, key_max);
 }
 
@@ -285,6 +285,7 @@ static bool build(struct dg_dialer *dialer, const struct dg_dialer_config *confi
     dialer->context = wolfSSL_CTX_new(method_of(config));
     if (dialer->context == NULL)
         return complain(error, error_size, "out of memory");
+    dg_library_io_install(dialer->context);
     const struct dg_trust_source from = {
         .credentials = dialer->credentials, .context = dialer->context, .is_client = true};
     if (!dg_trust_load(&dialer->trust, &from, error, error_size))

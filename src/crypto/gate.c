@@ -85,8 +85,7 @@ static bool build(struct dg_gate *gate, char *error, size_t error_size)
     gate->context = wolfSSL_CTX_new(wolfDTLS_server_method());
     if (gate->context == NULL)
         return complain(error, error_size, "out of memory");
-    wolfSSL_CTX_SetIOSend(gate->context, dg_handshake_send);
-    wolfSSL_CTX_SetIORecv(gate->context, dg_handshake_receive);
+    dg_library_io_install(gate->context);
     const struct dg_trust_source from = {.credentials = gate->credentials, .context = gate->context};
     if (!dg_trust_load(&gate->trust, &from, error, error_size) || !set_protocol(gate, error, error_size))
         return false;

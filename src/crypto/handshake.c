@@ -15,41 +15,6 @@
 
 #define RECORD_MAX 4096 // bytes of one record of a client's flight; larger ones are dropped
 
-// --- the library's I/O --------------------------------------------------------
-
-// Always takes everything: what the library kept for later would go out under a number that is ours by then.
-int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context)
-{
-    (void)ssl;
-    struct dg_handshake *handshake = context;
-    if (handshake->silent)
-        DG_BUG("the TLS library sent after the take-over");
-    if (size <= 0)
-        return size;
-    dg_tap_sent(&handshake->tap, (const uint8_t *)bytes, (size_t)size);
-    const struct dg_output *output = handshake->output;
-    uint8_t *room = output != NULL ? output->reserve(output->context, (size_t)size) : NULL;
-    if (room != NULL) {
-        memcpy(room, bytes, (size_t)size);
-        output->commit(output->context, &handshake->path, (size_t)size);
-        handshake->sent++;
-    }
-    return size; // without room it is a lost datagram, which the timer repeats
-}
-
-int dg_handshake_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
-{
-    struct dg_handshake *handshake = context;
-    size_t size = handshake->record_size;
-    handshake->record_size = 0; // once
-    if (handshake->started)
-        (void)wolfSSL_dtls_set_mtu(ssl, handshake->gate->config.datagram_max);
-    if (size == 0 || capacity <= 0 || size > (size_t)capacity)
-        return WOLFSSL_CBIO_ERR_WANT_READ;
-    memcpy(buffer, handshake->record, size);
-    return (int)size;
-}
-
 // RFC 8446's and RFC 5246's proof is complete here and the identity still there: in DTLS 1.3 the library
 // forgets it right after. A handshake that proved nobody ends.
 int dg_handshake_on_done(WOLFSSL *ssl, void *context)
@@ -67,10 +32,7 @@ int dg_handshake_on_done(WOLFSSL *ssl, void *context)
 
 static void set_deadline(struct dg_handshake *handshake, dg_time now)
 {
-    dg_time timeout = (dg_time)wolfSSL_dtls_get_current_timeout(handshake->ssl) * DG_SECOND;
-    if (wolfSSL_dtls13_use_quick_timeout(handshake->ssl))
-        timeout /= 4;
-    handshake->deadline = now + timeout;
+    handshake->deadline = now + dg_library_io_timeout(&handshake->io);
 }
 
 static enum dg_handshake_step failed(struct dg_handshake *handshake, int error)
@@ -83,7 +45,7 @@ static enum dg_handshake_step failed(struct dg_handshake *handshake, int error)
 
 enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time now)
 {
-    size_t sent_before = handshake->sent;
+    size_t sent_before = handshake->io.sent;
     int result = wolfSSL_accept(handshake->ssl);
     if (result == WOLFSSL_SUCCESS) {
         handshake->done = true;
@@ -93,7 +55,7 @@ enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time 
     int error = wolfSSL_get_error(handshake->ssl, result);
     if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
         return failed(handshake, error);
-    if (handshake->sent != sent_before || handshake->deadline == 0)
+    if (handshake->io.sent != sent_before || handshake->deadline == 0)
         set_deadline(handshake, now);
     return DG_STEP_GOES_ON;
 }
@@ -107,15 +69,10 @@ static enum dg_handshake_step step_of(const struct dg_handshake *handshake)
 // remembered for why() should the client not go on. Returns false for any other record.
 static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record, size_t size)
 {
-    struct dg_reader reader = dg_reader_of(record, size);
-    uint8_t type = dg_read_u8(&reader);
-    (void)dg_read_u16(&reader);
-    uint16_t epoch = dg_read_u16(&reader);
-    (void)dg_read_u48(&reader);
-    struct dg_bytes body = dg_read_block16(&reader);
-    if (type != DG_CONTENT_ALERT || epoch != 0)
+    struct dg_bytes body;
+    if (!dg_library_io_is_plain_alert(record, size, &body))
         return false;
-    if (!reader.failed && body.size == 2 && handshake->plain_alert < 0)
+    if (body.size == 2 && handshake->plain_alert < 0)
         handshake->plain_alert = body.data[1];
     return true;
 }
@@ -125,18 +82,12 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
 {
     if (handshake->done || handshake->failed || is_plain_alert(handshake, record, size))
         return step_of(handshake);
-    // The library takes records a little above its MTU only. A client may send larger ones than we do: room is
-    // made for this record, and our own size is back before anything is sent.
-    if (size > handshake->gate->config.datagram_max && size <= RECORD_MAX)
-        (void)wolfSSL_dtls_set_mtu(handshake->ssl, (unsigned short)size);
-    handshake->output = output;
-    handshake->record = record;
-    handshake->record_size = size;
+    if (size <= RECORD_MAX)
+        dg_library_io_make_room(&handshake->io, size);
+    dg_library_io_open(&handshake->io, record, size, output);
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
-    dg_tap_received(&handshake->tap, record, size);
-    handshake->output = NULL;
-    handshake->record = NULL;
-    handshake->record_size = 0;
+    dg_tap_received(&handshake->io.tap, record, size);
+    dg_library_io_close(&handshake->io);
     return step;
 }
 
@@ -150,9 +101,9 @@ static enum dg_handshake_step advance(struct dg_handshake *handshake, dg_time no
 {
     if (handshake->done || handshake->failed || now < handshake->deadline)
         return step_of(handshake);
-    handshake->output = output;
+    dg_library_io_open(&handshake->io, NULL, 0, output);
     int result = wolfSSL_dtls_got_timeout(handshake->ssl);
-    handshake->output = NULL;
+    dg_library_io_close(&handshake->io);
     if (result != WOLFSSL_SUCCESS) {
         int error = wolfSSL_get_error(handshake->ssl, result);
         if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
@@ -170,7 +121,7 @@ static void why(const struct dg_handshake *handshake, struct dg_handshake_failur
     *ret = handshake->failure;
     bool is_psk = handshake->claim.known && handshake->claim.kind == DG_IDENTITY_PSK;
     bool gave_up = ret->reason == NULL || ret->counter == DG_COUNT_HANDSHAKES_EXPIRED;
-    if (gave_up && is_psk && handshake->tap.unopened > 0) {
+    if (gave_up && is_psk && handshake->io.tap.unopened > 0) {
         ret->counter = handshake->claim_is_known ? DG_COUNT_FAIL_WRONG_KEY : DG_COUNT_FAIL_UNKNOWN_IDENTITY;
         ret->reason = handshake->claim_is_known ? "wrong key for this identity" : "unknown identity";
     } else if (gave_up && handshake->plain_alert >= 0) {
@@ -199,9 +150,9 @@ static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
         memset(ret, 0, sizeof *ret);
         return false;
     }
-    handshake->silent = true;
+    handshake->io.silent = true;
     const struct dg_takeover_of of = {
-        .tap = &handshake->tap,
+        .tap = &handshake->io.tap,
         .cid = handshake->cid,
         .proof = &handshake->proof,
         .may_be_nobody = !handshake->gate->config.authenticate_clients,
@@ -219,7 +170,7 @@ void dg_handshake_free(struct dg_handshake *handshake)
     if (handshake == NULL)
         return;
     struct dg_gate *gate = handshake->started ? handshake->gate : NULL;
-    handshake->silent = true;
+    handshake->io.silent = true;
     wolfSSL_free(handshake->ssl);
     dg_wipe(handshake, sizeof *handshake);
     free(handshake);

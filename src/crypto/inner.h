@@ -8,9 +8,9 @@
 #include <wolfssl/options.h>
 
 #include "crypto/gate.h"
+#include "crypto/library_io.h"
 #include "crypto/peek.h"
 #include "crypto/suites.h"
-#include "crypto/tap.h"
 
 #include <wolfssl/ssl.h>
 
@@ -64,16 +64,10 @@ struct dg_gate {
 struct dg_handshake {
     struct dg_gate *gate;
     WOLFSSL *ssl;
-    struct dg_path path;
+    struct dg_library_io io;
     bool started;  // has a cookie: counts as a user of the gate
     bool done;
     bool failed;
-    bool silent;   // nothing may be sent any more
-    // during one call only
-    const struct dg_output *output;
-    const uint8_t *record;
-    size_t record_size;
-    size_t sent;   // datagrams
 
     dg_time now;
     dg_time deadline;
@@ -88,7 +82,6 @@ struct dg_handshake {
     struct dg_proof claim;       // what the peer says it is, unproven
     bool claim_is_known;         // the claimed PSK identity is in the snapshot
     struct dg_proof proof;       // the result
-    struct dg_tap tap;
     struct dg_handshake_failure failure;
     int plain_alert;             // description of the first unprotected alert, -1: none; only for why()
 };
@@ -111,10 +104,8 @@ enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg
 
 // handshake.c
 void dg_handshake_free(struct dg_handshake *handshake);
-// Runs the library's state machine over what handshake->record holds.
+// Runs the library's state machine over what its io holds.
 enum dg_handshake_step dg_handshake_run(struct dg_handshake *handshake, dg_time now);
-int dg_handshake_send(WOLFSSL *ssl, char *bytes, int size, void *context);
-int dg_handshake_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context);
 int dg_handshake_on_done(WOLFSSL *ssl, void *context);
 
 // failure.c

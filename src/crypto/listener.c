@@ -52,15 +52,11 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
         return NULL;
     }
     WOLFSSL *ssl = handshake->ssl;
-    dg_tap_begin(&handshake->tap, ssl, false);
-    wolfSSL_SetIOReadCtx(ssl, handshake);
-    wolfSSL_SetIOWriteCtx(ssl, handshake);
     wolfSSL_SetCertCbCtx(ssl, handshake);
-    wolfSSL_dtls_set_using_nonblock(ssl, 1);
-    bool done = wolfSSL_dtls_set_mtu(ssl, HELLO_RECORD_MAX) == WOLFSSL_SUCCESS &&
+    bool done = dg_library_io_begin(&handshake->io, handshake, ssl, false) &&
+                wolfSSL_dtls_set_mtu(ssl, HELLO_RECORD_MAX) == WOLFSSL_SUCCESS &&
                 wolfDTLS_SetChGoodCb(ssl, on_good_hello, handshake) == WOLFSSL_SUCCESS &&
                 wolfSSL_SetHsDoneCb(ssl, dg_handshake_on_done, handshake) == WOLFSSL_SUCCESS &&
-                wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &handshake->tap) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_set_timeout_init(ssl, (int)gate->config.retransmit_seconds) == WOLFSSL_SUCCESS;
     if (done)
         return handshake;
@@ -71,7 +67,7 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
 // Everything that the hello before left behind.
 static void reset(struct dg_handshake *handshake)
 {
-    handshake->sent = 0;
+    handshake->io.queued = 0;
     handshake->ticket_seen = false;
     dg_wipe(&handshake->ticket, sizeof handshake->ticket);
     memset(&handshake->certificate, 0, sizeof handshake->certificate);
@@ -80,7 +76,7 @@ static void reset(struct dg_handshake *handshake)
     memset(&handshake->failure, 0, sizeof handshake->failure);
     handshake->claim_is_known = false;
     handshake->plain_alert = -1;
-    dg_tap_begin(&handshake->tap, handshake->ssl, false);
+    dg_tap_begin(&handshake->io.tap, handshake->ssl, false);
 }
 
 static bool parse(const uint8_t *record, size_t size, struct dg_hello *ret)
@@ -120,6 +116,7 @@ static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
 {
     struct dg_handshake *handshake = gate->listener;
     handshake->started = true;
+    handshake->io.datagram_max = gate->config.datagram_max;
     (void)dg_gate_get(gate);
     (void)replace(gate); // without memory the next hello tries again
     handshake->now = now;
@@ -128,7 +125,7 @@ static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
 
 static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
 {
-    return handshake->sent > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
+    return handshake->io.queued > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
 }
 
 enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
@@ -145,15 +142,13 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     int match = dg_cookie_match(gate, path, &hello);
     reset(handshake);
     dg_peek_hello(&hello, gate->credentials, &handshake->peek);
-    handshake->path = *path;
+    handshake->io.path = *path;
     handshake->offers_cid = cid != NULL;
     if (cid != NULL)
         memcpy(handshake->cid, cid, DG_CID_SIZE);
     if (!set_peer(handshake, path, match > 0 ? match : 0))
         return DG_HELLO_IGNORED;
-    handshake->output = output;
-    handshake->record = record;
-    handshake->record_size = size;
+    dg_library_io_open(&handshake->io, record, size, output);
     int result = wolfDTLS_accept_stateless(handshake->ssl);
     enum dg_hello_verdict verdict = DG_HELLO_STARTED;
     if (result == WOLFSSL_FAILURE) {
@@ -161,7 +156,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     } else if (result != WOLFSSL_SUCCESS && match < 0) {
         // A stranger's hello that the library gave up on.
         verdict = answered(handshake);
-        handshake->output = NULL;
+        dg_library_io_close(&handshake->io);
         dg_handshake_free(handshake);
         (void)replace(gate);
         return verdict;
@@ -172,14 +167,12 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
         dg_failure_from_library(handshake, error);
     } else {
         *ret = start(gate, now);
-        handshake->record_size = 0;
+        handshake->io.record_size = 0;
         if (wolfSSL_dtls_set_mtu(handshake->ssl, gate->config.datagram_max) != WOLFSSL_SUCCESS)
             handshake->failed = true;
         else
             (void)dg_handshake_run(handshake, now);
     }
-    handshake->output = NULL;
-    handshake->record = NULL;
-    handshake->record_size = 0;
+    dg_library_io_close(&handshake->io);
     return verdict;
 }

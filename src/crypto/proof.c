@@ -59,7 +59,7 @@ static bool used_psk(const struct dg_handshake *handshake)
         return false;
     // In 1.3 the suite does not say; a server that uses no PSK has sent its certificate (RFC 8446 4.4.2).
     if (suite->exchange == DG_EXCHANGE_13)
-        return handshake->peek.has_psk && !handshake->tap.sent_certificate;
+        return handshake->peek.has_psk && !handshake->io.tap.sent_certificate;
     return suite->exchange == DG_EXCHANGE_ECDHE_PSK || suite->exchange == DG_EXCHANGE_PSK;
 }
 

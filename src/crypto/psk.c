@@ -46,7 +46,7 @@ static unsigned give_key(struct dg_handshake *handshake, struct dg_bytes identit
 
 static unsigned on_psk12(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned capacity)
 {
-    struct dg_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
+    struct dg_handshake *handshake = dg_library_io_owner(ssl);
     // In 1.3 the library falls back to this call-back when the other one gives no key.
     if (handshake == NULL || handshake->peek.offers_13)
         return 0;
@@ -68,7 +68,7 @@ static unsigned on_psk12(WOLFSSL *ssl, const char *identity, unsigned char *key,
 static unsigned on_psk13(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned capacity,
                          const char **suite)
 {
-    struct dg_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
+    struct dg_handshake *handshake = dg_library_io_owner(ssl);
     if (handshake == NULL)
         return 0;
     const struct dg_peek *peek = &handshake->peek;

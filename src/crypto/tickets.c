@@ -148,7 +148,7 @@ int dg_tickets_on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, u
                          unsigned char *buffer, int size, int *ret_size, void *context)
 {
     (void)context;
-    struct dg_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
+    struct dg_handshake *handshake = dg_library_io_owner(ssl);
     if (handshake == NULL)
         return WOLFSSL_TICKET_RET_FATAL;
     if (is_encrypt)

@@ -79,15 +79,13 @@ static bool library_takes(int version, const char *suite, size_t cid_size)
     struct dg_handshake *handshake = rig.gate->listener;
     rig.gate->listener = NULL;
     handshake->peek.has_cid = true;
-    handshake->output = &output;
-    handshake->record = changed;
-    handshake->record_size = size;
-    handshake->sent = 0;
+    dg_library_io_open(&handshake->io, changed, size, &output);
+    handshake->io.sent = 0;
     bool taken = wolfDTLS_accept_stateless(handshake->ssl) == WOLFSSL_SUCCESS;
-    handshake->record_size = 0;
+    dg_library_io_open(&handshake->io, NULL, 0, &output);
     taken = taken && wolfSSL_accept(handshake->ssl) != WOLFSSL_SUCCESS &&
-            wolfSSL_get_error(handshake->ssl, -1) == WOLFSSL_ERROR_WANT_READ && handshake->sent > 0;
-    handshake->output = NULL;
+            wolfSSL_get_error(handshake->ssl, -1) == WOLFSSL_ERROR_WANT_READ && handshake->io.sent > 0;
+    dg_library_io_close(&handshake->io);
     dg_handshake_free(handshake);
     rig_hang_up(&rig);
     return taken;

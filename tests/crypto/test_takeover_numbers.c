@@ -122,7 +122,7 @@ static size_t record_with_nonce(uint64_t number, uint64_t nonce, uint8_t *out, s
 {
     static const uint8_t message[] = {20, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0}; // an empty handshake message
     struct dg_key_material keys;
-    if (!dg_tap_keys12(&rig.handshake->tap, false, &keys))
+    if (!dg_tap_keys12(&rig.handshake->io.tap, false, &keys))
         return 0;
     uint8_t aad[13], full[12];
     struct dg_writer writer = dg_writer_of(out, capacity);
@@ -153,7 +153,7 @@ static uint64_t next_after_nonce(uint64_t number, uint64_t nonce)
     struct wolf_client_config config = psk_client("ECDHE-PSK-AES128-GCM-SHA256");
     if (rig_client(&rig, &config) && rig_run(&rig) == DG_STEP_DONE) {
         size_t size = record_with_nonce(number, nonce, record, sizeof record);
-        dg_tap_sent(&rig.handshake->tap, record, size);
+        dg_tap_sent(&rig.handshake->io.tap, record, size);
         if (dg_wolf_handshake.take(rig.handshake, &handover))
             next = handover.tx_next;
     }
@@ -190,11 +190,11 @@ DG_TEST(takeover_is_refused_when_a_watched_record_does_not_open)
             size_t size = record_with_nonce(1, 5, record, sizeof record);
             REQUIRE(size > 0);
             record[size - 1] ^= 1;
-            dg_tap_sent(&rig.handshake->tap, record, size);
+            dg_tap_sent(&rig.handshake->io.tap, record, size);
         } else {
             record[0] = DG_UNIFIED_FIXED | DG_UNIFIED_SEQ16 | DG_UNIFIED_LENGTH | 3;
             record[4] = 40;
-            dg_tap_sent(&rig.handshake->tap, record, 45);
+            dg_tap_sent(&rig.handshake->io.tap, record, 45);
         }
         CHECK(!dg_wolf_handshake.take(rig.handshake, &handover));
         dg_wolf_handshake.why(rig.handshake, &failure);
@@ -235,7 +235,7 @@ DG_TEST(takeover_leaves_the_keys_for_a_repeated_final_flight)
     for (int i = 0; i < 20 && rig.step == DG_STEP_GOES_ON; i++) {
         (void)wolf_client_connect(rig.client);
         // All but the flight that ends the handshake arrives.
-        rig.lose_to_client = rig.handshake != NULL && rig.handshake->tap.message_next >= 6;
+        rig.lose_to_client = rig.handshake != NULL && rig.handshake->io.tap.message_next >= 6;
         rig_give_all(&rig);
     }
     REQUIRE(rig_take(&rig, &handover));
