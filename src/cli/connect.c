@@ -129,7 +129,7 @@ static int run(const struct dg_connect_options *options, const char *where)
         .handshake_timeout = options->handshake_timeout * DG_SECOND,
         .retransmit = options->retransmit * DG_SECOND,
     };
-    if (!dg_resolve(where, &client.server, host, error, sizeof error)) {
+    if (!dg_resolve_all(where, client.servers, DG_CLIENT_SERVERS_MAX, &client.server_count, host, error, sizeof error)) {
         fprintf(stderr, "dtlsgate connect: %s: %s\n", where, error);
         return DG_EXIT_FAILURE;
     }
@@ -159,7 +159,8 @@ static void print_help(void)
 {
     puts("usage: dtlsgate connect HOST:PORT [--option value ...]\n\n"
          "Sends each line of the standard input to the DTLS server at HOST:PORT and prints what comes back; with\n"
-         "--listen, is a local UDP port that leads there. The server proves itself by --ca, --pin or --psk-file.\n");
+         "--listen, is a local UDP port that leads there. The server proves itself by --ca, --pin or --psk-file. Where\n"
+         "HOST has several addresses, the next one is tried when nobody answers at one.\n");
     dg_connect_options_help(stdout);
     puts("\nExit status: 0 all was sent (and with -w, something came back); 1 the handshake or the network failed, the\n"
          "standard error says why; 2 wrong usage; 3 with -w, nothing came back in time. SIGUSR2 changes our own port,\n"

@@ -65,6 +65,7 @@ static void on_opened(void *context, dg_time now, struct dg_ref ref, const struc
     link->state = DG_LINK_OPEN;
     link->ref = ref;
     link->refused = 0;
+    client->dialling--;
     client->hooks.opened(client->hooks.context, now, link->owner, number_of(slot), handover);
 }
 
@@ -188,6 +189,8 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
     const uint32_t serial = client->links[number].serial;
     struct dg_link *link = &client->links[number];
     link->refused = 0;
+    link->is_heard = true;
+    link->next_at = DG_NEVER;
     while (size > 0 && link->state == DG_LINK_DIALLING && link->serial == serial) {
         struct dg_record record;
         struct dg_result parsed = dg_record_parse(data, size, DG_CID_SIZE, &record);
@@ -219,8 +222,8 @@ static void note_refusal(struct dg_client *client, uint32_t number)
     link->refused++;
     // Whoever forges the ICMP error that this rests on can as well forge hellos' answers: before the proof, both
     // end a handshake that would be dialled again.
-    if (link->state == DG_LINK_DIALLING && link->refused >= REFUSALS_TO_GIVE_UP)
-        dg_link_fail(client, number);
+    if (link->state == DG_LINK_DIALLING && (link->refused >= REFUSALS_TO_GIVE_UP || link->next_at != DG_NEVER))
+        dg_link_unanswered(client, number);
 }
 
 static void read_link(struct dg_client *client, uint32_t number)
@@ -385,6 +388,8 @@ void dg_client_advance(struct dg_client *client, dg_time now, uint32_t now_wall_
             dg_link_forget_left(client, number);
         else if (now >= link->give_up_at)
             dg_link_fail(client, number);
+        else if (now >= link->next_at)
+            dg_link_unanswered(client, number);
         else
             dg_link_after_step(client, number, client->config.dial->advance(link->dial, now, &client->output), NULL, 0);
     }

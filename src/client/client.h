@@ -15,9 +15,11 @@
 #include <stdint.h>
 
 #define DG_NO_LINK UINT32_MAX
+#define DG_CLIENT_SERVERS_MAX 8
 
 struct dg_client_config {
-    struct dg_address server;
+    struct dg_address servers[DG_CLIENT_SERVERS_MAX]; // one server's addresses: who does not answer at one is tried at
+    uint32_t server_count;                            // the next; 1 or more
     const struct dg_dial_ops *dial;
     void *dialer; // of dial->start
     const struct dg_aead_ops *aead;

@@ -30,6 +30,10 @@ struct dg_link {
     struct dg_dial *dial;
     struct dg_ref ref;
     enum dg_counter reason;
+    uint32_t server_first;  // address that was tried first
+    uint32_t servers_tried;
+    bool is_heard;          // the server has answered at this address: the others are not tried any more
+    dg_time next_at;        // the next address is tried, unless this one has answered; DG_NEVER: there is none
     dg_time give_up_at;     // of the handshake
     dg_time asked_at;       // when the first data went out that nothing has come back for
     dg_time reopened_at;
@@ -51,6 +55,7 @@ struct dg_client {
     struct dg_link *links;
     uint32_t free_first, over_first;
     uint32_t dialling;
+    uint32_t server; // address that last answered: tried first
     int epoll_fd;
     uint32_t depth;         // of calls: what is over is told of by the outermost
     dg_time now;
@@ -66,10 +71,14 @@ void dg_client_leave(struct dg_client *client); // tells of what is over
 // What follows a step of the handshake. rest: the datagram from the record on that was given last.
 void dg_link_after_step(struct dg_client *client, uint32_t number, enum dg_dial_step step, uint8_t *rest, size_t size);
 void dg_link_fail(struct dg_client *client, uint32_t number); // the link is gone, its owner told
+// Nobody has answered at this address: the next one is tried, or the handshake fails.
+void dg_link_unanswered(struct dg_client *client, uint32_t number);
 
 // link.c
 struct dg_output dg_link_output(struct dg_client *client);
-uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size); // DG_NO_LINK: error
+uint32_t dg_link_take(struct dg_client *client); // a place without a socket; DG_NO_LINK: none is left
+// A socket towards this address in the place of the link's. False: errno says why.
+bool dg_link_open(struct dg_client *client, uint32_t number, const struct dg_address *server);
 void dg_link_give_back(struct dg_client *client, uint32_t number);
 bool dg_link_reopen(struct dg_client *client, uint32_t number);
 void dg_link_forget_left(struct dg_client *client, uint32_t number);

@@ -5,7 +5,6 @@
 #include "client/upstream.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -21,41 +20,45 @@ static bool watch(struct dg_client *client, uint32_t number, int operation, int 
     return epoll_ctl(client->epoll_fd, operation, fd, &event) == 0;
 }
 
-uint32_t dg_link_take(struct dg_client *client, char *error, size_t error_size)
+uint32_t dg_link_take(struct dg_client *client)
 {
     uint32_t number = client->free_first;
-    if (number == DG_NO_LINK) {
-        snprintf(error, error_size, "all %u associations are in use", client->config.links_max);
+    if (number == DG_NO_LINK)
         return DG_NO_LINK;
-    }
     struct dg_link *link = &client->links[number];
-    uint32_t serial = link->serial + 1;
-    uint32_t next = link->next;
-    struct dg_path path = {.peer = client->config.server, .listener = (uint64_t)number + 1};
-    int fd = dg_upstream_open(&client->config.server, &path.local);
-    if (fd < 0) {
-        snprintf(error, error_size, "no socket towards the server: %s", strerror(errno));
-        return DG_NO_LINK;
-    }
-    *link = (struct dg_link){.serial = serial, .fd = fd, .left_fd = -1, .path = path, .next = DG_NO_LINK};
-    if (!watch(client, number, EPOLL_CTL_ADD, fd, 0)) {
-        snprintf(error, error_size, "the socket towards the server cannot be watched: %s", strerror(errno));
-        close(fd);
-        link->fd = -1;
-        link->next = next;
-        return DG_NO_LINK;
-    }
-    client->free_first = next;
+    client->free_first = link->next;
+    *link = (struct dg_link){.serial = link->serial, .fd = -1, .left_fd = -1, .next = DG_NO_LINK};
     return number;
+}
+
+bool dg_link_open(struct dg_client *client, uint32_t number, const struct dg_address *server)
+{
+    struct dg_link *link = &client->links[number];
+    if (link->fd >= 0)
+        close(link->fd);
+    link->serial++;
+    link->refused = 0;
+    link->path = (struct dg_path){.peer = *server, .listener = (uint64_t)number + 1};
+    link->fd = dg_upstream_open(server, &link->path.local);
+    if (link->fd < 0)
+        return false;
+    if (watch(client, number, EPOLL_CTL_ADD, link->fd, 0))
+        return true;
+    int code = errno;
+    close(link->fd);
+    link->fd = -1;
+    errno = code;
+    return false;
 }
 
 void dg_link_give_back(struct dg_client *client, uint32_t number)
 {
     struct dg_link *link = &client->links[number];
+    if (link->state == DG_LINK_DIALLING)
+        client->dialling--;
     if (link->dial) {
         client->config.dial->free(link->dial);
         link->dial = NULL;
-        client->dialling--;
     }
     dg_timer_heap_set(&client->timers, number, DG_NEVER);
     if (link->left_fd >= 0)
@@ -98,7 +101,7 @@ bool dg_link_reopen(struct dg_client *client, uint32_t number)
     struct dg_link *link = &client->links[number];
     struct dg_address local;
     int before = link->fd;
-    int fd = dg_upstream_open(&client->config.server, &local);
+    int fd = dg_upstream_open(&link->path.peer, &local);
     if (fd < 0)
         return false;
     if (!watch(client, number, EPOLL_CTL_ADD, fd, 0)) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A link while its handshake runs: begun, stepped, told about, failed, or handed over to the engine. Never reads a
-// socket.
+// A link while its handshake runs: begun at one of the server's addresses after the other, stepped, told about,
+// failed, or handed over to the engine. Never reads a socket.
 #include "client/client_state.h"
 
 #include "base/random.h"
 #include "base/secret.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static void tell(struct dg_client *client, const struct dg_link *link)
 {
@@ -16,13 +18,24 @@ static void tell(struct dg_client *client, const struct dg_link *link)
             client->hooks.told(client->hooks.context, client->now, link->owner, &event);
 }
 
+static void set_timer(struct dg_client *client, uint32_t number)
+{
+    const struct dg_link *link = &client->links[number];
+    dg_time end = dg_time_min(link->give_up_at, link->next_at);
+    dg_timer_heap_set(&client->timers, number, dg_time_min(client->config.dial->deadline(link->dial), end));
+}
+
 void dg_link_fail(struct dg_client *client, uint32_t number)
 {
     struct dg_link *link = &client->links[number];
     const uint32_t owner = link->owner;
     int alert = -1;
-    const char *why = client->config.dial->why(link->dial, &alert);
-    if (link->refused > 0)
+    const char *why = "there is no way to the server's last address";
+    if (link->dial)
+        why = client->config.dial->why(link->dial, &alert);
+    if (!link->is_heard && link->servers_tried > 1)
+        why = "the server answers at none of its addresses";
+    else if (link->refused > 0)
         why = "nobody listens at the server's address and port: its host says so";
     dg_count(client->counters, DG_COUNT_HANDSHAKES_FAILED);
     dg_link_give_back(client, number);
@@ -47,7 +60,7 @@ static bool take_over(struct dg_client *client, uint32_t number)
         dg_count(client->counters, DG_COUNT_HANDSHAKES_RESUMED);
     client->config.dial->free(link->dial);
     link->dial = NULL;
-    client->dialling--;
+    client->server = (link->server_first + link->servers_tried - 1) % client->config.server_count;
     dg_timer_heap_set(&client->timers, number, DG_NEVER);
     done = dg_engine_take_over(client->engine, client->now, &handover);
     dg_wipe(&handover, sizeof handover);
@@ -66,8 +79,7 @@ void dg_link_after_step(struct dg_client *client, uint32_t number, enum dg_dial_
     tell(client, link);
     switch (step) {
     case DG_DIAL_GOES_ON:
-        dg_timer_heap_set(&client->timers, number,
-                          dg_time_min(client->config.dial->deadline(link->dial), link->give_up_at));
+        set_timer(client, number);
         return;
     case DG_DIAL_FAILED:
         dg_link_fail(client, number);
@@ -81,32 +93,101 @@ void dg_link_after_step(struct dg_client *client, uint32_t number, enum dg_dial_
     DG_BUG("a step of a handshake that is none");
 }
 
+// --- begun, at one address after the other ---------------------------------------------------------------
+
+// False: error says why.
+static bool begin_at(struct dg_client *client, uint32_t number, const struct dg_address *server, char *error,
+                     size_t error_size)
+{
+    struct dg_link *link = &client->links[number];
+    uint8_t cid[DG_CID_SIZE];
+    if (!dg_link_open(client, number, server)) {
+        snprintf(error, error_size, "no socket towards the server: %s", strerror(errno));
+        return false;
+    }
+    dg_random_bytes(cid, sizeof cid); // RFC 9146 8: unpredictable
+    link->dial = client->config.dial->start(client->config.dialer, client->now, &link->path, cid, &client->output);
+    if (!link->dial)
+        snprintf(error, error_size, "memory is short for a handshake");
+    return link->dial != NULL;
+}
+
+// RFC 8305 in spirit, but in turn: a hello and its repetition are what an address gets to answer while there are
+// others, and at most its share of the time. False: there is none left that a hello could be sent to.
+static bool begin_at_next(struct dg_client *client, uint32_t number, char *error, size_t error_size)
+{
+    struct dg_link *link = &client->links[number];
+    const struct dg_client_config *config = &client->config;
+    while (link->servers_tried < config->server_count) {
+        uint32_t at = (link->server_first + link->servers_tried++) % config->server_count;
+        bool is_last = link->servers_tried == config->server_count;
+        dg_time share = dg_time_min(5 * config->retransmit / 2, config->handshake_timeout / config->server_count);
+        link->next_at = is_last ? DG_NEVER : client->now + share;
+        if (begin_at(client, number, &config->servers[at], error, error_size))
+            return true;
+    }
+    return false;
+}
+
+static void tell_next(struct dg_client *client, const struct dg_link *link, const struct dg_address *before)
+{
+    struct dg_dial_event event = {.what = "next address"};
+    char silent[DG_ADDRESS_TEXT], next[DG_ADDRESS_TEXT];
+    dg_address_format(before, silent);
+    dg_address_format(&link->path.peer, next);
+    snprintf(event.detail, sizeof event.detail, "%s, nobody answers at %s", next, silent);
+    if (client->hooks.told)
+        client->hooks.told(client->hooks.context, client->now, link->owner, &event);
+}
+
+void dg_link_unanswered(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    const struct dg_address before = link->path.peer;
+    char error[128];
+    if (link->servers_tried == client->config.server_count) { // its why is this handshake's
+        dg_link_fail(client, number);
+        return;
+    }
+    client->config.dial->free(link->dial);
+    link->dial = NULL;
+    if (!begin_at_next(client, number, error, sizeof error)) {
+        dg_link_fail(client, number);
+        return;
+    }
+    tell_next(client, link, &before);
+    tell(client, link);
+    set_timer(client, number);
+}
+
 uint32_t dg_client_dial(struct dg_client *client, dg_time now, uint32_t owner, char *error, size_t error_size)
 {
     char none[1];
+    if (!error) {
+        error = none;
+        error_size = sizeof none;
+    }
     dg_client_enter(client, now);
-    uint32_t number = dg_link_take(client, error ? error : none, error ? error_size : 0);
-    if (number != DG_NO_LINK) {
-        struct dg_link *link = &client->links[number];
-        uint8_t cid[DG_CID_SIZE];
-        dg_random_bytes(cid, sizeof cid); // RFC 9146 8: unpredictable
-        link->state = DG_LINK_DIALLING;
-        link->owner = owner;
-        link->give_up_at = now + client->config.handshake_timeout;
-        link->dial = client->config.dial->start(client->config.dialer, now, &link->path, cid, &client->output);
-        if (!link->dial) {
-            if (error)
-                snprintf(error, error_size, "memory is short for a handshake");
-            dg_link_give_back(client, number);
-            number = DG_NO_LINK;
-        } else {
-            client->dialling++;
-            dg_count(client->counters, DG_COUNT_HANDSHAKES_STARTED);
-            // A failure is told of by the deadline, not from inside of this call.
-            tell(client, link);
-            dg_timer_heap_set(&client->timers, number,
-                              dg_time_min(client->config.dial->deadline(link->dial), link->give_up_at));
-        }
+    uint32_t number = dg_link_take(client);
+    if (number == DG_NO_LINK) {
+        snprintf(error, error_size, "all %u associations are in use", client->config.links_max);
+        dg_client_leave(client);
+        return DG_NO_LINK;
+    }
+    struct dg_link *link = &client->links[number];
+    link->state = DG_LINK_DIALLING;
+    client->dialling++;
+    link->owner = owner;
+    link->server_first = client->server;
+    link->give_up_at = now + client->config.handshake_timeout;
+    if (begin_at_next(client, number, error, error_size)) {
+        dg_count(client->counters, DG_COUNT_HANDSHAKES_STARTED);
+        // A failure is told of by the deadline, not from inside of this call.
+        tell(client, link);
+        set_timer(client, number);
+    } else {
+        dg_link_give_back(client, number);
+        number = DG_NO_LINK;
     }
     dg_client_leave(client);
     return number;

@@ -155,7 +155,7 @@ void dg_tunnel_run(struct dg_tunnel *tunnel, int signal_fd)
 {
     bool rebinds = tunnel->config.rebind != DG_NEVER;
     tunnel->next_rebind = rebinds ? dg_clock_now() + tunnel->config.rebind : DG_NEVER;
-    dg_client_report_listening(&tunnel->socket.address, &tunnel->config.client.server);
+    dg_client_report_listening(&tunnel->socket.address, &tunnel->config.client.servers[0]);
     serve(tunnel, signal_fd);
     dg_tunnel_end_all(tunnel, dg_clock_now());
     dg_client_report_counts(&tunnel->counts, dg_client_counters(tunnel->client));

@@ -17,7 +17,7 @@ struct dg_dial {
     int unused;
 };
 
-static unsigned started, freed, failed;
+static unsigned started, freed, failed, told;
 static uint32_t failed_owner;
 static const char *failed_why;
 
@@ -109,20 +109,34 @@ static int listener(struct dg_address *ret)
     return fd;
 }
 
-static struct dg_client *client_of(const struct dg_address *server, uint32_t links)
+static void on_told(void *context, dg_time now, uint32_t owner, const struct dg_dial_event *event)
+{
+    (void)context;
+    (void)now;
+    (void)owner;
+    told += strcmp(event->what, "next address") == 0;
+}
+
+static struct dg_client *client_of_all(const struct dg_address *servers, uint32_t count, uint32_t links)
 {
     char error[256];
-    const struct dg_client_config config = {.server = *server,
+    struct dg_client_config config = {.server_count = count,
                                             .dial = &fake_dial,
                                             .aead = &dg_null_aead,
                                             .links_max = links,
                                             .datagram_max = 1200,
                                             .handshake_timeout = 10 * DG_SECOND,
                                             .retransmit = DG_SECOND};
-    const struct dg_client_hooks hooks = {.failed = on_failed};
-    started = freed = failed = 0;
+    const struct dg_client_hooks hooks = {.failed = on_failed, .told = on_told};
+    memcpy(config.servers, servers, count * sizeof servers[0]);
+    started = freed = failed = told = 0;
     failed_why = "";
     return dg_client_new(&config, &hooks, error, sizeof error);
+}
+
+static struct dg_client *client_of(const struct dg_address *server, uint32_t links)
+{
+    return client_of_all(server, 1, links);
 }
 
 DG_TEST(client_gives_up_a_handshake_at_its_time)
@@ -200,12 +214,79 @@ DG_TEST(client_reports_a_port_where_nobody_listens)
     dg_client_free(client);
 }
 
+static bool has_hello(int fd, union dg_sockaddr *ret_from)
+{
+    char hello[16];
+    socklen_t size = sizeof *ret_from;
+    return recvfrom(fd, hello, sizeof hello, MSG_DONTWAIT, &ret_from->any, &size) == 5;
+}
+
+// One where nobody listens, one that is silent, one that answers with the beginning of a handshake.
+DG_TEST(client_tries_a_servers_addresses_in_turn)
+{
+    struct dg_address servers[3];
+    int refusing = listener(&servers[0]), silent = listener(&servers[1]), answering = listener(&servers[2]);
+    REQUIRE(refusing >= 0 && silent >= 0 && answering >= 0);
+    close(refusing);
+    struct dg_client *client = client_of_all(servers, 3, 1);
+    REQUIRE(client);
+    union dg_sockaddr from;
+    REQUIRE(dg_client_dial(client, DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
+    CHECK(!has_hello(silent, &from)); // in turn
+    read_errors(client);
+    CHECK(has_hello(silent, &from) && !has_hello(answering, &from));
+    dg_time next = dg_client_deadline(client);
+    CHECK(next > DG_SECOND && next < 5 * DG_SECOND); // its share, not all of the time
+    dg_client_advance(client, next - 1, 0);
+    CHECK_EQ(started, 2);
+    dg_client_advance(client, next, 0);
+    CHECK_EQ(started, 3);
+    CHECK_EQ(freed, 2);
+    CHECK_EQ(told, 2);
+    CHECK_EQ(failed, 0);
+    CHECK(has_hello(answering, &from));
+    CHECK_EQ(sendto(answering, "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\1\2", 14, 0, &from.any, sizeof from.v4), 14);
+    read_errors(client);
+    dg_client_advance(client, 11 * DG_SECOND - 1, 0);
+    CHECK_EQ(failed, 0); // what has answered keeps all the time that is left
+    dg_client_advance(client, 11 * DG_SECOND, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_STR(failed_why, "nobody answered"); // the handshake's own words
+    CHECK_EQ(started, 3);
+    CHECK_EQ(freed, 3);
+    CHECK_EQ(dg_client_dialling(client), 0);
+    dg_client_free(client);
+    close(silent);
+    close(answering);
+}
+
+DG_TEST(client_says_that_no_address_answers)
+{
+    struct dg_address servers[2];
+    int first = listener(&servers[0]), second = listener(&servers[1]);
+    REQUIRE(first >= 0 && second >= 0);
+    struct dg_client *client = client_of_all(servers, 2, 1);
+    REQUIRE(client);
+    REQUIRE(dg_client_dial(client, DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
+    for (dg_time now = DG_SECOND; failed == 0 && now < DG_MINUTE; now = dg_client_deadline(client))
+        dg_client_advance(client, now, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_EQ(started, 2);
+    CHECK_STR(failed_why, "the server answers at none of its addresses");
+    CHECK_EQ(dg_client_dialling(client), 0);
+    dg_client_free(client);
+    close(first);
+    close(second);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(client_gives_up_a_handshake_at_its_time),
         DG_CASE(client_links_run_out_in_words_and_come_back),
         DG_CASE(client_reports_a_port_where_nobody_listens),
+        DG_CASE(client_tries_a_servers_addresses_in_turn),
+        DG_CASE(client_says_that_no_address_answers),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

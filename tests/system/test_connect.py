@@ -14,6 +14,7 @@ import sys
 import time
 
 import harness
+import hello
 from harness import (Credentials, DTLSGATE, PATIENCE, Process, Server, case, check, check_equal, openssl,
                      run, wait_until)
 
@@ -381,6 +382,43 @@ def tunnel_goes_on_when_its_address_goes():
     here = pathlib.Path(__file__).parent
     words = f"import sys; sys.path.insert(0, {str(here)!r}); import test_connect as t; t.inside_lose_an_address({demo['psk.txt']!r})"
     status, text = run([unshare, "-rn", sys.executable, "-B", "-c", words], timeout=3 * PATIENCE)
+    check_equal(status, 0, text)
+
+
+def inside_several_addresses(credentials, hosts):
+    """With a hosts file of its own: a name of three addresses, of which one refuses, one is silent, one is the server."""
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
+    server = Server("--psk-file", credentials, listen=("127.0.0.9:0",))
+    silent = hello.endpoint("127.0.0.2", server.port)
+    where = f"several.test:{server.port}"
+    netcat = subprocess.run([DTLSGATE, "connect", where, "--psk-file", credentials, "-w", "1", "--verbose"],
+                            input=b"hello\n", capture_output=True, timeout=PATIENCE)
+    check(netcat.returncode == 0 and netcat.stdout == b"hello\n", netcat.stderr.decode())
+    check_equal(netcat.stderr.count(b"next address"), 2, "addresses given up")
+    tunnel = Process([DTLSGATE, "connect", where, "--psk-file", credentials, "--listen", "127.0.0.1:0", "--verbose"])
+    tunnel.port = int(tunnel.wait_line(r"event=listening address=\S*:(\d+)").group(1))
+    check(Sender(tunnel).asks("one"), f"no answer: {tunnel.text()}")
+    tried = len(re.findall("next address", tunnel.text()))
+    check_equal(tried, 2, "addresses given up by the tunnel")
+    check(Sender(tunnel).asks("two"), f"no answer: {tunnel.text()}")
+    check_equal(len(re.findall("next address", tunnel.text())), tried, "addresses given up where the good one is known")
+    tunnel.kill()
+    server.kill()
+    silent.close()
+
+
+@case
+def connect_tries_all_addresses_of_a_name():
+    unshare = harness.program("unshare")
+    if run([unshare, "-rm", "true"])[0] != 0:
+        raise harness.Skipped("this host allows no mount namespaces")
+    demo = Credentials()
+    here = pathlib.Path(__file__).parent
+    hosts = demo.path / "hosts"
+    hosts.write_text("127.0.0.3 several.test\n127.0.0.2 several.test\n127.0.0.9 several.test\n127.0.0.2 several.test\n")
+    words = (f"import sys; sys.path.insert(0, {str(here)!r}); import test_connect as t; "
+             f"t.inside_several_addresses({demo['psk.txt']!r}, {str(hosts)!r})")
+    status, text = run([unshare, "-rm", sys.executable, "-B", "-c", words], timeout=3 * PATIENCE)
     check_equal(status, 0, text)
 
 
