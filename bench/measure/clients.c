@@ -29,6 +29,7 @@ struct wolf_client_config bench_client_config(const struct bench_kind *kind,
         .cid_size = CID_SIZE,
         .cid = {1, 2, 3, 4, 5, 6, 7, 8},
         .datagram_max = MTU,
+        .tickets = kind->resumes,
     };
     if (kind->with_psk) {
         config.psk_identity = credentials->psk_identity;
@@ -89,11 +90,26 @@ static void forget(struct wolf_client *client, struct bench_wire *wire)
     free(discard);
 }
 
+void bench_session_begin(struct bench_wire *wire, const struct bench_kind *kind,
+                         const struct bench_credentials *credentials)
+{
+    struct wolf_client *client = start(wire, kind, credentials);
+    finish(client, wire, kind);
+    wire->session = wolf_client_session(client);
+    if (wire->session == NULL)
+        BENCH_FAIL("%s: no session to resume", kind->name);
+    forget(client, wire);
+}
+
 void bench_handshake(struct bench_wire *wire, const struct bench_kind *kind,
                      const struct bench_credentials *credentials, bool echo)
 {
     struct wolf_client *client = start(wire, kind, credentials);
+    if (kind->resumes && !wolf_client_resume(client, wire->session))
+        BENCH_FAIL("%s: no session to resume", kind->name);
     finish(client, wire, kind);
+    if (wolf_client_resumed(client) != kind->resumes && !kind->with_psk)
+        BENCH_FAIL("%s: resumed or not, against what was asked", kind->name);
     if (echo) {
         uint8_t message[16] = {0};
         if (!wolf_client_write(client, message, sizeof message))

@@ -15,6 +15,7 @@ struct bench_kind {
     int group;
     bool with_psk;         // else certificates, both ways
     bool without_cid;
+    bool resumes;          // with a session of a handshake before
     int datagrams_after;   // that the server sends when the client is done already
 };
 
@@ -23,6 +24,9 @@ struct bench_kind {
 // left at the server in DTLS 1.2.
 void bench_handshake(struct bench_wire *wire, const struct bench_kind *kind,
                      const struct bench_credentials *credentials, bool echo);
+// For kinds that resume: a full handshake, whose session the wire offers from then on.
+void bench_session_begin(struct bench_wire *wire, const struct bench_kind *kind,
+                         const struct bench_credentials *credentials);
 struct wolf_client_config bench_client_config(const struct bench_kind *kind,
                                               const struct bench_credentials *credentials);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // recvmmsg and sendmmsg in batches of the gate's size, answering from the address that was spoken to, with
-// the gate's way of waiting (epoll). Never looks at a byte.
+// the gate's way of waiting (epoll). The echo never looks at a byte.
 #include "measure/plain_echo.h"
 
 #include "core/wire_constants.h"
@@ -8,6 +8,7 @@
 #include "io/socket.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -32,6 +33,9 @@ int plain_echo_open(uint16_t *ret_port)
     *ret_port = socket.address.port;
     return socket.fd;
 }
+
+static struct mmsghdr answers[BATCH];
+static struct iovec answer_vectors[BATCH];
 
 static void prepare_receive(void)
 {
@@ -62,7 +66,29 @@ static void prepare_send(int count)
     }
 }
 
-void plain_echo_run(int fd)
+static void send_all(int fd, struct mmsghdr *batch, int count)
+{
+    for (int sent = 0; sent < count;) {
+        int now = sendmmsg(fd, batch + sent, (unsigned)(count - sent), 0);
+        sent += now > 0 ? now : 1;
+    }
+}
+
+// The answers to one datagram, to where it came from. Returns how many stand in the batch.
+static int obey(const struct mmsghdr *message, int count)
+{
+    static uint8_t nothing[DG_DATAGRAM_MAX];
+    const uint8_t *order = message->msg_hdr.msg_iov->iov_base;
+    for (int i = 0; i < order[0] && count < BATCH; i++, count++) {
+        size_t size = (size_t)order[1 + 2 * i] << 8 | order[2 + 2 * i];
+        answer_vectors[count] = (struct iovec){nothing, size < sizeof nothing ? size : sizeof nothing};
+        answers[count].msg_hdr = message->msg_hdr;
+        answers[count].msg_hdr.msg_iov = &answer_vectors[count];
+    }
+    return count;
+}
+
+static __attribute__((noreturn)) void run(int fd, bool is_echo)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN};
@@ -75,9 +101,12 @@ void plain_echo_run(int fd)
         if (count <= 0)
             continue;
         prepare_send(count);
-        for (int sent = 0; sent < count;) {
-            int now = sendmmsg(fd, messages + sent, (unsigned)(count - sent), 0);
-            sent += now > 0 ? now : 1;
-        }
+        int ordered = 0;
+        for (int i = 0; i < count && !is_echo; i++)
+            ordered = obey(&messages[i], ordered);
+        send_all(fd, is_echo ? messages : answers, is_echo ? count : ordered);
     }
 }
+
+void plain_echo_run(int fd) { run(fd, true); }
+void plain_answers_run(int fd) { run(fd, false); }

@@ -44,7 +44,7 @@ static void begin_child(void)
     bench_pin(BENCH_SERVER_CPU);
 }
 
-struct bench_process bench_start_plain_echo(void)
+static struct bench_process start_plain(void (*run)(int fd))
 {
     struct bench_process process = {0};
     int fd = plain_echo_open(&process.port);
@@ -53,13 +53,16 @@ struct bench_process bench_start_plain_echo(void)
     process.pid = fork();
     if (process.pid == 0) {
         begin_child();
-        plain_echo_run(fd);
+        run(fd);
     }
     close(fd);
     if (process.pid < 0)
         BENCH_FAIL("cannot fork");
     return process;
 }
+
+struct bench_process bench_start_plain_echo(void) { return start_plain(plain_echo_run); }
+struct bench_process bench_start_plain_answers(void) { return start_plain(plain_answers_run); }
 
 // 0: not ready yet.
 static uint16_t port_in_log(int log, char *text, size_t capacity)
@@ -119,6 +122,13 @@ struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_c
 void bench_stop(struct bench_process *process)
 {
     (void)kill(process->pid, SIGKILL);
+    (void)waitpid(process->pid, NULL, 0);
+    process->pid = 0;
+}
+
+void bench_end(struct bench_process *process)
+{
+    (void)kill(process->pid, SIGTERM);
     (void)waitpid(process->pid, NULL, 0);
     process->pid = 0;
 }

@@ -20,12 +20,15 @@ struct bench_process {
 void bench_pin(int cpu); // this process; nothing where there is no such processor
 // A plain UDP echo in a child, pinned to the server's processor.
 struct bench_process bench_start_plain_echo(void);
+// The same for one that answers as each datagram orders.
+struct bench_process bench_start_plain_answers(void);
 // `dtlsgate serve` with these credentials, one worker, the echo backend, limits that one client from loopback
 // does not meet, and these further arguments (NULL ends); pinned. Waits until it is ready. Its log goes to a
 // file without a name, at the default level.
 struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
                                       const char *const *arguments);
 void bench_stop(struct bench_process *process); // by SIGKILL: nothing is measured any more
+void bench_end(struct bench_process *process);  // by SIGTERM, and waits: a profiler writes what it saw
 // Stops the process and lets it go on (SIGSTOP, SIGCONT), so that a whole burst waits for it: any server then
 // reads it as one batch, however quick it is. bench_hold returns when it stands still.
 void bench_hold(const struct bench_process *process);

@@ -60,6 +60,25 @@ static void address(struct envelope *envelope, struct msghdr *message, uint16_t 
                                .msg_controllen = CONTROL};
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void note(struct bench_script *script, bool is_sent, size_t size)
+{
+    if (script == NULL)
+        return;
+    if (script->count == sizeof script->events / sizeof script->events[0])
+        BENCH_FAIL("a script is too short for what goes over the wire");
+    int64_t now = now_ns();
+    int64_t after = script->count > 0 ? now - script->last_ns : 0;
+    script->events[script->count++] = (struct bench_event){is_sent, (uint16_t)size, after};
+    script->last_ns = now;
+}
+
 void bench_wire_send(void *context, const uint8_t *bytes, size_t size)
 {
     struct bench_wire *wire = context;
@@ -80,6 +99,7 @@ void bench_wire_send(void *context, const uint8_t *bytes, size_t size)
         BENCH_FAIL("a datagram does not go out");
     wire->traffic.sent++;
     wire->traffic.bytes += size;
+    note(wire->script, true, size);
 }
 
 size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity)
@@ -90,14 +110,8 @@ size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity)
         return 0;
     wire->traffic.received++;
     wire->traffic.bytes += (uint64_t)size;
+    note(wire->script, false, (size_t)size);
     return (size_t)size;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
 bool bench_wire_wait(const struct bench_wire *wire, int milliseconds)
@@ -153,5 +167,37 @@ void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_bur
         if (now <= 0)
             BENCH_FAIL("a burst does not go out");
         sent += now;
+    }
+}
+
+// The first byte says how many answers are wanted, two more for each how long.
+static size_t write_order(const struct bench_script *script, unsigned at, uint8_t *bytes)
+{
+    unsigned answers = 0;
+    for (unsigned i = at + 1; i < script->count && !script->events[i].is_sent; i++, answers++) {
+        bytes[1 + 2 * answers] = (uint8_t)(script->events[i].size >> 8);
+        bytes[2 + 2 * answers] = (uint8_t)script->events[i].size;
+    }
+    bytes[0] = (uint8_t)answers;
+    if (1 + 2 * (size_t)answers > script->events[at].size)
+        BENCH_FAIL("a datagram is too short to say what answers it");
+    return script->events[at].size;
+}
+
+void bench_wire_play(const struct bench_wire *wire, const struct bench_script *script)
+{
+    static struct bench_burst burst = {.count = 1};
+    int64_t last = now_ns();
+    for (unsigned i = 0; i < script->count; i++) {
+        if (!script->events[i].is_sent) {
+            if (!bench_wire_collect_one(wire))
+                BENCH_FAIL("the plain server lost a datagram");
+        } else {
+            burst.datagrams[0].size = write_order(script, i, burst.datagrams[0].bytes);
+            while (now_ns() - last < script->events[i].after_ns) {
+            }
+            bench_wire_send_burst(wire, &burst);
+        }
+        last = now_ns();
     }
 }

@@ -28,12 +28,26 @@ struct bench_traffic {
     uint64_t bytes; // of both
 };
 
+// What went over a wire, to be played again without protocol.
+struct bench_event {
+    bool is_sent;     // by us
+    uint16_t size;
+    int64_t after_ns; // the event before it
+};
+struct bench_script {
+    struct bench_event events[64];
+    unsigned count;
+    int64_t last_ns; // while it is written
+};
+
 struct bench_wire {
     int fd;
     uint16_t port;       // of the server
     uint32_t source;     // of what is sent next
     struct bench_burst *into; // not NULL: what is sent is kept there instead
     struct bench_traffic traffic;
+    struct bench_script *script;  // not NULL: what goes and comes is noted there
+    struct wolf_session *session; // that the next client offers
 };
 
 void bench_wire_open(struct bench_wire *wire, uint16_t port);
@@ -51,5 +65,8 @@ void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_bur
 int bench_wire_collect(const struct bench_wire *wire, int wanted);
 // The same for a single one, without naps.
 bool bench_wire_collect_one(const struct bench_wire *wire);
+// Sends and awaits what the script says, at the script's pace, against a plain server that answers as it is told
+// (plain_echo.h).
+void bench_wire_play(const struct bench_wire *wire, const struct bench_script *script);
 
 #endif

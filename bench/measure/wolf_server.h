@@ -11,5 +11,6 @@ void wolf_server_free(struct wolf_server *server);
 // One handshake with a new client of this kind. Returns the CPU seconds of what a server does: making its
 // object, the cookie exchange, the handshake, freeing the object.
 double wolf_server_handshake(struct wolf_server *server);
+struct bench_traffic wolf_server_traffic(const struct wolf_server *server); // of the last one, as the client sees it
 
 #endif
