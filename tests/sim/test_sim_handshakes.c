@@ -172,7 +172,7 @@ DG_TEST(sim_handshakes_at_30_percent_loss)
 DG_TEST(sim_handshakes_table_by_loss)
 {
     static const unsigned losses[] = {0, 50, 100, 200, 300}; // in a thousand, each way
-    static const int kinds[] = {1, 7, 0, 6, 8};
+    static const int kinds[] = {1, 7, 13, 0, 6, 8, 12};
     if (getenv("DG_SIM_TABLE") == NULL) {
         return;
     }

@@ -53,24 +53,26 @@ struct kind {
     int version;
     const char *suites;
     int group;       // 0: the library's choice
-    bool is_psk;
+    enum { BY_PSK, BY_CERTIFICATE, BY_RAW_KEY } proof;
     int cid_size;    // -1: does not offer
     bool empty_key_share;
 };
 
 static const struct kind KINDS[] = {
-    {"1.3 psk x25519", 13, NULL, WOLF_GROUP_X25519, true, -1, false},
-    {"1.2 ecdhe-psk", 12, "ECDHE-PSK-AES128-GCM-SHA256", 0, true, -1, false},
-    {"1.3 certificate p-256 cid", 13, NULL, WOLF_GROUP_P256, false, 4, false},
-    {"1.2 certificate cid", 12, "ECDHE-ECDSA-AES128-GCM-SHA256", 0, false, 4, false},
-    {"1.3 psk x25519 cid", 13, NULL, WOLF_GROUP_X25519, true, 0, false},
-    {"1.2 ecdhe-psk cid", 12, "ECDHE-PSK-AES128-GCM-SHA256", 0, true, 0, false},
-    {"1.3 certificate x25519", 13, "TLS13-AES256-GCM-SHA384", WOLF_GROUP_X25519, false, -1, false},
-    {"1.2 certificate", 12, "ECDHE-ECDSA-AES256-GCM-SHA384", 0, false, -1, false},
-    {"1.3 certificate mlkem cid", 13, NULL, WOLF_GROUP_X25519_MLKEM768, false, 8, true},
-    {"1.2 certificate chacha cid", 12, "ECDHE-ECDSA-CHACHA20-POLY1305", 0, false, 20, false},
-    {"1.3 psk chacha", 13, "TLS13-CHACHA20-POLY1305-SHA256", WOLF_GROUP_P256, true, -1, false},
-    {"1.2 certificate chacha", 12, "ECDHE-ECDSA-CHACHA20-POLY1305", 0, false, -1, false},
+    {"1.3 psk x25519", 13, NULL, WOLF_GROUP_X25519, BY_PSK, -1, false},
+    {"1.2 ecdhe-psk", 12, "ECDHE-PSK-AES128-GCM-SHA256", 0, BY_PSK, -1, false},
+    {"1.3 certificate p-256 cid", 13, NULL, WOLF_GROUP_P256, BY_CERTIFICATE, 4, false},
+    {"1.2 certificate cid", 12, "ECDHE-ECDSA-AES128-GCM-SHA256", 0, BY_CERTIFICATE, 4, false},
+    {"1.3 psk x25519 cid", 13, NULL, WOLF_GROUP_X25519, BY_PSK, 0, false},
+    {"1.2 ecdhe-psk cid", 12, "ECDHE-PSK-AES128-GCM-SHA256", 0, BY_PSK, 0, false},
+    {"1.3 certificate x25519", 13, "TLS13-AES256-GCM-SHA384", WOLF_GROUP_X25519, BY_CERTIFICATE, -1, false},
+    {"1.2 certificate", 12, "ECDHE-ECDSA-AES256-GCM-SHA384", 0, BY_CERTIFICATE, -1, false},
+    {"1.3 certificate mlkem cid", 13, NULL, WOLF_GROUP_X25519_MLKEM768, BY_CERTIFICATE, 8, true},
+    {"1.2 certificate chacha cid", 12, "ECDHE-ECDSA-CHACHA20-POLY1305", 0, BY_CERTIFICATE, 20, false},
+    {"1.3 psk chacha", 13, "TLS13-CHACHA20-POLY1305-SHA256", WOLF_GROUP_P256, BY_PSK, -1, false},
+    {"1.2 certificate chacha", 12, "ECDHE-ECDSA-CHACHA20-POLY1305", 0, BY_CERTIFICATE, -1, false},
+    {"1.3 raw public key x25519", 13, "TLS13-AES128-GCM-SHA256", WOLF_GROUP_X25519, BY_RAW_KEY, -1, false},
+    {"1.2 raw public key", 12, "ECDHE-ECDSA-AES128-GCM-SHA256", 0, BY_RAW_KEY, -1, false},
 };
 #define KIND_COUNT (sizeof KINDS / sizeof KINDS[0])
 _Static_assert(SIM_MIX % KIND_COUNT == 0, "every kind comes equally often");
@@ -92,14 +94,22 @@ struct wolf_client_config sim_mix(unsigned number)
     for (size_t i = 0; i < config.cid_size; i++) {
         config.cid[i] = (uint8_t)(number + 37 * i);
     }
-    if (kind->is_psk) {
+    switch (kind->proof) {
+    case BY_PSK:
         config.psk_identity = RIG_IDENTITY;
         config.psk_key = rig_psk;
         config.psk_key_size = sizeof rig_psk;
-    } else {
+        break;
+    case BY_CERTIFICATE:
         config.ca = pki->ca.certificate;
         config.certificate = pki->client.certificate;
         config.key = pki->client.key;
+        break;
+    case BY_RAW_KEY: // both ways (RFC 7250 4.2)
+        config.public_key = pki->raw_client.public_key;
+        config.key = pki->raw_client.key;
+        config.accept_server_raw_key = true;
+        break;
     }
     return config;
 }

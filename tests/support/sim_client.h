@@ -51,7 +51,7 @@ struct rig *sim_gate_new(struct sim_world *world, enum dg_profile profile);
 void sim_gate_free(struct rig *rig);
 
 // A client's configuration by number: versions, credentials, groups, connection IDs and suites, mixed.
-#define SIM_MIX 24
+#define SIM_MIX 28
 struct wolf_client_config sim_mix(unsigned number);
 const char *sim_mix_name(unsigned number);
 
