@@ -32,6 +32,7 @@
     NUMBER(ticket_period, "ticket-period", "SECONDS", 86400, 60, 302400, "ticket keys change this often; a ticket is good for one to two periods") \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
     CHOICE(connection_id, "connection-id", "yes|no", 0, "answer clients that ask for connection IDs (RFC 9146)") \
+    NUMBER(connection_id_length, "connection-id-length", "BYTES", 8, 4, 16, "of our connection IDs; 4 carry 1048576 associations, more bytes as many as there may be") \
     CHOICE(rrc, "rrc", "enhanced|basic|no", 0, "check a moving client's address by RFC 9853 where it can; enhanced asks the old address first") \
     CHOICE(address_change, "address-change", "newest|strict", 0, "newest: answers follow within 3 bytes for one before the proof; strict: only after it, and DTLS 1.2 without RRC stays") \
     NUMBER(path_timeout, "path-timeout", "MILLISECONDS", 1000, 100, 60000, "wait for the answer to such a check where the round trip is not known") \
@@ -41,6 +42,9 @@
     NUMBER(backend_port_min, "backend-port-min", "PORT", 32768, 1024, 65535, "first local port towards the service") \
     NUMBER(backend_port_max, "backend-port-max", "PORT", 60999, 1024, 65535, "last local port towards the service") \
     NUMBER(drain_rate, "drain-rate", "N", 20000, 1, 10000000, "close_notify alerts a second when the server stops") \
+    CHOICE(keeper, "keeper", "auto|none", 0, "auto: a small process keeps associations and sockets and starts a server that died again; none: one process") \
+    TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
+    TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
@@ -55,6 +59,7 @@ enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
 enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
 enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };
+enum { DG_KEEPER_AUTO, DG_KEEPER_NONE };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
 
 void dg_options_default(struct dg_options *options);
