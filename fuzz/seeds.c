@@ -66,7 +66,7 @@ static void datagram_seeds(void)
     };
     static const uint8_t TYPES[] = {23, 21, 22, 26, 27};
     for (size_t i = 0; i < sizeof PEERS / sizeof PEERS[0]; i++) {
-        uint8_t input[2048] = {1}, datagram[1024], cid[DG_CID_SIZE], message[64];
+        uint8_t input[2048] = {1}, datagram[1024], cid[DG_CID_SIZE_DEFAULT], message[64];
         size_t used = 1;
         const struct peer_keys keys = peer_keys_any(&dg_null_aead, PEERS[i].aead, DG_HASH_SHA256,
                                                     PEERS[i].version == 13, 1);
@@ -77,7 +77,7 @@ static void datagram_seeds(void)
                                          .sequence = 1 + t,
                                          .type = TYPES[t],
                                          .cid = cid,
-                                         .cid_size = PEERS[i].has_cid ? DG_CID_SIZE : 0,
+                                         .cid_size = PEERS[i].has_cid ? DG_CID_SIZE_DEFAULT : 0,
                                          .data = message,
                                          .size = TYPES[t] == 21 ? 2 : 16};
             memset(message, 0, sizeof message);

@@ -128,7 +128,7 @@ static void serve(struct shard_region *region)
             continue; // not taken over
         struct dg_path path = {.peer = slot->peer, .listener = slot->listener};
         uint8_t datagram[64] = {0x3f};
-        memcpy(datagram + 1, slot->cid, DG_CID_SIZE);
+        memcpy(datagram + 1, slot->cid, DG_CID_SIZE_DEFAULT);
         datagram[63] = 23;
         CHECK(dg_engine_identity(engine, ref).size <= DG_IDENTITY_MAX);
         (void)dg_engine_send(engine, NOW, ref, (const uint8_t *)"x", 1);

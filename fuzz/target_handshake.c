@@ -133,7 +133,7 @@ static void replace_body(struct fuzz_input *input, uint8_t *datagram, size_t siz
     struct dg_record record;
     size_t at = 0;
     for (unsigned skip = fuzz_u8(input) % 4; at < size; at += record.size) {
-        if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
+        if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE_DEFAULT, &record).outcome != DG_OK)
             return;
         if (skip-- == 0 || at + record.size == size)
             break;

@@ -86,7 +86,7 @@ static void send_old_number(struct fuzz_input *input)
                                  .sequence = peer.tx_next > back ? peer.tx_next - back : 0,
                                  .type = fuzz_u8(input),
                                  .cid = peer.cid,
-                                 .cid_size = peer.setup.has_cid ? DG_CID_SIZE : 0};
+                                 .cid_size = fake_peer_cid_size(&peer)};
     record.data = fuzz_bytes(input, fuzz_u8(input), &size);
     record.size = size;
     fuzz_is_peer_sealing = true;
@@ -104,7 +104,7 @@ static void send_finished(struct fuzz_input *input)
                                  .sequence = peer.setup.version == 13 ? peer.handshake_next++ : peer.tx_next++,
                                  .type = DG_CONTENT_HANDSHAKE,
                                  .cid = peer.cid,
-                                 .cid_size = peer.setup.has_cid ? DG_CID_SIZE : 0,
+                                 .cid_size = fake_peer_cid_size(&peer),
                                  .data = message,
                                  .size = size - (what >> 5)};
     fuzz_is_peer_sealing = true;

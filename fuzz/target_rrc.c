@@ -47,7 +47,7 @@ struct actor {
     unsigned came[PLACES];                   // datagrams that opened from there since the last move
     struct note cookies[NOTED], messages[NOTED];
     unsigned cookie_count, message_count;
-    uint8_t ids[4][DG_CID_SIZE]; // the server's, to be named in our records
+    uint8_t ids[4][DG_CID_SIZE_DEFAULT]; // the server's, to be named in our records
     unsigned id_count, next_id;
 };
 
@@ -92,7 +92,7 @@ static void join(unsigned who)
     if ((settings >> (5 + who) & 1) != 0)
         slot->flags |= DG_SLOT_IS_CLIENT;
     slot->peer = places[0].peer;
-    memcpy(actor->ids[0], actor->peer.cid, DG_CID_SIZE);
+    memcpy(actor->ids[0], actor->peer.cid, DG_CID_SIZE_DEFAULT);
     actor->id_count = 1;
 }
 
@@ -135,10 +135,10 @@ static void take_ids(struct actor *actor, const struct fake_record *record)
     uint8_t type = dg_read_u8(&reader);
     (void)dg_read_bytes(&reader, 11);
     (void)dg_read_u16(&reader);
-    while (type == DG_HS_NEW_CONNECTION_ID && dg_read_u8(&reader) == DG_CID_SIZE) {
-        struct dg_bytes id = dg_read_bytes(&reader, DG_CID_SIZE);
-        if (id.size == DG_CID_SIZE)
-            memcpy(actor->ids[actor->id_count++ % 4], id.data, DG_CID_SIZE);
+    while (type == DG_HS_NEW_CONNECTION_ID && dg_read_u8(&reader) == DG_CID_SIZE_DEFAULT) {
+        struct dg_bytes id = dg_read_bytes(&reader, DG_CID_SIZE_DEFAULT);
+        if (id.size == DG_CID_SIZE_DEFAULT)
+            memcpy(actor->ids[actor->id_count++ % 4], id.data, DG_CID_SIZE_DEFAULT);
     }
 }
 
@@ -275,7 +275,7 @@ static void put(unsigned who, uint8_t how, uint8_t type, const void *data, size_
         *to = (struct datagram){.who = who, .life = actor->life};
     unsigned ids = actor->id_count < 4 ? actor->id_count : 4;
     if ((how & 32) != 0)
-        memcpy(actor->peer.cid, actor->ids[actor->next_id++ % ids], DG_CID_SIZE);
+        memcpy(actor->peer.cid, actor->ids[actor->next_id++ % ids], DG_CID_SIZE_DEFAULT);
     fuzz_is_peer_sealing = true;
     to->size += fake_peer_seal(&actor->peer, type, data, size, to->bytes + to->size, DATAGRAM - to->size);
     fuzz_is_peer_sealing = false;

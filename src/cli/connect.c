@@ -126,6 +126,7 @@ static int run(const struct dg_connect_options *options, const char *where)
         .dial = &dg_wolf_dial,
         .aead = &dg_wolf_aead,
         .datagram_max = (uint16_t)options->datagram_max,
+        .cid_size = options->connection_id_length,
         .handshake_timeout = options->handshake_timeout * DG_SECOND,
         .retransmit = options->retransmit * DG_SECOND,
     };

@@ -97,7 +97,11 @@ static bool make_memory(struct dg_client *client, char *error, size_t error_size
 {
     const uint32_t links = client->config.links_max;
     const struct dg_memory_shape shape = {
-        .shard_count = 1, .slots_per_shard = links, .flights_per_shard = links > FLIGHTS_MIN ? links : FLIGHTS_MIN};
+        .shard_count = 1,
+        .slots_per_shard = links,
+        .flights_per_shard = links > FLIGHTS_MIN ? links : FLIGHTS_MIN,
+        .cid_size = client->config.cid_size,
+    };
     client->region_size = dg_memory_size(&shape);
     client->region = mmap(NULL, client->region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (client->region == MAP_FAILED) {
@@ -193,7 +197,7 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
     link->next_at = DG_NEVER;
     while (size > 0 && link->state == DG_LINK_DIALLING && link->serial == serial) {
         struct dg_record record;
-        struct dg_result parsed = dg_record_parse(data, size, DG_CID_SIZE, &record);
+        struct dg_result parsed = dg_record_parse(data, size, client->memory.shape.cid_size, &record);
         if (parsed.outcome != DG_OK) {
             dg_count(client->counters, parsed.reason);
             return;

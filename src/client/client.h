@@ -25,6 +25,7 @@ struct dg_client_config {
     const struct dg_aead_ops *aead;
     uint32_t links_max;
     uint16_t datagram_max;
+    uint32_t cid_size; // bytes of our connection IDs, DG_CID_SIZE_MIN..DG_CID_SIZE_MAX
     dg_time handshake_timeout;
     dg_time retransmit; // of messages after the handshake
 };

@@ -100,12 +100,13 @@ static bool begin_at(struct dg_client *client, uint32_t number, const struct dg_
                      size_t error_size)
 {
     struct dg_link *link = &client->links[number];
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t random[DG_CID_SIZE_MAX];
+    const struct dg_bytes cid = {.data = random, .size = client->memory.shape.cid_size};
     if (!dg_link_open(client, number, server)) {
         snprintf(error, error_size, "no socket towards the server: %s", strerror(errno));
         return false;
     }
-    dg_random_bytes(cid, sizeof cid); // RFC 9146 8: unpredictable
+    dg_random_bytes(random, cid.size); // RFC 9146 8: unpredictable
     link->dial = client->config.dial->start(client->config.dialer, client->now, &link->path, cid, &client->output);
     if (!link->dial)
         snprintf(error, error_size, "memory is short for a handshake");

@@ -20,6 +20,7 @@
     CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
     CHOICE(dtls, "dtls", "any|1.2|1.3", 0, "the version of DTLS that is offered") \
     CHOICE(connection_id, "connection-id", "yes|no", 0, "ask for connection IDs (RFC 9146), so that our address may change") \
+    NUMBER(connection_id_length, "connection-id-length", "BYTES", 8, 4, 16, "of the connection IDs that the server is to send us") \
     CHOICE(resume, "resume", "yes|no", 0, "offer the last session ticket when connecting again") \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
     NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 15, 1, 600, "a handshake has failed when it takes longer") \

@@ -2,6 +2,8 @@
 // The table of the server's options, and what single options cannot know. Never opens a file.
 #include "config/options.h"
 
+#include "core/cid.h"
+
 #define DG_OPTION_STRUCT struct dg_options
 static const struct dg_option rows[] = {
     DG_OPTION_LIST(DG_OPTION_ROW_TEXT, DG_OPTION_ROW_ADDRESSES, DG_OPTION_ROW_NUMBER, DG_OPTION_ROW_CHOICE)};
@@ -38,6 +40,17 @@ static bool has_way_to_check_clients(const struct dg_options *options)
     return options->psk_file[0] || options->client_ca[0] || options->client_keys[0];
 }
 
+static bool do_ids_suffice(const struct dg_options *options, char *error, size_t error_size)
+{
+    uint64_t enough = dg_cid_associations_max(options->connection_id_length);
+    if (options->connection_id == DG_CHOICE_NO || options->associations_max <= enough)
+        return true;
+    snprintf(error, error_size, "--associations-max %u is more than connection IDs of %u bytes can tell apart, which is "
+             "%llu: give a longer --connection-id-length, or a smaller --associations-max",
+             options->associations_max, options->connection_id_length, (unsigned long long)enough);
+    return false;
+}
+
 bool dg_options_check(const struct dg_options *options, char *error, size_t error_size)
 {
     const char *missing = NULL;
@@ -63,8 +76,9 @@ bool dg_options_check(const struct dg_options *options, char *error, size_t erro
                   "expects one of the server";
     else if (options->backend_port_min > options->backend_port_max)
         missing = "--backend-port-min is above --backend-port-max; expected a range of local ports";
-    if (!missing)
-        return true;
-    snprintf(error, error_size, "%s", missing);
-    return false;
+    if (missing) {
+        snprintf(error, error_size, "%s", missing);
+        return false;
+    }
+    return do_ids_suffice(options, error, error_size);
 }

@@ -55,16 +55,17 @@ static uint32_t choose(const struct dg_association *association, const struct dg
 
 static bool offer(const struct dg_association *association, struct dg_side_cids *cids, uint32_t chosen)
 {
-    uint8_t body[2 + DG_CID_SPARES * (1 + DG_CID_SIZE) + 1], count = 0;
+    uint8_t body[2 + DG_CID_SPARES * (1 + DG_CID_SIZE_MAX) + 1], count = 0;
+    uint32_t cid_size = association->shard->cid_size;
     for (uint32_t place = 0; place < DG_CID_SPARES; place++)
         count = (uint8_t)(count + (chosen >> place & 1));
     struct dg_writer writer = dg_writer_of(body, sizeof body);
-    dg_write_u16(&writer, (uint16_t)(count * (1 + DG_CID_SIZE)));
+    dg_write_u16(&writer, (uint16_t)(count * (1 + cid_size)));
     for (uint32_t place = 0; place < DG_CID_SPARES; place++) {
         if ((chosen >> place & 1) == 0)
             continue;
-        dg_write_u8(&writer, DG_CID_SIZE);
-        dg_write_bytes(&writer, cids->own[place], DG_CID_SIZE);
+        dg_write_u8(&writer, (uint8_t)cid_size);
+        dg_write_bytes(&writer, cids->own[place], cid_size);
     }
     dg_write_u8(&writer, CID_SPARE);
     DG_BUG_UNLESS(!writer.failed);
@@ -104,15 +105,16 @@ struct dg_result dg_connection_id_requested(const struct dg_association *associa
     return dg_ok();
 }
 
-void dg_connection_id_seen(const struct dg_association *association, const uint8_t cid[DG_CID_SIZE], bool is_newest)
+void dg_connection_id_seen(const struct dg_association *association, const uint8_t *cid, bool is_newest)
 {
-    bool is_first = memcmp(cid, association->slot->cid, DG_CID_SIZE) == 0;
+    uint32_t cid_size = association->shard->cid_size;
+    bool is_first = memcmp(cid, association->slot->cid, cid_size) == 0;
     struct dg_side_cids *cids = dg_shard_cids(association->shard, association->slot);
     if (cids == NULL || (is_first && cids->newest == 0))
         return;
     uint32_t place = 0;
     while (!is_first && place < DG_CID_SPARES &&
-           (own_state(cids, place) == DG_OWN_CID_NONE || memcmp(cid, cids->own[place], DG_CID_SIZE) != 0))
+           (own_state(cids, place) == DG_OWN_CID_NONE || memcmp(cid, cids->own[place], cid_size) != 0))
         place++;
     if (place == DG_CID_SPARES)
         return;

@@ -31,7 +31,7 @@ struct dg_peer_cid {
 };
 
 struct dg_side_cids {
-    uint8_t own[DG_CID_SPARES][DG_CID_SIZE];
+    uint8_t own[DG_CID_SPARES][DG_CID_SIZE_MAX];
     _Atomic uint8_t own_state[DG_CID_SPARES]; // dg_own_cid; stored after the ID, and NONE before it is wiped
     struct dg_peer_cid peer[DG_CID_SPARES];   // a ring: the n-th that was kept lies at n % DG_CID_SPARES
     struct dg_peer_cid change;                // on its way into the slot
@@ -62,7 +62,7 @@ DG_MUST_USE struct dg_result dg_connection_id_requested(const struct dg_associat
 DG_MUST_USE struct dg_result dg_connection_id_received(const struct dg_association *association,
                                                        struct dg_bytes body);
 // A record with this ID of ours has opened; is_newest: its number is above all before it.
-void dg_connection_id_seen(const struct dg_association *association, const uint8_t cid[DG_CID_SIZE], bool is_newest);
+void dg_connection_id_seen(const struct dg_association *association, const uint8_t *cid, bool is_newest);
 // What we send goes a new path from now on: with an ID that nobody has seen on the path before (RFC 9147 9,
 // RFC 9853 9), if the peer gave us one to spare. False: with the ID as before.
 bool dg_connection_id_fresh(const struct dg_association *association);

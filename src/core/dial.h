@@ -31,7 +31,7 @@ struct dg_dial_event {
 struct dg_dial_ops {
     // Starts: queues the first hello. to_path: peer is the server, local our address. context is what
     // dg_dialer_new made (src/crypto/dialer.h). NULL: memory is short.
-    struct dg_dial *(*start)(void *dialer, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
+    struct dg_dial *(*start)(void *dialer, dg_time now, const struct dg_path *path, struct dg_bytes cid,
                              const struct dg_output *output);
     // Gives exactly one record, as dg_handshake_ops.receive does. At DONE the datagram belongs to the engine from
     // this record on, itself included: what the library has taken in is marked in the hand-over's window, and a

@@ -34,7 +34,6 @@ static bool nominate(struct dg_engine *engine, dg_time now, const struct dg_path
 static bool is_foreign(const struct dg_association *association, const struct dg_record *record)
 {
     return record->cid != NULL && ((association->slot->flags & DG_SLOT_HAS_CID) == 0 ||
-                                   record->cid_size != DG_CID_SIZE ||
                                    dg_shard_find_cid(association->shard, record->cid) != association->slot);
 }
 
@@ -216,7 +215,7 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
     if (is_paced(association, rx))
         return;
     struct dg_key_view view = dg_association_view(association, rx);
-    size_t cid_size = (slot->flags & DG_SLOT_HAS_CID) != 0 ? DG_CID_SIZE : 0;
+    size_t cid_size = (slot->flags & DG_SLOT_HAS_CID) != 0 ? association->shard->cid_size : 0;
     uint8_t type = 0;
     struct dg_bytes body = {0};
     struct dg_result opened = dg_record12_open(association->engine->aead, &view, record, slot->cid, cid_size, &type,
@@ -274,7 +273,7 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     }
     // RFC 9147 4: the ID is in every datagram. A first record without it cannot have named an association that
     // has one (nominate), and a foreign ID was refused before; later records may leave it out.
-    size_t cid_size = record->cid != NULL ? DG_CID_SIZE : 0;
+    size_t cid_size = record->cid != NULL ? association->shard->cid_size : 0;
     if (is_paced(association, keyset))
         return;
     struct dg_key_view view = dg_association_view(association, keyset);
@@ -344,7 +343,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
     size_t at = 0;
     do {
         struct dg_record record;
-        struct dg_result parsed = dg_record_parse(data + at, size - at, DG_CID_SIZE, &record);
+        struct dg_result parsed = dg_record_parse(data + at, size - at, engine->memory->shape.cid_size, &record);
         if (parsed.outcome != DG_OK) {
             if (!is_named && plaintext_count > 0)
                 break;

@@ -18,6 +18,7 @@ struct dg_front_config dg_front_config_default(void)
         .reassembly_timeout = 5 * DG_SECOND,
         .admission = dg_admission_config_default(),
         .offer_cid = true,
+        .cid_size = DG_CID_SIZE_DEFAULT,
     };
 }
 
@@ -169,7 +170,8 @@ static void pass_on(struct dg_front *front, const struct dg_front_datagram *data
 static bool take_protected(struct dg_front *front, const struct dg_front_datagram *datagram,
                            const struct dg_record *record, uint32_t place)
 {
-    uint32_t owner = record->cid != NULL ? dg_handshake_table_find_cid(&front->table, record->cid) : DG_NO_ENTRY;
+    const struct dg_bytes cid = {.data = record->cid, .size = record->cid_size};
+    uint32_t owner = record->cid != NULL ? dg_handshake_table_find_cid(&front->table, cid) : DG_NO_ENTRY;
     if (owner != DG_NO_ENTRY && owner != place) {
         dg_count(front->counters, DG_COUNT_DROP_OLD_PATH); // while a handshake runs its address is fixed
         return false;
@@ -288,7 +290,7 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
     size_t at = 0;
     do {
         struct dg_record record;
-        struct dg_result result = dg_record_parse(data + at, size - at, DG_CID_SIZE, &record);
+        struct dg_result result = dg_record_parse(data + at, size - at, front->config.cid_size, &record);
         if (result.outcome != DG_OK) {
             dg_count(front->counters, result.reason);
             break;

@@ -24,6 +24,7 @@ struct dg_front_config {
     struct dg_address own[8];         // our listening addresses: never a peer
     uint32_t own_count;
     bool offer_cid;                   // answer connection_id (RFC 9146)
+    uint32_t cid_size;                // bytes of our connection IDs, also of those that were offered before
 };
 struct dg_front_config dg_front_config_default(void);
 

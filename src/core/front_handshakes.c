@@ -119,7 +119,7 @@ static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum
 }
 
 void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
-                    const uint8_t *cid, struct dg_handshake *handshake)
+                    struct dg_bytes cid, struct dg_handshake *handshake)
 {
     uint32_t former = dg_handshake_table_find(&front->table, path);
     if (dg_front_is_busy(front, former)) {

@@ -70,7 +70,7 @@ static void answer(struct dg_front *front, const struct dg_front_datagram *datag
     // RFC 6347 4.2.1: an invalid 1.2 cookie is no cookie, and gets a new HelloVerifyRequest.
     struct dg_handshake *handshake = NULL;
     enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
-                                                   whole->record.size, NULL, &front->metered, &handshake);
+                                                   whole->record.size, (struct dg_bytes){0}, &front->metered, &handshake);
     if (done == DG_HELLO_STARTED) {
         front->ops->free(handshake); // without a valid cookie there is none, whatever the library thinks
         return;
@@ -120,13 +120,13 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
         count(front, reason);
         return;
     }
-    uint8_t fresh[DG_CID_SIZE];
-    const uint8_t *cid = NULL;
+    uint8_t fresh[DG_CID_SIZE_MAX];
+    struct dg_bytes cid = {0};
     if (front->config.offer_cid) {
+        cid = (struct dg_bytes){.data = fresh, .size = front->config.cid_size};
         do {
-            dg_random_bytes(fresh, sizeof fresh); // RFC 9146 8: says nothing about the association
-        } while (dg_handshake_table_find_cid(&front->table, fresh) != DG_NO_ENTRY);
-        cid = fresh;
+            dg_random_bytes(fresh, cid.size); // RFC 9146 8: says nothing about the association
+        } while (dg_handshake_table_find_cid(&front->table, cid) != DG_NO_ENTRY);
     }
     struct dg_handshake *handshake = NULL;
     dg_front_meter_validated(front);

@@ -59,7 +59,7 @@ void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *data
 // front_handshakes.c: handshakes under way.
 // A handshake that the gate has just made. The path's former entry is replaced.
 void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
-                    const uint8_t *cid, struct dg_handshake *handshake);
+                    struct dg_bytes cid, struct dg_handshake *handshake);
 // One record for the busy entry at place.
 void dg_front_feed(struct dg_front *front, dg_time now, uint32_t place, const uint8_t *record, size_t size);
 // Application data that came too early, or anything protected once the handshake is proven: kept or counted.

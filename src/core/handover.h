@@ -25,11 +25,11 @@ struct dg_handover {
     uint8_t has_rrc;    // 1: return_routability_check was negotiated (RFC 9853 3); only with connection IDs
     uint16_t suite;     // IANA
     uint16_t group;     // IANA, 0: plain PSK
-    uint8_t cid_size;   // ours: 0 or DG_CID_SIZE
+    uint8_t cid_size;   // ours: 0, or the memory file's
     uint8_t peer_has_cid; // negotiated: what we send carries peer_cid (which may be of size 0: then no ID)
     uint8_t peer_cid_size;
     uint8_t identity_kind; // dg_identity_kind
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
     uint8_t peer_cid[DG_CID_PEER_MAX];
 
     // application keys: epoch 1 of 1.2 (key and iv), epoch 3 of 1.3 (all)

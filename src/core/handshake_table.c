@@ -70,9 +70,9 @@ static uint32_t *peer_head(const struct dg_handshake_table *table, const struct 
     return &table->peer_heads[(uint32_t)dg_hash(&table->key, &key, sizeof key) & table->head_mask];
 }
 
-static uint32_t *cid_head(const struct dg_handshake_table *table, const uint8_t cid[DG_CID_SIZE])
+static uint32_t *cid_head(const struct dg_handshake_table *table, struct dg_bytes cid)
 {
-    return &table->cid_heads[(uint32_t)dg_hash(&table->key, cid, DG_CID_SIZE) & table->head_mask];
+    return &table->cid_heads[(uint32_t)dg_hash(&table->key, cid.data, cid.size) & table->head_mask];
 }
 
 // The link that leads to the prefix's count, or the chain's last link.
@@ -125,13 +125,17 @@ uint32_t dg_handshake_table_find(const struct dg_handshake_table *table, const s
     return DG_NO_ENTRY;
 }
 
-uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, const uint8_t cid[DG_CID_SIZE])
+uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, struct dg_bytes cid)
 {
     uint32_t place = *cid_head(table, cid);
-    while (place != DG_NO_ENTRY && !dg_secret_equal(table->entries[place].cid, cid, DG_CID_SIZE)) {
-        place = table->entries[place].cid_chain;
+    while (place != DG_NO_ENTRY) {
+        const struct dg_handshake_entry *entry = &table->entries[place];
+        if (entry->cid_size == cid.size && dg_secret_equal(entry->cid, cid.data, cid.size)) {
+            return place;
+        }
+        place = entry->cid_chain;
     }
-    return place;
+    return DG_NO_ENTRY;
 }
 
 uint32_t dg_handshake_table_of_prefix(const struct dg_handshake_table *table, const struct dg_address *peer)
@@ -140,7 +144,7 @@ uint32_t dg_handshake_table_of_prefix(const struct dg_handshake_table *table, co
     return place != DG_NO_ENTRY ? table->prefixes[place].busy : 0;
 }
 
-uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct dg_path *path, const uint8_t *cid)
+uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct dg_path *path, struct dg_bytes cid)
 {
     if (table->busy >= table->busy_max) {
         return DG_NO_ENTRY;
@@ -156,9 +160,9 @@ uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct d
     uint32_t *head = peer_head(table, path);
     entry->peer_chain = *head;
     *head = place;
-    if (cid != NULL) {
-        entry->has_cid = true;
-        memcpy(entry->cid, cid, DG_CID_SIZE);
+    if (cid.size > 0) {
+        entry->cid_size = (uint8_t)cid.size;
+        memcpy(entry->cid, cid.data, cid.size);
         head = cid_head(table, cid);
         entry->cid_chain = *head;
         *head = place;
@@ -171,13 +175,13 @@ uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct d
 static void end_busy(struct dg_handshake_table *table, uint32_t place)
 {
     struct dg_handshake_entry *entry = &table->entries[place];
-    if (entry->has_cid) {
-        uint32_t *link = cid_head(table, entry->cid);
+    if (entry->cid_size > 0) {
+        uint32_t *link = cid_head(table, (struct dg_bytes){.data = entry->cid, .size = entry->cid_size});
         while (*link != place) {
             link = &table->entries[*link].cid_chain;
         }
         *link = entry->cid_chain;
-        entry->has_cid = false;
+        entry->cid_size = 0;
     }
     prefix_put(table, entry->prefix);
     table->busy--;

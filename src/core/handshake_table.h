@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/timer_heap.h"
+#include "base/wire.h"
 #include "core/cid.h"
 #include "core/handover.h"
 #include "core/handshake.h"
@@ -29,8 +30,8 @@ struct dg_handshake_entry {
     struct dg_path path;
     struct dg_handshake *handshake; // RUNNING and PROVEN
     uint8_t random[32];             // of the hello that began it
-    uint8_t cid[DG_CID_SIZE];       // offered
-    bool has_cid;
+    uint8_t cid[DG_CID_SIZE_MAX];   // offered
+    uint8_t cid_size;               // 0: none; all others of a table have one size
     uint8_t early_count;
     uint16_t early[DG_EARLY_MAX];   // buffers of held application data, in order
     uint8_t returns_left;           // FINISHED: datagrams that a worker passed on and may get back
@@ -69,12 +70,12 @@ DG_MUST_USE bool dg_handshake_table_init(struct dg_handshake_table *table, uint3
 void dg_handshake_table_clear(struct dg_handshake_table *table); // fine on a zeroed struct
 
 uint32_t dg_handshake_table_find(const struct dg_handshake_table *table, const struct dg_path *path);
-uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, const uint8_t cid[DG_CID_SIZE]);
+uint32_t dg_handshake_table_find_cid(const struct dg_handshake_table *table, struct dg_bytes cid);
 // How many are busy of the peer's prefix (/32, /64).
 uint32_t dg_handshake_table_of_prefix(const struct dg_handshake_table *table, const struct dg_address *peer);
 // A RUNNING entry; the caller has removed the path's former one. DG_NO_ENTRY: busy_max are busy. cid may be
-// NULL.
-uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct dg_path *path, const uint8_t *cid);
+// of size 0.
+uint32_t dg_handshake_table_add(struct dg_handshake_table *table, const struct dg_path *path, struct dg_bytes cid);
 // The handshake has been freed by the caller: the entry is only remembered.
 void dg_handshake_table_finish(struct dg_handshake_table *table, uint32_t place);
 void dg_handshake_table_remove(struct dg_handshake_table *table, uint32_t place);

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "core/connection_ids.h"
 #include "core/crash_point.h"
 
 #include <string.h>
@@ -23,12 +24,23 @@ static uint64_t round_up(uint64_t value, uint64_t to)
     return (value + to - 1) / to * to;
 }
 
+// A further ID is drawn again while it is somebody's: half of a shard's IDs at least are nobody's, so that this ends.
+static bool are_ids_enough(const struct dg_memory_shape *shape)
+{
+    if (!dg_cid_size_is_sane(shape->cid_size)) {
+        return false;
+    }
+    uint64_t ids = shape->cid_size < 8 ? UINT64_C(1) << 8 * shape->cid_size : UINT64_MAX;
+    uint64_t used = shape->slots_per_shard + UINT64_C(1) * DG_CID_SPARES * shape->flights_per_shard;
+    return used <= ids / shape->shard_count / 2;
+}
+
 static bool is_shape_sane(const struct dg_memory_shape *shape)
 {
     uint32_t shards = shape->shard_count;
     return shards >= 1 && shards <= DG_SHARDS_MAX && (shards & (shards - 1)) == 0 && shape->slots_per_shard >= 1 &&
            shape->slots_per_shard <= DG_SLOTS_PER_SHARD_MAX && shape->flights_per_shard >= 1 &&
-           shape->flights_per_shard <= DG_FLIGHTS_PER_SHARD_MAX;
+           shape->flights_per_shard <= DG_FLIGHTS_PER_SHARD_MAX && are_ids_enough(shape);
 }
 
 // The shape is sane: nothing here can overflow 64 bits (256 shards of 2^24 kilobytes are 2^42 bytes).
@@ -105,7 +117,7 @@ void dg_memory_format(struct dg_memory *memory, void *region, size_t size_bytes,
     header.flight_size = sizeof(struct dg_side_flight);
     header.feature_bits = DG_MEMORY_FEATURES;
     header.shape = *shape;
-    header.steer = (struct dg_steer){.shard_count = shape->shard_count};
+    header.steer = (struct dg_steer){.shard_count = shape->shard_count, .cid_size = shape->cid_size};
     dg_random_bytes(&header.steer.seed, sizeof header.steer.seed);
     header.total_bytes = at.total_bytes;
     header.secrets_offset = at.secrets_offset;
@@ -205,8 +217,9 @@ bool dg_memory_attach(struct dg_memory *memory, void *region, size_t size_bytes,
     if (!is_of_this_build(header, &words)) {
         return false;
     }
-    if (!is_shape_sane(&header->shape) || header->steer.shard_count != header->shape.shard_count) {
-        say(&words, "the numbers of shards, slots or flights are out of range: " DAMAGED);
+    if (!is_shape_sane(&header->shape) || header->steer.shard_count != header->shape.shard_count ||
+        header->steer.cid_size != header->shape.cid_size) {
+        say(&words, "the numbers of shards, slots or flights, or the length of connection IDs, are out of range: " DAMAGED);
         return false;
     }
     struct layout at = layout_of(&header->shape);

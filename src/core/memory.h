@@ -15,19 +15,20 @@
 #include <stdint.h>
 
 #define DG_MEMORY_MAGIC UINT64_C(0x64746c7367617465) // "dtlsgate"
-#define DG_MEMORY_VERSION 2
+#define DG_MEMORY_VERSION 3
 #define DG_SHARDS_MAX 256
 #define DG_SHARDS_DEFAULT 64
 #define DG_SLOTS_PER_SHARD_MAX ((UINT32_C(1) << 24) - 2)
 #define DG_FLIGHTS_PER_SHARD_MAX (UINT32_C(1) << 20)
 #define DG_WIDE_PER_SLOT 3
 // What the build puts into slots beyond their size: a process that differs in it refuses the file.
-#define DG_MEMORY_FEATURES (UINT32_C(1) * DG_CID_SIZE | UINT32_C(1) * DG_REPLAY_WIDTH << 8)
+#define DG_MEMORY_FEATURES (UINT32_C(1) * DG_CID_SIZE_MAX | UINT32_C(1) * DG_REPLAY_WIDTH << 8)
 
 struct dg_memory_shape {
     uint32_t shard_count;       // power of two, 1..DG_SHARDS_MAX
     uint32_t slots_per_shard;   // 1..2^24 - 2
     uint32_t flights_per_shard; // 1..2^20
+    uint32_t cid_size;          // bytes of our connection IDs, DG_CID_SIZE_MIN..DG_CID_SIZE_MAX
     // wide side slots: DG_WIDE_PER_SLOT for each slot, which is all that one can ever need at a time (tx, rx,
     // the rx before, and a next one, of which at least one lies inline): there is always one to be had
 };

@@ -136,6 +136,7 @@ bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint3
         .wides = dg_memory_wide(memory, number, 0),
         .flights = dg_memory_flight(memory, number, 0),
         .number = number,
+        .cid_size = memory->shape.cid_size,
         .free_slot = DG_NO_SIDE,
         .free_wide = DG_NO_SIDE,
         .free_flight = DG_NO_SIDE,

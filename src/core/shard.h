@@ -31,6 +31,7 @@ struct dg_shard {
     struct dg_side_flight *flights;
     struct dg_hash_key hash_key;        // of both indexes, fresh at every attach
     uint32_t number;
+    uint32_t cid_size;                  // bytes of our connection IDs
     uint32_t live;                      // slots in use
     uint32_t quarantined;               // slots that are never used again
     struct dg_slot_index *by_cid;       // slots with a connection ID of ours
@@ -50,7 +51,7 @@ DG_MUST_USE bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *m
 void dg_shard_clear(struct dg_shard *shard); // frees the process-local part; the slots stay
 
 // NULL: none. RFC 9146 3: by connection ID alone (the first one or a spare), or by path alone.
-struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE]);
+struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t *cid); // cid_size bytes
 struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener);
 struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref ref);
 struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *slot);

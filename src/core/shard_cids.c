@@ -25,15 +25,13 @@ static struct dg_side_cids *cids_at(const struct dg_shard *shard, uint32_t numbe
 static uint64_t hash_of(const void *context, uint32_t number)
 {
     const struct dg_shard *shard = context;
-    return dg_hash(&shard->hash_key, cids_at(shard, number)->own[number % DG_CID_SPARES], DG_CID_SIZE);
+    return dg_hash(&shard->hash_key, cids_at(shard, number)->own[number % DG_CID_SPARES], shard->cid_size);
 }
 
 static bool matches(const void *context, uint32_t number, const void *key)
 {
     const struct dg_shard *shard = context;
-    uint64_t own;
-    memcpy(&own, cids_at(shard, number)->own[number % DG_CID_SPARES], sizeof own);
-    return own == *(const uint64_t *)key;
+    return dg_cid_key_fits(key, cids_at(shard, number)->own[number % DG_CID_SPARES]);
 }
 
 static uint8_t state_of(const struct dg_side_cids *cids, uint32_t place)
@@ -83,12 +81,10 @@ bool dg_shard_spares_init(struct dg_shard *shard)
     return shard->by_spare != NULL;
 }
 
-struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE],
+struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const struct dg_cid_key *key,
                                     uint64_t hash)
 {
-    uint64_t key;
-    memcpy(&key, cid, sizeof key);
-    uint32_t number = dg_slot_index_find(shard->by_spare, hash, &key);
+    uint32_t number = dg_slot_index_find(shard->by_spare, hash, key);
     if (number == DG_NO_SLOT) {
         return NULL;
     }
@@ -132,11 +128,11 @@ void dg_shard_spares_remove(struct dg_shard *shard, const struct dg_slot *slot)
 // --- ours ---------------------------------------------------------------------
 
 // RFC 9146 8: random, but for the shard, which the socket filter reads from it.
-static void draw(const struct dg_shard *shard, uint8_t cid[DG_CID_SIZE])
+static void draw(const struct dg_shard *shard, uint8_t cid[DG_CID_SIZE_MAX])
 {
     uint32_t mask = shard->memory->shape.shard_count - 1;
     do {
-        dg_random_bytes(cid, DG_CID_SIZE);
+        dg_random_bytes(cid, shard->cid_size);
         cid[DG_CID_SHARD_BYTE] = (uint8_t)((cid[DG_CID_SHARD_BYTE] & ~mask) | shard->number);
     } while (dg_shard_find_cid(shard, cid) != NULL);
 }
@@ -169,7 +165,7 @@ void dg_shard_cid_retire(struct dg_shard *shard, const struct dg_slot *slot, uin
     (void)dg_slot_index_remove(shard->by_spare, number_of(shard, flight, place)); // while it still has its key
     set_state(cids, place, DG_OWN_CID_NONE);
     DG_CRASH_POINT(CID_RETIRED);
-    dg_wipe(cids->own[place], DG_CID_SIZE);
+    dg_wipe(cids->own[place], DG_CID_SIZE_MAX);
 }
 
 // --- the peer's ---------------------------------------------------------------
@@ -241,11 +237,11 @@ bool dg_shard_cids_are_sane(const struct dg_shard *shard, const struct dg_slot *
         }
         if ((slot->flags & DG_SLOT_HAS_CID) == 0 ||
             dg_cid_shard(own, shard->memory->shape.shard_count) != shard->number ||
-            memcmp(own, slot->cid, DG_CID_SIZE) == 0) {
+            memcmp(own, slot->cid, DG_CID_SIZE_MAX) == 0) {
             return false;
         }
         for (uint32_t other = 0; other < place; other++) {
-            if (state_of(cids, other) != DG_OWN_CID_NONE && memcmp(own, cids->own[other], DG_CID_SIZE) == 0) {
+            if (state_of(cids, other) != DG_OWN_CID_NONE && memcmp(own, cids->own[other], DG_CID_SIZE_MAX) == 0) {
                 return false;
             }
         }

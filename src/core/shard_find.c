@@ -16,14 +16,6 @@ struct path_key {
 };
 _Static_assert(sizeof(struct path_key) == 32, "path_key has no padding");
 
-static uint64_t cid_key(const uint8_t cid[DG_CID_SIZE])
-{
-    uint64_t key;
-    _Static_assert(sizeof key == DG_CID_SIZE, "a connection ID of ours fits a register");
-    memcpy(&key, cid, sizeof key);
-    return key;
-}
-
 static struct path_key path_key(const struct dg_address *peer, uint64_t listener)
 {
     struct path_key key = {.scope = peer->scope, .port = peer->port, .listener = listener};
@@ -34,14 +26,13 @@ static struct path_key path_key(const struct dg_address *peer, uint64_t listener
 static uint64_t cid_hash_of(const void *context, uint32_t slot)
 {
     const struct dg_shard *shard = context;
-    return dg_hash(&shard->hash_key, shard->slots[slot].cid, DG_CID_SIZE);
+    return dg_hash(&shard->hash_key, shard->slots[slot].cid, shard->cid_size);
 }
 
 static bool cid_matches(const void *context, uint32_t slot, const void *key)
 {
     const struct dg_shard *shard = context;
-    const uint64_t *wanted = key;
-    return cid_key(shard->slots[slot].cid) == *wanted;
+    return dg_cid_key_fits(key, shard->slots[slot].cid);
 }
 
 static uint64_t path_hash_of(const void *context, uint32_t slot)
@@ -111,12 +102,12 @@ static struct dg_slot *slot_or_null(const struct dg_shard *shard, uint32_t numbe
     return number != DG_NO_SLOT ? &shard->slots[number] : NULL;
 }
 
-struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE])
+struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t *cid)
 {
-    uint64_t key = cid_key(cid);
-    uint64_t hash = dg_hash(&shard->hash_key, cid, DG_CID_SIZE);
+    struct dg_cid_key key = dg_cid_key_of(cid, shard->cid_size);
+    uint64_t hash = dg_hash(&shard->hash_key, cid, shard->cid_size);
     uint32_t number = dg_slot_index_find(shard->by_cid, hash, &key);
-    return number != DG_NO_SLOT ? &shard->slots[number] : dg_shard_find_spare(shard, cid, hash);
+    return number != DG_NO_SLOT ? &shard->slots[number] : dg_shard_find_spare(shard, &key, hash);
 }
 
 struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)

@@ -6,6 +6,8 @@
 #include "core/index.h"
 #include "core/shard.h"
 
+#include <string.h>
+
 static inline uint32_t dg_slot_state_of(const struct dg_slot *slot)
 {
     return atomic_load_explicit(&slot->state, memory_order_acquire);
@@ -19,6 +21,31 @@ static inline bool dg_slot_is_live(const struct dg_slot *slot)
 static inline bool dg_slot_has_wide_keysets(const struct dg_slot *slot)
 {
     return dg_keyset_is_wide((enum dg_aead_id)slot->aead, (enum dg_hash_id)slot->hash);
+}
+
+// A connection ID of ours as the indexes compare it: two registers, zero behind the ID as in a slot.
+struct dg_cid_key {
+    uint64_t word[2];
+};
+_Static_assert(sizeof(struct dg_cid_key) == DG_CID_SIZE_MAX, "a connection ID of ours fits two registers");
+
+static inline struct dg_cid_key dg_cid_key_of(const uint8_t *cid, size_t size)
+{
+    struct dg_cid_key key = {0};
+    if (size == DG_CID_SIZE_DEFAULT) {
+        memcpy(key.word, cid, DG_CID_SIZE_DEFAULT); // a single load
+    } else {
+        memcpy(key.word, cid, size);
+    }
+    return key;
+}
+
+// Of one that is stored with its zeros.
+static inline bool dg_cid_key_fits(const struct dg_cid_key *key, const uint8_t cid[DG_CID_SIZE_MAX])
+{
+    struct dg_cid_key other;
+    memcpy(other.word, cid, sizeof other.word);
+    return other.word[0] == key->word[0] && other.word[1] == key->word[1];
 }
 
 // shard_find.c
@@ -50,7 +77,7 @@ void dg_shard_path_recover(struct dg_shard *shard, struct dg_slot *slot);
 
 // shard_cids.c
 bool dg_shard_spares_init(struct dg_shard *shard); // false: memory short
-struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const uint8_t cid[DG_CID_SIZE],
+struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const struct dg_cid_key *key,
                                     uint64_t hash);
 bool dg_shard_spare_is_taken(const struct dg_shard *shard, const struct dg_slot *slot); // one of its own, by another
 DG_MUST_USE bool dg_shard_spares_put(struct dg_shard *shard, const struct dg_slot *slot); // false: memory short

@@ -60,7 +60,7 @@ static struct dg_slot *choose_slot(struct dg_shard *shard)
 struct constants {
     uint64_t id, listener, credential;
     dg_time opened_at;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
     uint32_t expires_s;
     uint16_t suite, group;
     uint8_t version, aead, hash, flags;
@@ -68,7 +68,7 @@ struct constants {
     uint8_t zero[2];
     uint8_t identity[256];
 };
-_Static_assert(sizeof(struct constants) == 56 + 256, "no padding in what is summed");
+_Static_assert(sizeof(struct constants) == 64 + 256, "no padding in what is summed");
 
 uint32_t dg_shard_slot_check(const struct dg_shard *shard, const struct dg_slot *slot)
 {
@@ -96,12 +96,12 @@ uint32_t dg_shard_slot_check(const struct dg_shard *shard, const struct dg_slot 
 // --- the take-over ------------------------------------------------------------
 
 // The handover comes from another thread, later from another process: its numbers are checked here.
-static bool is_handover_sane(const struct dg_handover *handover)
+static bool is_handover_sane(const struct dg_shard *shard, const struct dg_handover *handover)
 {
     bool is_12 = handover->version == 12;
     return (is_12 || handover->version == 13) && handover->aead > DG_AEAD_NONE && handover->aead < DG_AEAD_COUNT &&
            (handover->hash == DG_HASH_SHA256 || handover->hash == DG_HASH_SHA384) &&
-           (handover->cid_size == 0 || handover->cid_size == DG_CID_SIZE) &&
+           (handover->cid_size == 0 || handover->cid_size == shard->cid_size) &&
            handover->peer_cid_size <= DG_CID_PEER_MAX && handover->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
            handover->ticket_size + (is_12 ? handover->finished_size : 0) <= DG_FLIGHT_BYTES;
 }
@@ -295,7 +295,7 @@ static bool fill(struct dg_shard *shard, struct dg_slot *slot, dg_time now, cons
 struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const struct dg_handover *handover,
                                    enum dg_counter *ret_reason)
 {
-    if (!is_handover_sane(handover)) {
+    if (!is_handover_sane(shard, handover)) {
         *ret_reason = DG_COUNT_FAIL_TAKEOVER;
         return NULL;
     }

@@ -63,7 +63,7 @@ struct dg_slot {
     _Atomic uint32_t rx_old_place;  // the epoch before, until a record of the new one has opened
     uint32_t policy_generation;     // under which authorisation was last checked
     _Atomic uint64_t active_at;     // dg_time of the last record that opened, or was sent
-    uint8_t cid[DG_CID_SIZE];       // ours
+    uint8_t cid[DG_CID_SIZE_MAX];   // ours
     uint8_t peer_cid[DG_SLOT_PEER_CID];
     uint8_t peer_cid_size;          // above DG_SLOT_PEER_CID: in the peer-ID side slot
     uint8_t identity_kind;          // dg_identity_kind
@@ -91,7 +91,6 @@ struct dg_slot {
     uint32_t failures_second;       // seconds of `now` in which records did not open last, and how many then:
     uint16_t failures_in_second;    // paces forgeries (K7); its worker's
     uint16_t rtt_ms;                // to the peer as last measured, by the handshake or a challenge; 0: not yet (RFC 9853 5.5)
-    uint8_t spare[8];
 };
 _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");
 

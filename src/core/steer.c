@@ -47,7 +47,7 @@ static uint32_t steer_unified(const struct dg_steer *steer, const struct dg_addr
         return DG_STEER_FRONT;
     if ((data[0] & DG_UNIFIED_CID) == 0)
         return dg_steer_address_shard(steer, peer);
-    if (size < 1 + DG_CID_SIZE)
+    if (size < 1 + steer->cid_size)
         return DG_STEER_FRONT;
     return dg_cid_shard(data + 1, steer->shard_count);
 }
@@ -61,7 +61,7 @@ uint32_t dg_steer_datagram(const struct dg_steer *steer, const struct dg_address
         return steer_unified(steer, peer, data, size);
     switch (data[0]) {
     case DG_CONTENT_TLS12_CID:
-        if (size < DG_RECORD12_CID_OFFSET + DG_CID_SIZE)
+        if (size < DG_RECORD12_CID_OFFSET + steer->cid_size)
             return DG_STEER_FRONT;
         return dg_cid_shard(data + DG_RECORD12_CID_OFFSET, steer->shard_count);
     case DG_CONTENT_ALERT:

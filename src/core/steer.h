@@ -13,6 +13,7 @@
 struct dg_steer {
     uint32_t shard_count; // power of two, at most 256
     uint32_t seed;        // random; keys the address hash
+    uint32_t cid_size;    // bytes of our connection IDs
 };
 
 // The shard of an association without connection ID: a hash over the peer's address and port with
@@ -44,8 +45,8 @@ uint32_t dg_steer_address_shard(const struct dg_steer *steer, const struct dg_ad
 //   first byte and 0xe0 is 0x20 (unified header):
 //       first byte and 3 is 2: front (a handshake's epoch; also 6, 10, ..: the front passes those on)
 //       first byte and 0x10 is 0 (no connection ID): the address's shard
-//       size >= 1 + DG_CID_SIZE: shard of the ID at offset 1, that is, byte 1 and (shard_count - 1)
-//   first byte 25: size >= 11 + DG_CID_SIZE: shard of the ID at offset 11, that is, byte 11 and
+//       size >= 1 + cid_size: shard of the ID at offset 1, that is, byte 1 and (shard_count - 1)
+//   first byte 25: size >= 11 + cid_size: shard of the ID at offset 11, that is, byte 11 and
 //       (shard_count - 1); the epoch is not looked at
 //   first byte 21 or 23: size >= 13 and the epoch (the half word at offset 3) is not 0: the address's shard
 //   everything else (20, 22, 26, junk): front

@@ -242,12 +242,12 @@ static bool set_up(struct dg_dial *dial)
             WOLFSSL_SUCCESS)
         return false;
     if (config->offer_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
-                              wolfSSL_dtls_cid_set(ssl, dial->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+                              wolfSSL_dtls_cid_set(ssl, dial->cid, dial->cid_size) != WOLFSSL_SUCCESS))
         return false;
     return !config->offer_rrc || wolfSSL_dtls_rrc_use(ssl) == WOLFSSL_SUCCESS;
 }
 
-static struct dg_dial *start(void *context, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
+static struct dg_dial *start(void *context, dg_time now, const struct dg_path *path, struct dg_bytes cid,
                              const struct dg_output *output)
 {
     struct dg_dial *dial = calloc(1, sizeof *dial);
@@ -256,7 +256,9 @@ static struct dg_dial *start(void *context, dg_time now, const struct dg_path *p
     dial->dialer = context;
     dial->io.path = *path;
     dial->io.datagram_max = dial->dialer->config.datagram_max;
-    memcpy(dial->cid, cid, DG_CID_SIZE);
+    DG_BUG_UNLESS(cid.size > 0 && cid.size <= sizeof dial->cid);
+    dial->cid_size = (uint8_t)cid.size;
+    memcpy(dial->cid, cid.data, cid.size);
     dial->plain_alert = dial->alert_received = -1;
     dial->started_at = dial->now = now;
     dial->alert_deadline = DG_NEVER;
@@ -285,7 +287,7 @@ static bool take(struct dg_dial *dial, struct dg_handover *ret)
     dial->io.silent = true;
     const struct dg_takeover_of of = {
         .tap = &dial->io.tap,
-        .cid = dial->cid,
+        .cid = {.data = dial->cid, .size = dial->cid_size},
         .proof = &dial->proof,
         .may_be_nobody = dial->dialer->config.insecure_no_verify,
     };

@@ -27,7 +27,8 @@ struct dg_dial {
     struct dg_dialer *dialer;
     WOLFSSL *ssl;
     struct dg_library_io io;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid_size; // of the ID that is offered, if the dialer offers any
+    uint8_t cid[DG_CID_SIZE_MAX];
     enum { DIAL_CONNECTING, DIAL_AWAITS_TICKET, DIAL_DONE, DIAL_FAILED } state;
     bool offers_session;
     struct dg_proof offered_proof; // who the server was in that session: other handshakes change the dialer's

@@ -153,7 +153,7 @@ static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
     handshake->io.silent = true;
     const struct dg_takeover_of of = {
         .tap = &handshake->io.tap,
-        .cid = handshake->cid,
+        .cid = {.data = handshake->cid, .size = handshake->cid_size},
         .proof = &handshake->proof,
         .may_be_nobody = !handshake->gate->config.authenticate_clients,
         .policy_generation = handshake->gate->config.policy_generation,

@@ -73,8 +73,8 @@ struct dg_handshake {
     dg_time deadline;
 
     struct dg_peek peek;
-    bool offers_cid; // the front gave an ID to offer
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid_size; // of the ID that the front gave to offer; 0: none
+    uint8_t cid[DG_CID_SIZE_MAX];
     struct dg_proof ticket;      // what the accepted ticket says
     uint8_t ticket_iv[16];       // of the one ticket that this hello may use
     bool ticket_seen;
@@ -99,7 +99,7 @@ struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake
 // listener.c
 struct dg_handshake *dg_listener_new(struct dg_gate *gate);
 enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                        size_t size, const uint8_t cid[DG_CID_SIZE], const struct dg_output *output,
+                                        size_t size, struct dg_bytes cid, const struct dg_output *output,
                                         struct dg_handshake **ret);
 
 // handshake.c

@@ -15,9 +15,9 @@
 static int on_good_hello(WOLFSSL *ssl, void *context)
 {
     struct dg_handshake *handshake = context;
-    bool has_cid = handshake->offers_cid && handshake->peek.has_cid;
+    bool has_cid = handshake->cid_size > 0 && handshake->peek.has_cid;
     if (has_cid && (wolfSSL_dtls_cid_use(ssl) != WOLFSSL_SUCCESS ||
-                    wolfSSL_dtls_cid_set(ssl, handshake->cid, DG_CID_SIZE) != WOLFSSL_SUCCESS))
+                    wolfSSL_dtls_cid_set(ssl, handshake->cid, handshake->cid_size) != WOLFSSL_SUCCESS))
         return -1;
     // RFC 9853 3: only to who asks for it, and only with connection IDs.
     if (has_cid && handshake->peek.has_rrc && handshake->gate->config.offer_rrc &&
@@ -129,7 +129,7 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
 }
 
 enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                        size_t size, const uint8_t cid[DG_CID_SIZE], const struct dg_output *output,
+                                        size_t size, struct dg_bytes cid, const struct dg_output *output,
                                         struct dg_handshake **ret)
 {
     struct dg_gate *gate = context;
@@ -143,9 +143,10 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     reset(handshake);
     dg_peek_hello(&hello, gate->credentials, &handshake->peek);
     handshake->io.path = *path;
-    handshake->offers_cid = cid != NULL;
-    if (cid != NULL)
-        memcpy(handshake->cid, cid, DG_CID_SIZE);
+    DG_BUG_UNLESS(cid.size <= sizeof handshake->cid);
+    handshake->cid_size = (uint8_t)cid.size;
+    if (cid.size > 0)
+        memcpy(handshake->cid, cid.data, cid.size);
     if (!set_peer(handshake, path, match > 0 ? match : 0))
         return DG_HELLO_IGNORED;
     dg_library_io_open(&handshake->io, record, size, output);

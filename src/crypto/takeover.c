@@ -49,10 +49,10 @@ static bool take_cids(const struct dg_takeover_of *of, struct dg_handover *ret)
     if (wolfSSL_dtls_cid_is_enabled(ssl) != 1)
         return true;
     if (wolfSSL_dtls_cid_get_rx_size(ssl, &size) == WOLFSSL_SUCCESS && size > 0) {
-        if (size != DG_CID_SIZE || wolfSSL_dtls_cid_get_rx(ssl, ret->cid, size) != WOLFSSL_SUCCESS ||
-            !dg_secret_equal(ret->cid, of->cid, DG_CID_SIZE))
+        if (size != of->cid.size || wolfSSL_dtls_cid_get_rx(ssl, ret->cid, size) != WOLFSSL_SUCCESS ||
+            !dg_secret_equal(ret->cid, of->cid.data, size))
             return false;
-        ret->cid_size = DG_CID_SIZE;
+        ret->cid_size = (uint8_t)size;
     }
     size = 0;
     if (wolfSSL_dtls_cid_get_tx_size(ssl, &size) == WOLFSSL_SUCCESS) {

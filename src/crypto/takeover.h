@@ -3,6 +3,7 @@
 #ifndef DG_CRYPTO_TAKEOVER_H
 #define DG_CRYPTO_TAKEOVER_H
 
+#include "base/wire.h"
 #include "core/handover.h"
 
 #include <stdbool.h>
@@ -14,7 +15,7 @@ struct dg_tap;
 // A handshake that is over, of either role.
 struct dg_takeover_of {
     struct dg_tap *tap;
-    const uint8_t *cid;           // the DG_CID_SIZE bytes that were offered
+    struct dg_bytes cid;          // that was offered
     const struct dg_proof *proof; // who the peer is
     bool may_be_nobody;           // by the operator's word
     uint32_t policy_generation;

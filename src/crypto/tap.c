@@ -108,10 +108,10 @@ static size_t peer_cid(const struct dg_tap *tap, uint8_t cid[DG_CID_PEER_MAX])
     return size;
 }
 
-static size_t own_cid(const struct dg_tap *tap, uint8_t cid[DG_CID_SIZE])
+static size_t own_cid(const struct dg_tap *tap, uint8_t cid[DG_CID_SIZE_MAX])
 {
     unsigned size = 0;
-    if (wolfSSL_dtls_cid_get_rx_size(tap->ssl, &size) != WOLFSSL_SUCCESS || size != DG_CID_SIZE ||
+    if (wolfSSL_dtls_cid_get_rx_size(tap->ssl, &size) != WOLFSSL_SUCCESS || size == 0 || size > DG_CID_SIZE_MAX ||
         wolfSSL_dtls_cid_get_rx(tap->ssl, cid, size) != WOLFSSL_SUCCESS)
         return 0;
     return size;
@@ -282,7 +282,7 @@ static bool open12(struct dg_tap *tap, const struct dg_record *record, const str
     struct dg_key_material keys;
     if (!dg_tap_keys12(tap, !tap->is_client, &keys))
         return false;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
     size_t cid_size = own_cid(tap, cid);
     struct dg_key_view view = view_of(&keys, suite, false);
     struct dg_result result = dg_record12_open(&dg_wolf_aead, &view, record, cid, cid_size, type, plaintext);
@@ -300,7 +300,7 @@ static bool open13(struct dg_tap *tap, const struct dg_record *record, const str
         dg_tap_keys(tap, is_data ? dg_tap_peer_data(tap) : dg_tap_peer_handshake(tap));
     if (keys == NULL)
         return false;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
     size_t cid_size = own_cid(tap, cid);
     struct dg_key_view view = view_of(keys, suite, true);
     uint64_t next = is_data ? tap->data_received_next : tap->received_next;
@@ -316,7 +316,7 @@ static bool open_copy(struct dg_tap *tap, uint8_t *copy, size_t size, struct dg_
                       uint8_t *type, struct dg_bytes *plaintext)
 {
     const struct dg_suite *suite = current_suite(tap);
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
     if (dg_record_parse(copy, size, own_cid(tap, cid), record).outcome != DG_OK || suite == NULL)
         return false;
     if (!record->is_unified) {

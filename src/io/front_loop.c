@@ -119,7 +119,7 @@ static uint32_t named_shard(const struct dg_front_loop *loop, const struct dg_pa
     } else if (size > 0 && (data[0] & (DG_UNIFIED_FIXED_MASK | DG_UNIFIED_CID)) == (DG_UNIFIED_FIXED | DG_UNIFIED_CID)) {
         cid_at = 1;
     }
-    if (cid_at > 0 && size >= cid_at + DG_CID_SIZE) {
+    if (cid_at > 0 && size >= cid_at + steer->cid_size) {
         return dg_cid_shard(data + cid_at, steer->shard_count);
     }
     return dg_steer_address_shard(steer, &path->peer);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define TOKEN_BYTES 16
-#define PROBE_BYTES (DG_RECORD12_CID_OFFSET + DG_CID_SIZE + TOKEN_BYTES)
+#define PROBE_BYTES (DG_RECORD12_CID_OFFSET + DG_CID_SIZE_MAX + TOKEN_BYTES)
 // Loopback delivers before sendto returns, but does not promise it. A bound for all of one probe: while strangers
 // keep the queues full the probe may be lost, and what they send would be read for ever.
 #define PATIENCE (200 * DG_MILLISECOND)

@@ -127,7 +127,7 @@ static void emit_first_byte(struct assembler *as)
 }
 
 // Where an association's record is told from a handshake's, and its connection ID is read.
-static void emit_records(struct assembler *as)
+static void emit_records(struct assembler *as, uint32_t cid_size)
 {
     place(as, LABEL_RECORD12);
     load_length(as);
@@ -144,13 +144,13 @@ static void emit_records(struct assembler *as)
 
     place(as, LABEL_UNIFIED_CID);
     load_length(as);
-    emit_if(as, BPF_JGE, 1 + DG_CID_SIZE, NEXT, LABEL_FRONT);
+    emit_if(as, BPF_JGE, 1 + cid_size, NEXT, LABEL_FRONT);
     load_u8(as, 1 + DG_CID_SHARD_BYTE);
     emit_goto(as, LABEL_SHARD);
 
     place(as, LABEL_TLS12_CID);
     load_length(as);
-    emit_if(as, BPF_JGE, DG_RECORD12_CID_OFFSET + DG_CID_SIZE, NEXT, LABEL_FRONT);
+    emit_if(as, BPF_JGE, DG_RECORD12_CID_OFFSET + cid_size, NEXT, LABEL_FRONT);
     load_u8(as, DG_RECORD12_CID_OFFSET + DG_CID_SHARD_BYTE);
     emit_goto(as, LABEL_SHARD);
 }
@@ -191,7 +191,7 @@ size_t dg_steer_filter_build(const struct dg_steer *steer, uint32_t worker_count
 {
     struct assembler as = {.program = program};
     emit_first_byte(&as);
-    emit_records(&as);
+    emit_records(&as, steer->cid_size);
     emit_address(&as, steer);
     place(&as, LABEL_SHARD); // in A, above the shard count perhaps
     emit(&as, BPF_ALU | BPF_AND | BPF_K, steer->shard_count - 1);

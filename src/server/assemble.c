@@ -232,6 +232,7 @@ static struct dg_front_config front_config_of(const struct dg_server *server)
     config.admission.failures_per_prefix =
         (struct dg_bucket_rate){options->failures_rate, 20 * options->failures_rate};
     config.offer_cid = options->connection_id == DG_CHOICE_YES;
+    config.cid_size = server->memfile.memory.shape.cid_size;
     config.own_count = options->listen.count;
     for (uint32_t i = 0; i < options->listen.count; i++)
         config.own[i] = server->sockets[0][i].address;

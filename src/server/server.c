@@ -68,7 +68,11 @@ struct dg_memory_shape dg_server_shape(const struct dg_options *options)
     if (flights > FLIGHTS_PER_SHARD_MAX)
         flights = FLIGHTS_PER_SHARD_MAX;
     return (struct dg_memory_shape){
-        .shard_count = DG_SHARDS_DEFAULT, .slots_per_shard = slots, .flights_per_shard = flights};
+        .shard_count = DG_SHARDS_DEFAULT,
+        .slots_per_shard = slots,
+        .flights_per_shard = flights,
+        .cid_size = options->connection_id_length,
+    };
 }
 
 static uint32_t worker_count_of(const struct dg_options *options)

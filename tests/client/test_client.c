@@ -21,7 +21,7 @@ static unsigned started, freed, failed, told;
 static uint32_t failed_owner;
 static const char *failed_why;
 
-static struct dg_dial *fake_start(void *dialer, dg_time now, const struct dg_path *path, const uint8_t cid[DG_CID_SIZE],
+static struct dg_dial *fake_start(void *dialer, dg_time now, const struct dg_path *path, struct dg_bytes cid,
                                   const struct dg_output *output)
 {
     (void)dialer;
@@ -125,6 +125,7 @@ static struct dg_client *client_of_all(const struct dg_address *servers, uint32_
                                             .aead = &dg_null_aead,
                                             .links_max = links,
                                             .datagram_max = 1200,
+                                            .cid_size = DG_CID_SIZE_DEFAULT,
                                             .handshake_timeout = 10 * DG_SECOND,
                                             .retransmit = DG_SECOND};
     const struct dg_client_hooks hooks = {.failed = on_failed, .told = on_told};

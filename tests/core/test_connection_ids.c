@@ -9,7 +9,7 @@
 
 struct offer {
     unsigned count;
-    uint8_t ids[8][DG_CID_SIZE];
+    uint8_t ids[8][DG_CID_SIZE_DEFAULT];
     struct fake_record record;
 };
 
@@ -24,8 +24,8 @@ static void read_offer(const struct fake_record *record, struct offer *ret)
     CHECK(dg_reader_done(&reader));
     while (dg_reader_left(&ids) > 0 && ret->count < 8) {
         struct dg_bytes id = dg_read_block8(&ids);
-        REQUIRE(id.size == DG_CID_SIZE);
-        memcpy(ret->ids[ret->count++], id.data, DG_CID_SIZE);
+        REQUIRE(id.size == DG_CID_SIZE_DEFAULT);
+        memcpy(ret->ids[ret->count++], id.data, DG_CID_SIZE_DEFAULT);
     }
     CHECK(dg_reader_done(&ids));
 }
@@ -52,12 +52,12 @@ static void ask_and_acknowledge(uint8_t count, struct offer *ret)
     fake_peer_ack(&peer, ret->record.epoch, ret->record.sequence);
 }
 
-static void use_id(const uint8_t cid[DG_CID_SIZE]) { memcpy(peer.cid, cid, DG_CID_SIZE); }
+static void use_id(const uint8_t cid[DG_CID_SIZE_DEFAULT]) { memcpy(peer.cid, cid, DG_CID_SIZE_DEFAULT); }
 
-static bool is_routed(const uint8_t cid[DG_CID_SIZE])
+static bool is_routed(const uint8_t cid[DG_CID_SIZE_DEFAULT])
 {
     unsigned before = server.delivered;
-    uint8_t kept[DG_CID_SIZE];
+    uint8_t kept[DG_CID_SIZE_DEFAULT];
     memcpy(kept, peer.cid, sizeof kept);
     use_id(cid);
     enum dg_engine_verdict verdict = fake_peer_send(&peer, DG_CONTENT_APPLICATION_DATA, "r", 1);
@@ -81,14 +81,14 @@ DG_TEST(connection_id_requests_of_1_3_and_255_are_answered)
         CHECK(is_routed(peer.cid));
         for (unsigned at = 0; at < offer.count; at++) {
             CHECK_EQ(dg_cid_shard(offer.ids[at], 4), peer.ref.shard);
-            CHECK(memcmp(offer.ids[at], peer.cid, DG_CID_SIZE) != 0);
+            CHECK(memcmp(offer.ids[at], peer.cid, DG_CID_SIZE_DEFAULT) != 0);
             for (unsigned before = 0; before < at; before++)
-                CHECK(memcmp(offer.ids[at], offer.ids[before], DG_CID_SIZE) != 0);
+                CHECK(memcmp(offer.ids[at], offer.ids[before], DG_CID_SIZE_DEFAULT) != 0);
             CHECK(is_routed(offer.ids[at]));
         }
         CHECK_EQ(fake_count(&server, DG_COUNT_CIDS_OFFERED), GIVEN[i]);
         // One that was never given is nobody's.
-        uint8_t unknown[DG_CID_SIZE];
+        uint8_t unknown[DG_CID_SIZE_DEFAULT];
         memcpy(unknown, peer.cid, sizeof unknown);
         unknown[7] ^= 1;
         CHECK(!is_routed(unknown));
@@ -115,7 +115,7 @@ DG_TEST(connection_id_answer_is_repeated_and_alone_until_acknowledged)
     ask_and_acknowledge(1, &second);
     CHECK_EQ(second.count, 1);
     for (unsigned i = 0; i < 2; i++)
-        CHECK(memcmp(second.ids[0], first.ids[i], DG_CID_SIZE) != 0);
+        CHECK(memcmp(second.ids[0], first.ids[i], DG_CID_SIZE_DEFAULT) != 0);
     fake_server_stop(&server);
 }
 
@@ -176,7 +176,7 @@ DG_TEST(reordered_record_with_old_connection_id_is_delivered)
     size_t sizes[2];
     struct offer offer;
     start(false, true);
-    uint8_t first[DG_CID_SIZE];
+    uint8_t first[DG_CID_SIZE_DEFAULT];
     memcpy(first, peer.cid, sizeof first);
     ask_and_acknowledge(2, &offer);
     sizes[0] = fake_peer_seal(&peer, DG_CONTENT_APPLICATION_DATA, "a", 1, late[0], sizeof late[0]);
@@ -220,17 +220,17 @@ DG_TEST(connection_ids_of_one_association_share_a_datagram)
 // --- beside a naive list ----------------------------------------------------------------------
 
 // Whether an ID leads to an association at all, without a record that opens.
-static bool is_found(const uint8_t cid[DG_CID_SIZE])
+static bool is_found(const uint8_t cid[DG_CID_SIZE_DEFAULT])
 {
-    uint8_t junk[1 + DG_CID_SIZE + 2 + 2 + 32] = {0x3f};
-    memcpy(junk + 1, cid, DG_CID_SIZE);
-    junk[1 + DG_CID_SIZE + 3] = 32;
+    uint8_t junk[1 + DG_CID_SIZE_DEFAULT + 2 + 2 + 32] = {0x3f};
+    memcpy(junk + 1, cid, DG_CID_SIZE_DEFAULT);
+    junk[1 + DG_CID_SIZE_DEFAULT + 3] = 32;
     return fake_peer_give(&peer, junk, sizeof junk) == DG_ENGINE_HANDLED;
 }
 
 #define KNOWN_MAX 4000
 static struct known {
-    uint8_t id[DG_CID_SIZE];
+    uint8_t id[DG_CID_SIZE_DEFAULT];
     bool is_seen, is_gone;
 } known[KNOWN_MAX];
 static unsigned known_count, newest, before; // known[0] is the first ID
@@ -273,7 +273,7 @@ DG_TEST(connection_ids_agree_with_a_naive_list)
     struct offer offer;
     start(false, true);
     memset(known, 0, sizeof known);
-    memcpy(known[0].id, peer.cid, DG_CID_SIZE);
+    memcpy(known[0].id, peer.cid, DG_CID_SIZE_DEFAULT);
     known_count = 1;
     newest = before = 0;
     unsigned in_vain = 0;
@@ -290,7 +290,7 @@ DG_TEST(connection_ids_agree_with_a_naive_list)
             naive_seen(newest, true);
             REQUIRE(offer.count == expected);
             for (unsigned i = 0; i < offer.count; i++)
-                memcpy(known[known_count++].id, offer.ids[i], DG_CID_SIZE);
+                memcpy(known[known_count++].id, offer.ids[i], DG_CID_SIZE_DEFAULT);
             break;
         case 1:
             fake_server_restart(&server);
@@ -334,7 +334,7 @@ DG_TEST(connection_ids_leave_with_their_association)
     struct dg_shard shard;
     struct test_random random = {.state = dg_test_seed()};
     static struct dg_handover handover;
-    uint8_t gone[DG_CID_SPARES][DG_CID_SIZE];
+    uint8_t gone[DG_CID_SPARES][DG_CID_SIZE_DEFAULT];
     REQUIRE(shard_region_make(&region, 1, 4, 16));
     REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
     for (unsigned cycle = 0; cycle < 100000; cycle++) {
@@ -347,7 +347,7 @@ DG_TEST(connection_ids_leave_with_their_association)
         REQUIRE(cids != NULL && cids == dg_shard_cids_make(&shard, slot));
         for (uint32_t place = 0; place < DG_CID_SPARES; place++) {
             REQUIRE(dg_shard_cid_add(&shard, slot, place));
-            memcpy(gone[place], cids->own[place], DG_CID_SIZE);
+            memcpy(gone[place], cids->own[place], DG_CID_SIZE_DEFAULT);
             REQUIRE(dg_shard_find_cid(&shard, gone[place]) == slot);
         }
         if (cycle % 3 == 0)
@@ -381,9 +381,9 @@ typedef void (*damage)(struct dg_side_cids *cids, const struct dg_slot *slot, co
         what;                                                                                                      \
     }
 DAMAGE(damage_shard, cids->own[1][DG_CID_SHARD_BYTE] ^= 1)
-DAMAGE(damage_first, memcpy(cids->own[1], slot->cid, DG_CID_SIZE))
-DAMAGE(damage_twice, memcpy(cids->own[1], cids->own[0], DG_CID_SIZE))
-DAMAGE(damage_neighbours, memcpy(cids->own[1], neighbour->own[0], DG_CID_SIZE))
+DAMAGE(damage_first, memcpy(cids->own[1], slot->cid, DG_CID_SIZE_DEFAULT))
+DAMAGE(damage_twice, memcpy(cids->own[1], cids->own[0], DG_CID_SIZE_DEFAULT))
+DAMAGE(damage_neighbours, memcpy(cids->own[1], neighbour->own[0], DG_CID_SIZE_DEFAULT))
 DAMAGE(damage_state, cids->own_state[1] = DG_OWN_CID_SEEN + 1)
 DAMAGE(damage_newest, cids->newest = DG_CID_SPARES + 1)
 DAMAGE(damage_before, cids->before = DG_CID_SPARES + 1)
@@ -420,7 +420,7 @@ DG_TEST(attach_quarantines_damaged_connection_ids_alone)
         }
         // The last one is attached first: the victim is the one that comes after.
         const struct dg_slot *neighbour = slots[1];
-        uint8_t victims[DG_CID_SIZE], neighbours[DG_CID_SIZE];
+        uint8_t victims[DG_CID_SIZE_DEFAULT], neighbours[DG_CID_SIZE_DEFAULT];
         memcpy(victims, cids[0]->own[0], sizeof victims);
         memcpy(neighbours, cids[1]->own[0], sizeof neighbours);
         DAMAGES[how](cids[0], slots[0], cids[1]);
@@ -444,7 +444,7 @@ DG_TEST(connection_id_of_a_spare_is_refused_to_another)
     start(false, true);
     ask_and_acknowledge(1, &offer);
     fake_peer_handover(&peer, &handover);
-    memcpy(handover.cid, offer.ids[0], DG_CID_SIZE);
+    memcpy(handover.cid, offer.ids[0], DG_CID_SIZE_DEFAULT);
     CHECK(!dg_engine_take_over(server.engine, server.now, &handover));
     CHECK_EQ(fake_count(&server, DG_COUNT_CID_COLLISION), 1);
     fake_server_stop(&server);

@@ -165,7 +165,7 @@ static void start_two(void)
 {
     struct dg_handover handover, own;
     const struct fake_setup setup = {
-        .version = 13, .aead = DG_AEAD_AES_128_GCM, .has_cid = true, .peer_cid_size = DG_CID_SIZE, .who = 1};
+        .version = 13, .aead = DG_AEAD_AES_128_GCM, .has_cid = true, .peer_cid_size = DG_CID_SIZE_DEFAULT, .who = 1};
     fake_server_start(&server, &dg_wolf_aead, NULL);
     fake_server_start(&other, &dg_wolf_aead, NULL);
     REQUIRE(fake_peer_join(&peer, &server, &setup));
@@ -176,8 +176,8 @@ static void start_two(void)
     own.path.local = handover.path.peer;
     own.tx = handover.rx;
     own.rx = handover.tx;
-    memcpy(own.cid, handover.peer_cid, DG_CID_SIZE);
-    memcpy(own.peer_cid, handover.cid, DG_CID_SIZE);
+    memcpy(own.cid, handover.peer_cid, DG_CID_SIZE_DEFAULT);
+    memcpy(own.peer_cid, handover.cid, DG_CID_SIZE_DEFAULT);
     own.tx_next = 0;
     own.tx_message_seq = handover.rx_message_seq;
     own.rx_message_seq = handover.tx_message_seq;
@@ -224,10 +224,10 @@ static bool both_talk(void)
     return server.delivered == up + 1 && other.delivered == down + 1;
 }
 
-static void wire_id(uint8_t ret[DG_CID_SIZE])
+static void wire_id(uint8_t ret[DG_CID_SIZE_DEFAULT])
 {
     (void)dg_engine_send(other.engine, other.now, client_ref, (const uint8_t *)"x", 1);
-    memcpy(ret, other.sent[other.sent_count - 1].bytes + 1, DG_CID_SIZE);
+    memcpy(ret, other.sent[other.sent_count - 1].bytes + 1, DG_CID_SIZE_DEFAULT);
     (void)carry(NOTHING);
 }
 
@@ -235,7 +235,7 @@ static void wire_id(uint8_t ret[DG_CID_SIZE])
 // first change, before which there was nobody to ask.
 DG_TEST(client_that_rebinds_shows_a_fresh_connection_id_each_time)
 {
-    static uint8_t shown[101][DG_CID_SIZE];
+    static uint8_t shown[101][DG_CID_SIZE_DEFAULT];
     unsigned repeated = 0;
     start_two();
     CHECK(both_talk());
@@ -245,7 +245,7 @@ DG_TEST(client_that_rebinds_shows_a_fresh_connection_id_each_time)
         (void)carry(NOTHING);
         wire_id(shown[move]);
         for (unsigned i = 0; i < move; i++)
-            repeated += memcmp(shown[i], shown[move], DG_CID_SIZE) == 0;
+            repeated += memcmp(shown[i], shown[move], DG_CID_SIZE_DEFAULT) == 0;
         CHECK_MSG(both_talk(), "move %u", move);
         if (move % 7 == 0)
             fake_server_restart(&server);
@@ -270,13 +270,13 @@ DG_TEST(connection_id_exchange_survives_any_loss)
             fake_server_run(&server, DG_SECOND);
             (void)carry(NOTHING);
         }
-        uint8_t before_move[DG_CID_SIZE], after[DG_CID_SIZE];
+        uint8_t before_move[DG_CID_SIZE_DEFAULT], after[DG_CID_SIZE_DEFAULT];
         wire_id(before_move);
         // Unfulfilled requests are not repeated by another (RFC 9147 9): one offer, of four.
         CHECK_EQ(fake_count(&server, DG_COUNT_CIDS_OFFERED), DG_CID_SPARES);
         dg_engine_rebound(other.engine, other.now, client_ref);
         wire_id(after);
-        CHECK(memcmp(before_move, after, DG_CID_SIZE) != 0);
+        CHECK(memcmp(before_move, after, DG_CID_SIZE_DEFAULT) != 0);
         CHECK(both_talk());
         stop_two();
     }

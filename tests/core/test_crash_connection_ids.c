@@ -20,14 +20,14 @@ static struct shared {
 
 // --- an AEAD that looks at what it seals -------------------------------------------------------
 
-static bool is_kept(const uint8_t cid[DG_CID_SIZE])
+static bool is_kept(const uint8_t cid[DG_CID_SIZE_DEFAULT])
 {
     const struct dg_slot *slot = fake_slot(&server, peer.ref);
     for (uint32_t number = slot->side; number != DG_NO_SIDE;) {
         struct dg_side_flight *flight = dg_memory_flight(&server.region.memory, peer.ref.shard, number);
         const struct dg_side_cids *cids = dg_side_cids_of(flight);
         for (uint32_t place = 0; flight->kind == DG_FLIGHT_CIDS && place < DG_CID_SPARES; place++)
-            if (cids->own_state[place] != DG_OWN_CID_NONE && memcmp(cids->own[place], cid, DG_CID_SIZE) == 0)
+            if (cids->own_state[place] != DG_OWN_CID_NONE && memcmp(cids->own[place], cid, DG_CID_SIZE_DEFAULT) == 0)
                 return true;
         number = flight->next;
     }
@@ -39,7 +39,7 @@ static bool seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[D
 {
     if (size > 15 && data[0] == DG_HS_NEW_CONNECTION_ID && data[size - 1] == DG_CONTENT_HANDSHAKE) {
         shared->offers_sealed++;
-        for (size_t at = 14; at + 1 + DG_CID_SIZE < size - 1; at += 1 + DG_CID_SIZE)
+        for (size_t at = 14; at + 1 + DG_CID_SIZE_DEFAULT < size - 1; at += 1 + DG_CID_SIZE_DEFAULT)
             if (!is_kept(data + at + 1))
                 shared->is_unroutable_named = true;
     }
@@ -98,7 +98,7 @@ static void restart(void)
 
 // --- ours ---------------------------------------------------------------------------------------------
 
-static uint8_t given[16][DG_CID_SIZE];
+static uint8_t given[16][DG_CID_SIZE_DEFAULT];
 static unsigned given_count;
 
 static void act_request(void)
@@ -119,8 +119,8 @@ static bool listen(void)
         is_acked |= record.type == DG_CONTENT_ACK;
         if (record.type != DG_CONTENT_HANDSHAKE || record.data[0] != DG_HS_NEW_CONNECTION_ID)
             continue;
-        for (size_t at = 14; at + 1 + DG_CID_SIZE < record.size; at += 1 + DG_CID_SIZE)
-            memcpy(given[given_count++ % 16], record.data + at + 1, DG_CID_SIZE);
+        for (size_t at = 14; at + 1 + DG_CID_SIZE_DEFAULT < record.size; at += 1 + DG_CID_SIZE_DEFAULT)
+            memcpy(given[given_count++ % 16], record.data + at + 1, DG_CID_SIZE_DEFAULT);
         fake_peer_ack(&peer, record.epoch, record.sequence);
     }
     return is_acked;
@@ -142,11 +142,11 @@ static void obtain(void)
 
 static bool all_given_are_found(void)
 {
-    uint8_t first[DG_CID_SIZE];
+    uint8_t first[DG_CID_SIZE_DEFAULT];
     bool is_good = data_flows();
     memcpy(first, peer.cid, sizeof first);
     for (unsigned i = 0; i < given_count && i < 16; i++) {
-        memcpy(peer.cid, given[i], DG_CID_SIZE);
+        memcpy(peer.cid, given[i], DG_CID_SIZE_DEFAULT);
         is_good = data_flows() && is_good;
     }
     memcpy(peer.cid, first, sizeof first);
@@ -180,15 +180,15 @@ DG_TEST(crash_while_giving_connection_ids_loses_none)
 DG_TEST(crash_while_taking_connection_ids_back_loses_no_other)
 {
     for (int point = 0;; point++) {
-        uint8_t kept[2][DG_CID_SIZE];
+        uint8_t kept[2][DG_CID_SIZE_DEFAULT];
         start_with(5);
         obtain();
         for (unsigned i = 0; i < 3; i++) {
-            memcpy(peer.cid, given[i], DG_CID_SIZE);
+            memcpy(peer.cid, given[i], DG_CID_SIZE_DEFAULT);
             CHECK(data_flows());
         }
-        memcpy(kept[0], given[1], DG_CID_SIZE);
-        memcpy(kept[1], given[2], DG_CID_SIZE);
+        memcpy(kept[0], given[1], DG_CID_SIZE_DEFAULT);
+        memcpy(kept[1], given[2], DG_CID_SIZE_DEFAULT);
         fake_server_forget(&server);
         bool died = dies_at(point, act_request);
         restart();
@@ -196,7 +196,7 @@ DG_TEST(crash_while_taking_connection_ids_back_loses_no_other)
         CHECK_MSG(given_count >= 2, "point %d: %u", point, given_count);
         CHECK_MSG(all_given_are_found(), "point %d", point);
         for (unsigned i = 0; i < 2; i++) {
-            memcpy(peer.cid, kept[i], DG_CID_SIZE);
+            memcpy(peer.cid, kept[i], DG_CID_SIZE_DEFAULT);
             CHECK_MSG(data_flows(), "kept %u, point %d", i, point);
         }
         CHECK(!shared->is_unroutable_named);

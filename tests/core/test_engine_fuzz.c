@@ -126,7 +126,7 @@ static void finished_record(struct fake_peer *peer)
                                        .sequence = peer->handshake_next++,
                                        .type = 22,
                                        .cid = peer->cid,
-                                       .cid_size = peer->setup.has_cid ? DG_CID_SIZE : 0,
+                                       .cid_size = fake_peer_cid_size(peer),
                                        .data = body,
                                        .size = size};
     if (peer->setup.version == 13)
@@ -160,7 +160,7 @@ static void noise(void)
     struct fake_peer *peer = &peers[test_random_below(&rng, PEERS)];
     if (test_random_permille(&rng, 500)) {
         bytes[0] = (uint8_t)(0x20 | (bytes[0] & 0x1f));
-        memcpy(bytes + 1, peer->cid, DG_CID_SIZE);
+        memcpy(bytes + 1, peer->cid, DG_CID_SIZE_DEFAULT);
     }
     give(&peer->path, bytes, test_random_below(&rng, sizeof bytes));
 }

@@ -74,7 +74,7 @@ DG_TEST(what_names_nobody_costs_no_decryption)
         REQUIRE(fake_peer_join(&peer, &server, &setup));
         size_t size = fake_peer_seal(&peer, DG_CONTENT_APPLICATION_DATA, "x", 1, record, sizeof record);
         const size_t at = version == 12 ? DG_RECORD12_CID_OFFSET : 1;
-        for (size_t byte = 0; byte < DG_CID_SIZE; byte++) { // a guess that is wrong in one byte
+        for (size_t byte = 0; byte < DG_CID_SIZE_DEFAULT; byte++) { // a guess that is wrong in one byte
             uint8_t guess[128];
             memcpy(guess, record, size);
             guess[at + byte] ^= 0x40;

@@ -178,7 +178,7 @@ static size_t finished_again(uint64_t sequence, uint16_t message_seq, uint8_t *o
                                        .sequence = sequence,
                                        .type = DG_CONTENT_HANDSHAKE,
                                        .cid = peer.cid,
-                                       .cid_size = peer.setup.has_cid ? DG_CID_SIZE : 0,
+                                       .cid_size = fake_peer_cid_size(&peer),
                                        .data = message,
                                        .size = size};
     return peer_seal13(&peer.handshake, &record, out, capacity);

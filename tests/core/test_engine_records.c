@@ -210,7 +210,7 @@ DG_TEST(engine_c_bit_must_match_negotiation)
     size_t size = peer_seal13(&with.tx, &record, out, sizeof out);
     CHECK_EQ(fake_peer_give(&with, out, size), DG_ENGINE_UNKNOWN);
     record.cid = without.cid;
-    record.cid_size = DG_CID_SIZE;
+    record.cid_size = DG_CID_SIZE_DEFAULT;
     size = peer_seal13(&without.tx, &record, out, sizeof out);
     CHECK_EQ(fake_peer_give(&without, out, size), DG_ENGINE_UNKNOWN);
     CHECK_EQ(server.delivered, 0);
@@ -388,7 +388,7 @@ DG_TEST(engine_records_of_other_version_are_dropped)
         fake_server_start(&server, &dg_null_aead, NULL);
         REQUIRE(fake_peer_join(&peer, &server, &setup));
         const struct peer_record record = {.epoch = number % 2 ? 1 : 3, .sequence = 4, .type = 23, .data = "x",
-                                           .size = 1, .cid = peer.cid, .cid_size = setup.has_cid ? DG_CID_SIZE : 0};
+                                           .size = 1, .cid = peer.cid, .cid_size = fake_peer_cid_size(&peer)};
         size_t size = number % 2 ? peer_seal12(&peer.tx, &record, out, sizeof out)
                                  : peer_seal13(&peer.tx, &record, out, sizeof out);
         CHECK_EQ(fake_peer_give(&peer, out, size), DG_ENGINE_HANDLED);

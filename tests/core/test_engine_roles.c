@@ -129,10 +129,10 @@ static void start(uint8_t version, bool has_cid, bool resumed)
     REQUIRE(dg_address_parse("198.51.100.1:5684", &ours.path.local));
     REQUIRE(dg_address_parse("192.0.2.1:40000", &ours.path.peer));
     if (has_cid) {
-        ours.cid_size = ours.peer_cid_size = DG_CID_SIZE;
+        ours.cid_size = ours.peer_cid_size = DG_CID_SIZE_DEFAULT;
         ours.peer_has_cid = 1;
-        test_random_fill(&random, ours.cid, DG_CID_SIZE);
-        test_random_fill(&random, ours.peer_cid, DG_CID_SIZE);
+        test_random_fill(&random, ours.cid, DG_CID_SIZE_DEFAULT);
+        test_random_fill(&random, ours.peer_cid, DG_CID_SIZE_DEFAULT);
         ours.cid[0] = ours.peer_cid[0] = 0;
     }
     struct dg_handover theirs = ours;
@@ -143,8 +143,8 @@ static void start(uint8_t version, bool has_cid, bool resumed)
     theirs.rx_message_seq = ours.tx_message_seq;
     theirs.path.local = ours.path.peer;
     theirs.path.peer = ours.path.local;
-    memcpy(theirs.cid, ours.peer_cid, DG_CID_SIZE);
-    memcpy(theirs.peer_cid, ours.cid, DG_CID_SIZE);
+    memcpy(theirs.cid, ours.peer_cid, DG_CID_SIZE_DEFAULT);
+    memcpy(theirs.peer_cid, ours.cid, DG_CID_SIZE_DEFAULT);
     struct dg_handover *speaks_last = resumed ? &theirs : &ours;
     if (version == 12) {
         struct dg_writer writer = dg_writer_of(speaks_last->flight, sizeof speaks_last->flight);

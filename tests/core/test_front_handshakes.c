@@ -55,9 +55,9 @@ DG_TEST(front_hands_over_what_was_proven)
         CHECK(dg_address_equal(&rig.handover.path.peer, &client.path.peer));
         CHECK(dg_address_equal(&rig.handover.path.local, &client.path.local));
         CHECK_EQ(rig.handover.path.listener, client.path.listener);
-        CHECK_EQ(rig.handover.cid_size, with_cid ? DG_CID_SIZE : 0);
+        CHECK_EQ(rig.handover.cid_size, with_cid ? DG_CID_SIZE_DEFAULT : 0);
         if (with_cid) {
-            CHECK_MEM(rig.handover.cid, client.server_cid, DG_CID_SIZE);
+            CHECK_MEM(rig.handover.cid, client.server_cid, DG_CID_SIZE_DEFAULT);
         }
         struct dg_key_material keys;
         fake_key_material(client.random, 'c', &keys);
@@ -103,24 +103,24 @@ DG_TEST(front_connection_ids_are_random)
 {
     enum { COUNT = 4096 };
     static struct rig rig;
-    static uint8_t ids[COUNT][DG_CID_SIZE];
-    unsigned ones[8 * DG_CID_SIZE] = {0}, shards[64] = {0};
+    static uint8_t ids[COUNT][DG_CID_SIZE_DEFAULT];
+    unsigned ones[8 * DG_CID_SIZE_DEFAULT] = {0}, shards[64] = {0};
     front_rig_init(&rig);
     front_rig_open(&rig);
     for (unsigned i = 0; i < COUNT; i++) {
         struct toy_client client = client_of(i % 2 == 0, true, i);
         REQUIRE(front_rig_run(&rig, NOW + i * DG_SECOND, &client) == TOY_DONE);
-        REQUIRE(rig.handover.cid_size == DG_CID_SIZE);
-        memcpy(ids[i], rig.handover.cid, DG_CID_SIZE);
+        REQUIRE(rig.handover.cid_size == DG_CID_SIZE_DEFAULT);
+        memcpy(ids[i], rig.handover.cid, DG_CID_SIZE_DEFAULT);
         shards[dg_cid_shard(ids[i], 64)]++;
-        for (unsigned bit = 0; bit < 8 * DG_CID_SIZE; bit++) {
+        for (unsigned bit = 0; bit < 8 * DG_CID_SIZE_DEFAULT; bit++) {
             ones[bit] += ids[i][bit / 8] >> bit % 8 & 1;
         }
         for (unsigned before = 0; before < i; before++) {
-            CHECK(memcmp(ids[before], ids[i], DG_CID_SIZE) != 0);
+            CHECK(memcmp(ids[before], ids[i], DG_CID_SIZE_DEFAULT) != 0);
         }
     }
-    for (unsigned bit = 0; bit < 8 * DG_CID_SIZE; bit++) { // six standard deviations
+    for (unsigned bit = 0; bit < 8 * DG_CID_SIZE_DEFAULT; bit++) { // six standard deviations
         CHECK_MSG(ones[bit] > COUNT / 2 - 192 && ones[bit] < COUNT / 2 + 192, "bit %u: %u ones", bit, ones[bit]);
     }
     double chi = 0;
@@ -251,8 +251,9 @@ DG_TEST(front_forgets_the_oldest_finished_handshake)
     for (unsigned i = 0; i < 1000; i++) {
         struct dg_path path = toy_client_new(PEER, LOCAL, false, 1).path;
         path.peer.port = (uint16_t)(1 + i);
-        uint8_t cid[DG_CID_SIZE] = {(uint8_t)i, (uint8_t)(i >> 8)};
-        uint32_t place = dg_handshake_table_add(&table, &path, i % 2 == 0 ? cid : NULL);
+        uint8_t id[DG_CID_SIZE_DEFAULT] = {(uint8_t)i, (uint8_t)(i >> 8)};
+        const struct dg_bytes cid = {.data = id, .size = sizeof id};
+        uint32_t place = dg_handshake_table_add(&table, &path, i % 2 == 0 ? cid : (struct dg_bytes){0});
         REQUIRE(place != DG_NO_ENTRY);
         CHECK_EQ(dg_handshake_table_find(&table, &path), place);
         CHECK_EQ(dg_handshake_table_find_cid(&table, cid), i % 2 == 0 ? place : DG_NO_ENTRY);

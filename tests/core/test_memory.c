@@ -41,7 +41,6 @@ static const struct field FIELDS[] = {
     FIELD(slot, expires_s), FIELD(slot, suite), FIELD(slot, group), FIELD(slot, backend_port),
     FIELD(slot, local_port), FIELD(slot, check), FIELD(slot, identity),
     FIELD(slot, failures_second), FIELD(slot, failures_in_second), FIELD(slot, rtt_ms),
-    FIELD(slot, spare),
 
     FIELD(side_wide, owner), FIELD(side_wide, next_free), FIELD(side_wide, keyset), FIELD(side_wide, spare),
 
@@ -132,13 +131,17 @@ DG_TEST(memory_document_agrees_with_the_structs)
 DG_TEST(memory_shape_out_of_range_has_no_size)
 {
     static const struct dg_memory_shape BAD[] = {
-        {0, 1, 1}, {3, 1, 1}, {512, 1, 1}, {1, 0, 1}, {1, DG_SLOTS_PER_SHARD_MAX + 1, 1}, {1, 1, 0},
-        {1, 1, DG_FLIGHTS_PER_SHARD_MAX + 1}, {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+        {0, 1, 1, 8}, {3, 1, 1, 8}, {512, 1, 1, 8}, {1, 0, 1, 8}, {1, DG_SLOTS_PER_SHARD_MAX + 1, 1, 8}, {1, 1, 0, 8},
+        {1, 1, DG_FLIGHTS_PER_SHARD_MAX + 1, 8}, {UINT32_MAX, UINT32_MAX, UINT32_MAX, 8}, {1, 1, 1, 0}, {1, 1, 1, 3},
+        {1, 1, 1, 17}, {1, 1, 1, UINT32_MAX},
+        {256, 8388605, 1, 4}, // with four further IDs for its one flight more than half of the 2^24 IDs of a shard
     };
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         CHECK_EQ(dg_memory_size(&BAD[i]), 0);
     }
-    struct dg_memory_shape largest = {DG_SHARDS_MAX, DG_SLOTS_PER_SHARD_MAX, DG_FLIGHTS_PER_SHARD_MAX};
+    struct dg_memory_shape fullest = {256, 8388604, 1, 4};
+    CHECK(dg_memory_size(&fullest) > 0);
+    struct dg_memory_shape largest = {DG_SHARDS_MAX, DG_SLOTS_PER_SHARD_MAX, DG_FLIGHTS_PER_SHARD_MAX, 8};
     CHECK(dg_memory_size(&largest) > (uint64_t)DG_SHARDS_MAX * DG_SLOTS_PER_SHARD_MAX * sizeof(struct dg_slot));
     CHECK_EQ(dg_memory_size(&largest) % 4096, 0);
 }
@@ -150,7 +153,7 @@ static uint64_t at(const struct shard_region *region, const void *part)
 
 DG_TEST(memory_parts_lie_one_behind_the_other)
 {
-    static const struct dg_memory_shape SHAPES[] = {{1, 1, 1}, {2, 3, 5}, {64, 7, 1}, {256, 1, 3}};
+    static const struct dg_memory_shape SHAPES[] = {{1, 1, 1, 8}, {2, 3, 5, 8}, {64, 7, 1, 8}, {256, 1, 3, 8}};
     for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
         const struct dg_memory_shape *shape = &SHAPES[i];
         struct shard_region region;
@@ -225,7 +228,7 @@ DG_TEST(memory_refuses_with_a_sentence_that_says_why)
     CHECK(is_refused(&region, region.size_bytes, "no memory file of dtlsgate"));
     *header = good;
     header->version = 1;
-    CHECK(is_refused(&region, region.size_bytes, "version is 1, this build expects 2: go on with the build"));
+    CHECK(is_refused(&region, region.size_bytes, "version is 1, this build expects 3: go on with the build"));
     *header = good;
     header->slot_size = 512;
     CHECK(is_refused(&region, region.size_bytes, "check does not fit"));

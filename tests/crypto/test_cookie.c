@@ -67,7 +67,7 @@ static enum dg_cookie_verdict check(struct rig *r, const struct hello *hello)
 static enum dg_hello_verdict give(struct rig *r, const struct hello *hello)
 {
     struct dg_output output = rig_output(r);
-    return dg_wolf_handshake.hello(r->gate, r->now, &r->path, hello->record, hello->size, r->cid, &output,
+    return dg_wolf_handshake.hello(r->gate, r->now, &r->path, hello->record, hello->size, rig_cid(r), &output,
                                    &r->handshake);
 }
 

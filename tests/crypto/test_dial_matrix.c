@@ -27,8 +27,8 @@ DG_TEST(dial_every_version_credential_and_connection_id)
                     CHECK_EQ(client->is_client, 1);
                     CHECK_EQ(server->is_client, 0);
                     CHECK_EQ(client->resumed, 0);
-                    CHECK_EQ(client->cid_size, cid ? DG_CID_SIZE : 0);
-                    CHECK_EQ(client->peer_cid_size, cid ? DG_CID_SIZE : 0);
+                    CHECK_EQ(client->cid_size, cid ? DG_CID_SIZE_DEFAULT : 0);
+                    CHECK_EQ(client->peer_cid_size, cid ? DG_CID_SIZE_DEFAULT : 0);
                     CHECK_MEM(client->peer_cid, server->cid, client->peer_cid_size);
                     CHECK_MEM(client->tx.key, server->rx.key, 16);
                     CHECK_MEM(client->rx.key, server->tx.key, 16);
@@ -290,7 +290,8 @@ static void commit_nothing(void *context, const struct dg_path *path, size_t siz
 static void fail_another(void *context, const uint8_t *datagram, size_t size)
 {
     static const uint8_t alert[] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40};
-    static const uint8_t cid[DG_CID_SIZE] = {7};
+    static const uint8_t id[DG_CID_SIZE_DEFAULT] = {7};
+    const struct dg_bytes cid = {.data = id, .size = sizeof id};
     const struct dg_output output = {.reserve = reserve_nothing, .commit = commit_nothing};
     (void)context;
     (void)datagram;

@@ -44,7 +44,7 @@ static struct sent take_sent(void)
         sent.largest = size > sent.largest ? size : sent.largest;
         for (size_t at = 0; at < size;) {
             struct dg_record record;
-            bool parses = dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome == DG_OK;
+            bool parses = dg_record_parse(datagram + at, size - at, DG_CID_SIZE_DEFAULT, &record).outcome == DG_OK;
             CHECK(parses);
             if (!parses)
                 break;

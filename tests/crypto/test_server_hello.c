@@ -231,13 +231,13 @@ static enum dg_hello_verdict give(const struct hand_hello *hello)
     struct dg_output output = rig_output(&rig);
     rig.to_client.count = 0;
     enum dg_hello_verdict verdict =
-        dg_wolf_handshake.hello(rig.gate, rig.now, &rig.path, record, size, rig.cid, &output, &rig.handshake);
+        dg_wolf_handshake.hello(rig.gate, rig.now, &rig.path, record, size, rig_cid(&rig), &output, &rig.handshake);
     memset(&flight, 0, sizeof flight);
     flight.alert = -1;
     while ((size = rig_queue_get(&rig.to_client, datagram, sizeof datagram)) > 0)
         for (size_t at = 0; at < size;) {
             struct dg_record part;
-            bool parses = dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &part).outcome == DG_OK;
+            bool parses = dg_record_parse(datagram + at, size - at, DG_CID_SIZE_DEFAULT, &part).outcome == DG_OK;
             CHECK(parses);
             if (!parses)
                 break;
@@ -374,7 +374,7 @@ DG_TEST(extensions_that_are_answered_and_that_are_not)
     struct dg_bytes body;
     CHECK(find_extension(0xff01, &body) && body.size == 1 && body.data[0] == 0); // RFC 5746 3.6: nothing renegotiated
     CHECK(find_extension(23, &body) && body.size == 0);
-    CHECK(find_extension(DG_EXT_CONNECTION_ID, &body) && body.size == 1 + DG_CID_SIZE);
+    CHECK(find_extension(DG_EXT_CONNECTION_ID, &body) && body.size == 1 + DG_CID_SIZE_DEFAULT);
     CHECK(find_extension(DG_EXT_RRC, &body) && body.size == 0);
     CHECK(!has_extension(1));
     CHECK(!has_extension(4));

@@ -110,7 +110,7 @@ DG_TEST(takeover_every_suite_and_cid_size)
                 continue;
             CHECK_EQ(handover.suite, suites[s].number);
             CHECK_EQ(handover.aead, suites[s].aead);
-            CHECK_EQ(handover.cid_size, config.offer_cid ? DG_CID_SIZE : 0);
+            CHECK_EQ(handover.cid_size, config.offer_cid ? DG_CID_SIZE_DEFAULT : 0);
             CHECK_EQ(handover.peer_has_cid, config.offer_cid);
             CHECK_EQ(handover.peer_cid_size, config.cid_size);
             CHECK_MEM(handover.peer_cid, config.cid, config.cid_size);
@@ -138,7 +138,7 @@ DG_TEST(takeover_says_whether_rrc_was_negotiated)
         config.offer_rrc = i & 4;
         if (take_over("rrc", &config)) {
             CHECK_EQ(handover.has_rrc, config.offer_cid && config.offer_rrc && !options.without_rrc);
-            CHECK_EQ(handover.cid_size, config.offer_cid ? DG_CID_SIZE : 0);
+            CHECK_EQ(handover.cid_size, config.offer_cid ? DG_CID_SIZE_DEFAULT : 0);
         }
         rig_free(&rig);
     }

@@ -158,7 +158,7 @@ struct dg_front {
     bool is_stopped;
 };
 static struct dg_front *the_front;
-static uint8_t next_cid[DG_CID_SIZE];
+static uint8_t next_cid[DG_CID_SIZE_DEFAULT];
 
 struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
                               const struct dg_output *output, const struct dg_front_hooks *hooks,
@@ -187,7 +187,7 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
     }
     if (mark == MARK_HAND) {
         static struct dg_handover handover;
-        handover = (struct dg_handover){.path = *path, .cid_size = DG_CID_SIZE};
+        handover = (struct dg_handover){.path = *path, .cid_size = DG_CID_SIZE_DEFAULT};
         memcpy(handover.cid, next_cid, sizeof next_cid);
         const struct dg_bytes early[] = {{(const uint8_t *)"a", 1}, {(const uint8_t *)"b", 1}};
         CHECK(front->hooks.hand_over(front->hooks.context, now, &handover, early, 2));
@@ -269,7 +269,7 @@ static struct server *server_start(const char *listen, uint32_t workers, bool wi
         abort();
     }
     server->workers = workers;
-    server->header.steer = (struct dg_steer){.shard_count = 16, .seed = (uint32_t)dg_test_seed()};
+    server->header.steer = (struct dg_steer){.shard_count = 16, .seed = (uint32_t)dg_test_seed(), .cid_size = DG_CID_SIZE_DEFAULT};
     server->memory.header = &server->header;
     if (with_filter) {
         CHECK(dg_steer_filter_attach(server->sockets[0].fd, &server->header.steer, workers));

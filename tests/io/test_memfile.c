@@ -18,7 +18,7 @@
 
 #define NOW (1000 * DG_SECOND)
 
-static const struct dg_memory_shape SHAPE = {.shard_count = 2, .slots_per_shard = 16, .flights_per_shard = 4};
+static const struct dg_memory_shape SHAPE = {.shard_count = 2, .slots_per_shard = 16, .flights_per_shard = 4, .cid_size = DG_CID_SIZE_DEFAULT};
 
 static bool make(struct dg_memfile *file)
 {
@@ -63,7 +63,7 @@ DG_TEST(memfile_of_a_bad_shape_is_refused_in_words)
 {
     struct dg_memfile file = {.fd = -1};
     char error[DG_MEMFILE_ERROR] = "";
-    CHECK(!dg_memfile_new(&file, &(struct dg_memory_shape){3, 1, 1}, error, sizeof error));
+    CHECK(!dg_memfile_new(&file, &(struct dg_memory_shape){3, 1, 1, DG_CID_SIZE_DEFAULT}, error, sizeof error));
     CHECK(strstr(error, "power of two") != NULL);
     CHECK_EQ(file.fd, -1);
 }
@@ -234,7 +234,7 @@ DG_TEST(memfile_adopts_nothing_that_it_did_not_make)
     int kept = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
     REQUIRE(kept >= 0);
     dg_memfile_close(&file);
-    check_not_adopted(kept, "layout's version is 3");
+    check_not_adopted(kept, "layout's version is 4");
     (void)close(kept);
 }
 

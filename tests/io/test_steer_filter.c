@@ -36,7 +36,7 @@ static bool group_open(struct group *group, const char *address, uint32_t worker
     struct dg_address at;
     char error[256];
     group->workers = workers;
-    group->steer = (struct dg_steer){.shard_count = 64, .seed = (uint32_t)seed};
+    group->steer = (struct dg_steer){.shard_count = 64, .seed = (uint32_t)seed, .cid_size = DG_CID_SIZE_DEFAULT};
     if (!dg_address_parse(address, &at) ||
         !dg_socket_group_open(&at, group->sockets, 1 + workers, error, sizeof error)) {
         return false;

@@ -72,7 +72,7 @@ static void say(struct toy *toy, uint8_t type, const void *data, size_t size)
 {
     struct dg_key_view keys = view_of(toy, toy->tx);
     const uint8_t *cid = toy->client.has_server_cid ? toy->client.server_cid : NULL;
-    size_t cid_size = cid != NULL ? DG_CID_SIZE : 0;
+    size_t cid_size = cid != NULL ? DG_CID_SIZE_DEFAULT : 0;
     toy->last_size = toy->client.is_13
                          ? dg_record13_seal(&dg_null_aead, &keys, 3, toy->next, type, cid, cid_size, data, size,
                                             toy->last, sizeof toy->last)
@@ -200,7 +200,7 @@ static void run_chaos(uint64_t seed)
     static struct toy toys[TOYS];
     struct sim_config config = sim_config_default(seed);
     config.workers = 4;
-    config.shape = (struct dg_memory_shape){.shard_count = 16, .slots_per_shard = 24, .flights_per_shard = 16};
+    config.shape = (struct dg_memory_shape){.shard_count = 16, .slots_per_shard = 24, .flights_per_shard = 16, .cid_size = DG_CID_SIZE_DEFAULT};
     config.aead = &sim_audit_null;
     config.engine.idle_timeout = DG_MINUTE;
     config.engine.idle_timeout_cid = 2 * DG_MINUTE;

@@ -68,6 +68,11 @@ bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
     return rig->dialer != NULL;
 }
 
+static uint32_t cid_size_of(const struct dial_rig *rig)
+{
+    return rig->cid_size > 0 ? rig->cid_size : DG_CID_SIZE_DEFAULT;
+}
+
 static void go_to(struct dial_rig *rig, dg_time when)
 {
     if (when > rig->gate.now)
@@ -116,7 +121,7 @@ static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
         return true;
     for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
         struct dg_record record;
-        if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
+        if (dg_record_parse(datagram + at, size - at, cid_size_of(rig), &record).outcome != DG_OK)
             break;
         rig->rest_size = size - at;
         memcpy(rig->rest, datagram + at, rig->rest_size);
@@ -149,9 +154,10 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
     if (!dg_address_parse("198.51.100.1:5684", &rig->path.peer) ||
         !dg_address_parse("192.0.2.1:40000", &rig->path.local))
         abort();
-    uint8_t cid[DG_CID_SIZE];
-    for (size_t i = 0; i < sizeof cid; i++)
-        cid[i] = (uint8_t)(0xa1 + i);
+    uint8_t id[DG_CID_SIZE_MAX];
+    const struct dg_bytes cid = {.data = id, .size = cid_size_of(rig)};
+    for (size_t i = 0; i < sizeof id; i++)
+        id[i] = (uint8_t)(0xa1 + i);
     rig->told[0] = '\0';
     rig->rest_size = 0;
     rig->step = DG_DIAL_GOES_ON;
@@ -264,14 +270,16 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
 }
 
 static bool side_start(struct dial_side *side, const struct dg_output *output, const struct dg_handover *handover,
-                       dg_time now)
+                       dg_time now, size_t cid_size)
 {
+    const struct dg_memory_shape shape = {
+        .shard_count = 1, .slots_per_shard = 16, .flights_per_shard = 64, .cid_size = (uint32_t)cid_size};
     static const uint32_t shards[] = {0};
     const struct dg_engine_hooks hooks = {
         .context = side, .deliver = on_deliver, .opened = on_opened, .closed = on_closed};
     const struct dg_engine_config config = dg_engine_config_default();
     side->delivered = side->closed = 0;
-    if (!shard_region_make(&side->region, 1, 16, 64))
+    if (!shard_region_make_as(&side->region, &shape))
         return false;
     side->engine = dg_engine_new(&config, &side->region.memory, shards, 1, &dg_wolf_aead, output, &hooks,
                                  &side->region.counters);
@@ -287,7 +295,7 @@ static bool server_take_over(struct dial_rig *rig)
     dg_wolf_handshake.free(rig->gate.handshake);
     rig->gate.handshake = NULL;
     rig->server_handover.path = rig->gate.path;
-    if (!side_start(&rig->server, &output, &rig->server_handover, rig->gate.now))
+    if (!side_start(&rig->server, &output, &rig->server_handover, rig->gate.now, rig->gate.cid_size))
         return false;
     return rig->server_says == NULL ||
            dg_engine_send(rig->server.engine, rig->gate.now, rig->server.ref, (const uint8_t *)rig->server_says,
@@ -326,7 +334,7 @@ bool dial_rig_take_over(struct dial_rig *rig)
     dg_wolf_dial.free(rig->dial); // DG_BUG where the library sends now
     rig->dial = NULL;
     const struct dg_output output = {.context = rig, .reserve = client_reserve, .commit = client_commit};
-    if (!side_start(&rig->client, &output, &rig->client_handover, rig->gate.now))
+    if (!side_start(&rig->client, &output, &rig->client_handover, rig->gate.now, cid_size_of(rig)))
         return false;
     if (rig->rest_size > 0 && dg_engine_receive(rig->client.engine, rig->gate.now, &rig->path, rig->rest,
                                                 rig->rest_size) == DG_ENGINE_UNKNOWN)

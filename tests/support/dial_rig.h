@@ -41,6 +41,7 @@ struct dial_rig {
     struct dg_dialer *dialer;
     struct dg_dial *dial;
     enum dg_dial_step step;
+    uint32_t cid_size;   // of the client's IDs; 0: the default. The server's: gate.cid_size
     struct dg_path path; // the client's way: its peer is the server
     char error[512];
     char told[4096];     // all events, one a line

@@ -16,7 +16,8 @@ struct dg_handshake {
     bool is_13;
     bool is_done, is_failed;
     uint8_t random[32];
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
+    size_t cid_size;
     bool has_cid, peer_has_cid;
     uint8_t peer_cid[DG_CID_PEER_MAX];
     uint8_t peer_cid_size;
@@ -36,6 +37,7 @@ struct fake_gate fake_gate_default(void)
                               .flights = 1,
                               .flight_bytes = 600,
                               .negotiates_cid = true,
+                              .cid_size = DG_CID_SIZE_DEFAULT,
                               .retransmit = DG_SECOND,
                               .rotate_at = DG_NEVER,
                               .rotate_period = DG_MINUTE};
@@ -141,7 +143,7 @@ static void send_flight(struct dg_handshake *handshake, const struct dg_output *
     struct toy_message message = toy_open_message(&writer, DG_HS_SERVER_HELLO, (uint16_t)(1 + handshake->proofs));
     dg_write_u16(&writer, DG_VERSION_DTLS12);
     toy_write_server_hello(&writer, handshake->random, NULL, 0, handshake->has_cid ? handshake->cid : NULL,
-                           DG_CID_SIZE);
+                           handshake->cid_size);
     size_t size = dg_writer_size(&writer);
     if (size < handshake->gate->flight_bytes) {
         dg_write_zeros(&writer, handshake->gate->flight_bytes - size);
@@ -176,13 +178,16 @@ static void rearm(struct dg_handshake *handshake, dg_time now)
 }
 
 static enum dg_hello_verdict hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                   size_t size, const uint8_t cid[DG_CID_SIZE], const struct dg_output *output,
+                                   size_t size, struct dg_bytes cid, const struct dg_output *output,
                                    struct dg_handshake **ret)
 {
     struct fake_gate *gate = context;
     gate->hello_calls++;
     gate->last_hello_bytes = size;
-    gate->last_had_cid = cid != NULL;
+    gate->last_had_cid = cid.size > 0;
+    if (cid.size > 0) {
+        gate->cid_size = cid.size;
+    }
     struct dg_bytes body = {.data = record + DG_RECORD12_HEADER, .size = size - DG_RECORD12_HEADER};
     struct dg_handshake_fragment fragment;
     struct dg_hello parsed;
@@ -216,9 +221,10 @@ static enum dg_hello_verdict hello(void *context, dg_time now, const struct dg_p
     handshake->plain_next = parsed.record_sequence;
     handshake->alert_sent = handshake->alert_received = 255;
     memcpy(handshake->random, parsed.random.data, 32);
-    if (parsed.has_cid && gate->negotiates_cid && cid != NULL) {
+    if (parsed.has_cid && gate->negotiates_cid && cid.size > 0) {
         handshake->has_cid = handshake->peer_has_cid = true;
-        memcpy(handshake->cid, cid, DG_CID_SIZE);
+        memcpy(handshake->cid, cid.data, cid.size);
+        handshake->cid_size = cid.size;
         handshake->peer_cid_size = (uint8_t)parsed.cid.size;
         memcpy(handshake->peer_cid, parsed.cid.data, parsed.cid.size);
     }
@@ -278,7 +284,7 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
     memcpy(copy, data, size);
     enum dg_handshake_step step = DG_STEP_GOES_ON;
     struct dg_record record;
-    bool is_record = dg_record_parse(copy, size, DG_CID_SIZE, &record).outcome == DG_OK && record.size == size;
+    bool is_record = dg_record_parse(copy, size, gate->cid_size, &record).outcome == DG_OK && record.size == size;
     bool is_data = is_record && (record.is_unified ? record.epoch == 3 : record.type == DG_CONTENT_APPLICATION_DATA);
     bool is_plain_handshake = is_record && !record.is_unified && record.epoch == 0 && record.type == DG_CONTENT_HANDSHAKE;
     bool is_misshapen =
@@ -337,7 +343,7 @@ static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
                                 .resumed = handshake->gate->resumes,
                                 .suite = FAKE_SUITE,
                                 .group = 23,
-                                .cid_size = handshake->has_cid ? DG_CID_SIZE : 0,
+                                .cid_size = (uint8_t)handshake->cid_size,
                                 .peer_has_cid = handshake->peer_has_cid,
                                 .peer_cid_size = handshake->peer_cid_size,
                                 .identity_kind = DG_IDENTITY_PSK,

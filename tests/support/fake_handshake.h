@@ -34,6 +34,7 @@ struct fake_gate {
     uint64_t last_plain_sequence; // and of the last unprotected record
     size_t last_hello_bytes;
     bool last_had_cid;
+    size_t cid_size; // of the IDs that it was given to offer
 };
 
 struct fake_gate fake_gate_default(void);
@@ -65,7 +66,8 @@ struct toy_client {
     uint64_t data_sequence;
     unsigned proofs;         // sent so far
     bool has_server_cid;
-    uint8_t server_cid[DG_CID_SIZE];
+    uint8_t server_cid[DG_CID_SIZE_MAX];
+    size_t server_cid_size;
 };
 
 // seed makes the random; two seeds are two clients or two lives of one.

@@ -106,12 +106,20 @@ static void make_engine(struct fake_server *server)
 void fake_server_start(struct fake_server *server, const struct dg_aead_ops *ops,
                        const struct dg_engine_config *config)
 {
+    fake_server_start_with(server, ops, config, DG_CID_SIZE_DEFAULT);
+}
+
+void fake_server_start_with(struct fake_server *server, const struct dg_aead_ops *ops,
+                            const struct dg_engine_config *config, uint32_t cid_size)
+{
     memset(server, 0, sizeof *server);
     server->ops = ops;
     server->config = config != NULL ? *config : dg_engine_config_default();
     server->now = 1000 * DG_SECOND;
     server->wall_s = 1700000000;
-    demand(shard_region_make(&server->region, 4, 64, 64));
+    const struct dg_memory_shape shape = {
+        .shard_count = 4, .slots_per_shard = 64, .flights_per_shard = 64, .cid_size = cid_size};
+    demand(shard_region_make_as(&server->region, &shape));
     make_engine(server);
 }
 
@@ -168,6 +176,11 @@ static enum dg_hash_id hash_of(enum dg_aead_id aead)
     return aead == DG_AEAD_AES_256_GCM ? DG_HASH_SHA384 : DG_HASH_SHA256;
 }
 
+size_t fake_peer_cid_size(const struct fake_peer *peer)
+{
+    return peer->setup.has_cid ? peer->server->region.memory.shape.cid_size : 0;
+}
+
 void fake_peer_handover(const struct fake_peer *peer, struct dg_handover *ret)
 {
     static const uint8_t VERIFY[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
@@ -178,7 +191,7 @@ void fake_peer_handover(const struct fake_peer *peer, struct dg_handover *ret)
     ret->version = setup->version;
     ret->aead = (uint8_t)setup->aead;
     ret->hash = (uint8_t)hash_of(setup->aead);
-    ret->cid_size = setup->has_cid ? DG_CID_SIZE : 0;
+    ret->cid_size = (uint8_t)fake_peer_cid_size(peer);
     memcpy(ret->cid, peer->cid, sizeof ret->cid);
     ret->has_rrc = setup->has_rrc;
     ret->peer_has_cid = setup->peer_cid_size > 0;
@@ -242,7 +255,7 @@ bool fake_peer_join(struct fake_peer *peer, struct fake_server *server, const st
     peer->tx_next = is_13 ? 0 : 1;
     peer->handshake_next = 3; // Certificate, CertificateVerify, Finished
     peer->message_seq = CLIENT_MESSAGES;
-    for (size_t i = 0; i < sizeof peer->cid; i++)
+    for (size_t i = 0; i < server->region.memory.shape.cid_size; i++)
         peer->cid[i] = (uint8_t)(setup->who + 17 * i);
     for (size_t i = 0; i < sizeof peer->peer_cid; i++)
         peer->peer_cid[i] = (uint8_t)(0xc0 + i);
@@ -272,7 +285,7 @@ size_t fake_peer_seal(struct fake_peer *peer, uint8_t type, const void *data, si
                                        .sequence = peer->tx_next++,
                                        .type = type,
                                        .cid = peer->cid,
-                                       .cid_size = peer->setup.has_cid ? DG_CID_SIZE : 0,
+                                       .cid_size = fake_peer_cid_size(peer),
                                        .data = data,
                                        .size = size};
     return fake_peer_seal_as(peer, &peer->tx, &record, out, capacity);

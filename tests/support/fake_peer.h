@@ -47,6 +47,9 @@ struct fake_server {
 // config NULL: the default. Aborts when memory is short.
 void fake_server_start(struct fake_server *server, const struct dg_aead_ops *ops,
                        const struct dg_engine_config *config);
+// The same with connection IDs of another length than the default.
+void fake_server_start_with(struct fake_server *server, const struct dg_aead_ops *ops,
+                            const struct dg_engine_config *config, uint32_t cid_size);
 void fake_server_stop(struct fake_server *server);
 // As after a crash: the same memory, a new engine.
 void fake_server_restart(struct fake_server *server);
@@ -78,7 +81,7 @@ struct fake_peer {
     uint64_t rx_numbers[2];      // highest opened + 1, of rx_epoch and the one after
     uint64_t handshake_next;
     uint16_t message_seq;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX]; // the server's, in what we send
     uint8_t peer_cid[DG_CID_PEER_MAX];
     struct dg_path path;
     struct dg_ref ref;
@@ -93,6 +96,7 @@ struct fake_record {
     uint8_t data[FAKE_DATAGRAM_MAX];
 };
 
+size_t fake_peer_cid_size(const struct fake_peer *peer); // of the server's IDs; 0: it gave none
 void fake_peer_handover(const struct fake_peer *peer, struct dg_handover *ret);
 // Makes the peer and hands it over. False: the engine refused.
 bool fake_peer_join(struct fake_peer *peer, struct fake_server *server, const struct fake_setup *setup);

@@ -78,6 +78,11 @@ struct dg_output rig_output(struct rig *rig)
     return (struct dg_output){.context = rig, .reserve = reserve, .commit = commit};
 }
 
+struct dg_bytes rig_cid(const struct rig *rig)
+{
+    return (struct dg_bytes){.data = rig->cid, .size = rig->declines_cid ? 0 : rig->cid_size};
+}
+
 // --- credentials --------------------------------------------------------------
 
 const struct rig_pki *rig_pki(void)
@@ -201,6 +206,7 @@ bool rig_new(struct rig *rig, const struct rig_options *options)
         return false;
     for (size_t i = 0; i < sizeof rig->cid; i++)
         rig->cid[i] = (uint8_t)(0x51 + i);
+    rig->cid_size = DG_CID_SIZE_DEFAULT;
     return true;
 }
 
@@ -273,8 +279,7 @@ static void give_record(struct rig *rig, const struct dg_record *record)
     if (size == 0)
         return;
     enum dg_hello_verdict verdict = dg_wolf_handshake.hello(rig->gate, rig->now, &rig->path, rig->hello, size,
-                                                            rig->declines_cid ? NULL : rig->cid, &output,
-                                                            &rig->handshake);
+                                                            rig_cid(rig), &output, &rig->handshake);
     if (verdict == DG_HELLO_ANSWERED)
         rig->hellos_answered++;
     if (verdict == DG_HELLO_STARTED && dg_wolf_handshake.deadline(rig->handshake) == 0)
@@ -287,7 +292,7 @@ void rig_give(struct rig *rig, const uint8_t *datagram, size_t size)
     memcpy(copy, datagram, size);
     for (size_t at = 0; at < size && rig->step == DG_STEP_GOES_ON;) {
         struct dg_record record;
-        if (dg_record_parse(copy + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK)
+        if (dg_record_parse(copy + at, size - at, rig->cid_size, &record).outcome != DG_OK)
             return;
         give_record(rig, &record);
         at += record.size;

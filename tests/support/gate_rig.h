@@ -54,7 +54,8 @@ struct rig {
     struct dg_memory_secrets *secrets;
     char error[512];                          // of the credentials or the gate, when rig_new says false
     struct dg_path path;
-    uint8_t cid[DG_CID_SIZE];
+    uint8_t cid[DG_CID_SIZE_MAX];
+    size_t cid_size;                          // of the IDs that the gate offers: 8, or what a test makes it
     dg_time now;
     struct rig_queue to_client, to_server;
     struct wolf_client *client;
@@ -76,6 +77,7 @@ struct rig {
 bool rig_new(struct rig *rig, const struct rig_options *options);
 void rig_free(struct rig *rig);
 struct dg_output rig_output(struct rig *rig);
+struct dg_bytes rig_cid(const struct rig *rig); // that the gate offers
 
 // Starts a client; its wire is filled in. One client at a time.
 bool rig_client(struct rig *rig, const struct wolf_client_config *config);

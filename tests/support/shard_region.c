@@ -12,8 +12,16 @@
 
 bool shard_region_make(struct shard_region *region, uint32_t shards, uint32_t slots, uint32_t flights)
 {
-    struct dg_memory_shape shape = {.shard_count = shards, .slots_per_shard = slots, .flights_per_shard = flights};
-    *region = (struct shard_region){.size_bytes = dg_memory_size(&shape)};
+    const struct dg_memory_shape shape = {.shard_count = shards,
+                                          .slots_per_shard = slots,
+                                          .flights_per_shard = flights,
+                                          .cid_size = DG_CID_SIZE_DEFAULT};
+    return shard_region_make_as(region, &shape);
+}
+
+bool shard_region_make_as(struct shard_region *region, const struct dg_memory_shape *shape)
+{
+    *region = (struct shard_region){.size_bytes = dg_memory_size(shape)};
     if (region->size_bytes == 0) {
         return false;
     }
@@ -21,7 +29,7 @@ bool shard_region_make(struct shard_region *region, uint32_t shards, uint32_t sl
     if (region->base == MAP_FAILED) {
         return false;
     }
-    dg_memory_format(&region->memory, region->base, region->size_bytes, &shape);
+    dg_memory_format(&region->memory, region->base, region->size_bytes, shape);
     return true;
 }
 
@@ -55,7 +63,7 @@ void handover_make(struct dg_handover *handover, struct test_random *random, uns
     memcpy(handover->path.local.ip, handover->path.peer.ip, 16);
     handover->path.local.port = 5684;
     if ((kind & HANDOVER_CID) != 0) {
-        handover->cid_size = DG_CID_SIZE; // shard 0: its first byte is 0
+        handover->cid_size = DG_CID_SIZE_DEFAULT; // shard 0: its first byte is 0
         memcpy(handover->cid + 4, &who, sizeof who);
     }
     handover->peer_has_cid = 1;

@@ -15,7 +15,9 @@ struct shard_region {
     struct dg_counters counters;
 };
 
+// With connection IDs of the default length, or of another.
 bool shard_region_make(struct shard_region *region, uint32_t shards, uint32_t slots, uint32_t flights);
+bool shard_region_make_as(struct shard_region *region, const struct dg_memory_shape *shape);
 void shard_region_free(struct shard_region *region);
 
 // What the handover is to be like.

@@ -36,7 +36,7 @@ struct sim_config sim_config_default(uint64_t seed)
     return (struct sim_config){
         .seed = seed,
         .workers = 2,
-        .shape = {.shard_count = 16, .slots_per_shard = 256, .flights_per_shard = 256},
+        .shape = {.shard_count = 16, .slots_per_shard = 256, .flights_per_shard = 256, .cid_size = DG_CID_SIZE_DEFAULT},
         .front = dg_front_config_default(),
         .engine = dg_engine_config_default(),
         .aead = &sim_audit_wolf,
@@ -250,7 +250,7 @@ static uint32_t named_shard(const struct sim_world *world, const struct dg_path 
                (data[0] & (DG_UNIFIED_FIXED_MASK | DG_UNIFIED_CID)) == (DG_UNIFIED_FIXED | DG_UNIFIED_CID)) {
         cid_at = 1;
     }
-    if (cid_at > 0 && size >= cid_at + DG_CID_SIZE) {
+    if (cid_at > 0 && size >= cid_at + steer_of(world)->cid_size) {
         return dg_cid_shard(data + cid_at, steer_of(world)->shard_count);
     }
     return dg_steer_address_shard(steer_of(world), &path->peer);

@@ -129,7 +129,7 @@ static void write_protected(struct toy_client *client, struct dg_writer *writer,
         head |= client->has_server_cid ? DG_UNIFIED_CID : 0;
         dg_write_u8(writer, (uint8_t)(head | (is_data ? 3 : 2)));
         if (client->has_server_cid) {
-            dg_write_bytes(writer, client->server_cid, DG_CID_SIZE);
+            dg_write_bytes(writer, client->server_cid, client->server_cid_size);
         }
         dg_write_u16(writer, (uint16_t)sequence);
     } else {
@@ -139,7 +139,7 @@ static void write_protected(struct toy_client *client, struct dg_writer *writer,
         dg_write_u16(writer, 1);
         dg_write_u48(writer, is_data ? 100 + sequence : sequence);
         if (client->has_server_cid) {
-            dg_write_bytes(writer, client->server_cid, DG_CID_SIZE);
+            dg_write_bytes(writer, client->server_cid, client->server_cid_size);
         }
     }
     size_t length = dg_write_open(writer, 2);
@@ -230,8 +230,9 @@ static bool read_server_hello(struct toy_client *client, struct dg_reader reader
         }
         if (type == DG_EXT_CONNECTION_ID) {
             struct dg_bytes cid = dg_read_block8(&body);
-            if (cid.size == DG_CID_SIZE) {
-                memcpy(client->server_cid, cid.data, DG_CID_SIZE);
+            if (dg_cid_size_is_sane(cid.size)) {
+                memcpy(client->server_cid, cid.data, cid.size);
+                client->server_cid_size = cid.size;
                 client->has_server_cid = true;
             }
         }
@@ -277,7 +278,7 @@ bool toy_receive(struct toy_client *client, const uint8_t *data, size_t size)
     bool moved = false;
     for (size_t at = 0; at < size;) {
         struct dg_record record;
-        if (dg_record_parse(copy + at, size - at, DG_CID_SIZE, &record).outcome != DG_OK) {
+        if (dg_record_parse(copy + at, size - at, DG_CID_SIZE_DEFAULT, &record).outcome != DG_OK) {
             return moved;
         }
         at += record.size;
