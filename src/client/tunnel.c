@@ -26,7 +26,7 @@ static bool make_parts(struct dg_tunnel *tunnel, char *error, size_t error_size)
     memset(tunnel->local_counters, 0, size);
     if (!dg_socket_group_open(&tunnel->config.listen, &tunnel->socket, 1, error, error_size))
         return false;
-    tunnel->receive = dg_receive_batch_new();
+    tunnel->receive = dg_receive_batch_new(&tunnel->socket, 1, tunnel->local_counters);
     tunnel->send = dg_send_batch_new(&tunnel->socket, 1, tunnel->local_counters);
     if (!tunnel->receive || !tunnel->send)
         return false;
@@ -95,9 +95,10 @@ static void read_local(struct dg_tunnel *tunnel, dg_time now)
 {
     struct dg_received *received;
     size_t count;
-    (void)dg_receive_batch_read(tunnel->receive, &tunnel->socket, tunnel->local_counters, &received, &count);
-    for (size_t i = 0; i < count; i++)
-        dg_tunnel_received(tunnel, now, &received[i].path, received[i].data, received[i].size);
+    (void)dg_receive_batch_read(tunnel->receive, 0);
+    while ((count = dg_receive_batch_take(tunnel->receive, &received)) > 0)
+        for (size_t i = 0; i < count; i++)
+            dg_tunnel_received(tunnel, now, &received[i].path, received[i].data, received[i].size);
 }
 
 // False: told to end.

@@ -16,6 +16,7 @@
     X(RECORDS_SEALED, "records_sealed", "records protected and queued for sending")                               \
     X(PLAINTEXT_DELIVERED, "plaintext_delivered", "application data records handed to a backend")                 \
     X(PLAINTEXT_ANSWERED, "plaintext_answered", "datagrams of a backend sent to a client")                        \
+    X(SEGMENTATION_REFUSED, "segmentation_refused", "runs of datagrams that went out one by one: the kernel did not split") \
     X(MISROUTED, "misrouted", "datagrams that reached another thread than the filter was to choose")              \
     X(FORWARDED, "forwarded", "datagrams passed to another thread by message")                                    \
     /* associations */                                                                                            \
@@ -66,6 +67,7 @@
     X(DROP_OLD_PATH, "drop_old_path", "record of a handshake under way from another address")                     \
     X(DROP_ALERT_IGNORED, "drop_alert_ignored", "authentic alerts that change nothing (warnings, user_canceled)") \
     X(DROP_SEAL_FAILED, "drop_seal_failed", "records that could not be protected: limit, room, or the library")   \
+    X(DROP_KERNEL, "drop_kernel", "datagrams that found a listening socket's receive buffer full")                \
     X(DROP_SEND_FULL, "drop_send_full", "outgoing datagrams for which the send queue had no room")                \
     X(DROP_SEND_ERROR, "drop_send_error", "outgoing datagrams that the kernel refused")                           \
     X(DROP_TOO_LARGE, "drop_too_large", "plaintext above what one datagram to this peer holds")                   \

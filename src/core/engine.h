@@ -60,8 +60,9 @@ struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const str
 void dg_engine_free(struct dg_engine *engine); // the slots stay in memory
 
 enum dg_engine_verdict {
-    DG_ENGINE_HANDLED, // opened, dropped (counted) or failed: done with
-    DG_ENGINE_UNKNOWN, // its first record names no association of ours: perhaps a handshake under way
+    DG_ENGINE_OPENED,     // at least one of its records was authentic and new
+    DG_ENGINE_NOT_OPENED, // an association's, and none was: dropped, counted
+    DG_ENGINE_UNKNOWN,    // its first record names no association of ours: perhaps a handshake under way
 };
 // Takes a datagram, opened in place (data is changed). path->peer is where it says it comes from: it only
 // nominates; where answers go moves only when it is proven to be the client's (path.c). A close_notify of

@@ -60,6 +60,7 @@ struct dg_receive {
     bool path_begun;            // it was the first to come from there
     struct dg_record_number acks[DG_ACKS_MAX];
     size_t ack_count;
+    bool has_opened;      // one of its records was authentic and new
     bool flight_answered; // DTLS 1.3: this datagram's epoch-2 records passed the rate limit
 };
 

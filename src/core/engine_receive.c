@@ -227,6 +227,7 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
     const struct dg_record_number number = {.epoch = rx->epoch, .sequence = record->sequence};
     bool is_newest = record->sequence >= atomic_load_explicit(&rx->next, memory_order_relaxed);
     accept_number(association, rx, record->sequence);
+    receive->has_opened = true;
     dg_path_seen(receive, type, record->size, is_newest);
     if (dg_association_is_alive(association))
         dispatch12(receive, number, type, body, record->size);
@@ -299,6 +300,7 @@ static void receive13(struct dg_receive *receive, const struct dg_record *record
     // Of an older epoch there are keys only until a record of the next one has opened: its highest is the newest.
     bool is_newest = flight == NULL && sequence >= atomic_load_explicit(&keyset->next, memory_order_relaxed);
     accept_number(association, keyset, sequence);
+    receive->has_opened = true;
     if (record->cid != NULL)
         dg_connection_id_seen(association, record->cid, is_newest);
     struct dg_record_number number = {.epoch = keyset->epoch, .sequence = sequence};
@@ -329,6 +331,11 @@ static void receive_record(struct dg_receive *receive, const struct dg_record *r
         receive13(receive, record);
     else
         receive12(receive, record);
+}
+
+static enum dg_engine_verdict verdict_of(const struct dg_receive *receive)
+{
+    return receive->has_opened ? DG_ENGINE_OPENED : DG_ENGINE_NOT_OPENED;
 }
 
 // Plaintext records come first in a repeated flight of DTLS 1.2, and carry no connection ID: they nominate
@@ -368,16 +375,16 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
         }
         receive_record(&receive, &record);
         if (!dg_association_is_alive(&receive.association))
-            return DG_ENGINE_HANDLED;
+            return verdict_of(&receive);
     } while (at < size);
 
     if (!is_named) {
         if (!nominate(engine, now, path, &plaintext, &receive.association))
             return DG_ENGINE_UNKNOWN;
         dg_count_by(engine->counters, DG_COUNT_DROP_PLAINTEXT_RECORD, plaintext_count);
-        return DG_ENGINE_HANDLED;
+        return DG_ENGINE_NOT_OPENED;
     }
     if (receive.ack_count > 0)
         dg_ack_flush(&receive);
-    return DG_ENGINE_HANDLED;
+    return verdict_of(&receive);
 }

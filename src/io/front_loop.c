@@ -164,20 +164,11 @@ static void take_from_socket(struct dg_front_loop *loop, dg_time now, const stru
                     received->size);
 }
 
-static void serve_sockets(struct dg_front_loop *loop, dg_time now)
+static void take_datagrams(void *context, dg_time now, const struct dg_received *received, size_t count)
 {
-    for (size_t i = 0; i < loop->loop.socket_count; i++) {
-        if (!loop->loop.is_readable[i]) {
-            continue;
-        }
-        struct dg_received *received;
-        size_t count;
-        (void)dg_receive_batch_read(loop->loop.receive, &loop->loop.sockets[i], loop->loop.counters, &received,
-                                    &count);
-        for (size_t k = 0; k < count; k++) {
-            take_from_socket(loop, now, &received[k]);
-        }
-        dg_loop_flush(&loop->loop);
+    struct dg_front_loop *loop = context;
+    for (size_t i = 0; i < count; i++) {
+        take_from_socket(loop, now, &received[i]);
     }
 }
 
@@ -195,21 +186,14 @@ static void take_passed_on(struct dg_front_loop *loop, dg_time now, const struct
     dg_front_receive(loop->front, now, &head->path, data, size, is_unknown);
 }
 
-static void serve_messages(struct dg_front_loop *loop, dg_time now)
+static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size)
 {
-    for (uint32_t i = 0; i < DG_LOOP_MESSAGES_MAX; i++) {
-        uint32_t kind;
-        size_t size;
-        if (!dg_mesh_get(loop->loop.mesh, loop->loop.self, &kind, loop->loop.message, &size)) {
-            return;
-        }
-        DG_BUG_UNLESS(kind == DG_MESSAGE_DATAGRAM);
-        struct dg_message_datagram head;
-        uint8_t *data;
-        size_t data_size;
-        DG_BUG_UNLESS(dg_loop_read_datagram(loop->loop.message, size, &head, &data, &data_size));
-        take_passed_on(loop, now, &head, data, data_size);
-    }
+    DG_BUG_UNLESS(kind == DG_MESSAGE_DATAGRAM);
+    struct dg_message_datagram head;
+    uint8_t *data;
+    size_t data_size;
+    DG_BUG_UNLESS(dg_loop_read_datagram(message, size, &head, &data, &data_size));
+    take_passed_on(context, now, &head, data, data_size);
 }
 
 // --- making and freeing ----------------------------------------------------------------------------------
@@ -309,13 +293,14 @@ static dg_time next_deadline(struct dg_front_loop *loop, dg_time now)
 void dg_front_loop_run(void *context)
 {
     struct dg_front_loop *loop = context;
+    const struct dg_loop_owner owner = {.context = loop, .datagrams = take_datagrams, .message = take_message};
     dg_time now = dg_clock_now();
     while (!is_over(loop)) {
         dg_loop_wait(&loop->loop, now, next_deadline(loop, now));
         now = dg_clock_now();
         take_gate(loop);
-        serve_sockets(loop, now);
-        serve_messages(loop, now);
+        dg_loop_serve_sockets(&loop->loop, now, &owner);
+        dg_loop_serve_messages(&loop->loop, now, &owner);
         put_replacements(loop);
         if (dg_front_deadline(loop->front) <= now) {
             dg_front_advance(loop->front, now);

@@ -38,7 +38,7 @@ bool dg_loop_init(struct dg_loop *loop, struct dg_mesh *mesh, uint32_t self, con
     loop->socket_count = socket_count;
     loop->counters = counters;
     atomic_init(&loop->stop, (uint32_t)DG_STOP_NOT);
-    loop->receive = dg_receive_batch_new();
+    loop->receive = dg_receive_batch_new(sockets, socket_count, counters);
     loop->send = dg_send_batch_new(sockets, socket_count, counters);
     loop->message = dg_secret_new(MESSAGE_ROOM); // hand-overs carry keys
     if (loop->receive == NULL || loop->send == NULL || loop->message == NULL) {
@@ -129,6 +129,34 @@ void dg_loop_flush(struct dg_loop *loop)
             DG_BUG_UNLESS(watch(loop, EPOLL_CTL_MOD, loop->sockets[i].fd, (uint32_t)i, events));
             loop->is_armed[i] = is_blocked;
         }
+    }
+}
+
+void dg_loop_serve_sockets(struct dg_loop *loop, dg_time now, const struct dg_loop_owner *owner)
+{
+    for (size_t i = 0; i < loop->socket_count; i++) {
+        if (!loop->is_readable[i]) {
+            continue;
+        }
+        (void)dg_receive_batch_read(loop->receive, i);
+        struct dg_received *received;
+        size_t count;
+        while ((count = dg_receive_batch_take(loop->receive, &received)) > 0) {
+            owner->datagrams(owner->context, now, received, count);
+            dg_loop_flush(loop);
+        }
+    }
+}
+
+void dg_loop_serve_messages(struct dg_loop *loop, dg_time now, const struct dg_loop_owner *owner)
+{
+    for (uint32_t i = 0; i < DG_LOOP_MESSAGES_MAX; i++) {
+        uint32_t kind;
+        size_t size;
+        if (!dg_mesh_get(loop->mesh, loop->self, &kind, loop->message, &size)) {
+            return;
+        }
+        owner->message(owner->context, now, kind, loop->message, size);
     }
 }
 

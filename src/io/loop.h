@@ -46,6 +46,19 @@ void dg_loop_clear(struct dg_loop *loop); // fine on one whose init failed or th
 // A further descriptor to wait for (a backend's).
 DG_MUST_USE bool dg_loop_watch(struct dg_loop *loop, int fd);
 
+// What the owner of a loop does with what comes.
+struct dg_loop_owner {
+    void *context;
+    // Datagrams of one listener, at most DG_RECEIVE_BATCH_MAX.
+    void (*datagrams)(void *context, dg_time now, const struct dg_received *received, size_t count);
+    // A message from another thread; the buffer is the loop's, aligned, and may be changed.
+    void (*message)(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size);
+};
+// Every socket that the last wait found readable, once: what is read is answered before the next one is read.
+void dg_loop_serve_sockets(struct dg_loop *loop, dg_time now, const struct dg_loop_owner *owner);
+// Messages that have come, at most DG_LOOP_MESSAGES_MAX of them.
+void dg_loop_serve_messages(struct dg_loop *loop, dg_time now, const struct dg_loop_owner *owner);
+
 // Sleeps until a descriptor is readable, a message came, or the deadline; sets is_readable. Datagrams that
 // waited for a socket go out as it becomes writable.
 void dg_loop_wait(struct dg_loop *loop, dg_time now, dg_time deadline);

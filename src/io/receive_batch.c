@@ -1,25 +1,41 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// recvmmsg(2) with packet info. The buffers lie in one mapping whose pages are touched only as far as
-// datagrams are long. Never allocates after new.
+// recvmmsg(2) with packet info, joined datagrams (udp(7), UDP_GRO) and the count of what the kernel dropped
+// (socket(7), SO_RXQ_OVFL). The buffers lie in one mapping whose pages are touched only as far as messages
+// are long. Never allocates after new.
 #include "io/receive_batch.h"
 
 #include "core/wire_constants.h"
 #include "io/sockaddr.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-// One byte more than the largest datagram, so that the kernel marks what is longer; rounded up to the cache
-// line.
-#define BUFFER_BYTES ((DG_DATAGRAM_MAX + 1 + 63) / 64 * 64)
-#define CONTROL_BYTES 64 // room for an in6_pktinfo and its header
-
-_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) <= CONTROL_BYTES, "packet info fits");
+// The largest message there is, joined or not, and a cache line more: buffers a power of two apart would all
+// want the same few places of the cache.
+#define MESSAGE_BYTES 65536
+#define BUFFER_STRIDE (MESSAGE_BYTES + DG_CACHE_LINE)
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define MAPPING_BYTES                                                                                              \
+    (((size_t)DG_RECEIVE_BATCH_MAX * BUFFER_STRIDE + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES)
+#define CONTROL_BYTES                                                                                              \
+    (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t)))
 
 struct dg_receive_batch {
+    const struct dg_socket *sockets;
+    size_t socket_count;
+    struct dg_counters *counters;
+    uint32_t *dropped;   // one for each socket: the kernel's count as last seen
+    const struct dg_socket *socket; // of the last read
+    size_t message_count;
+    size_t message;      // the next to be taken from
+    size_t offset;       // in it
+    struct dg_path path; // of it, and the size of its datagrams, once offset is above 0
+    size_t segment;
     struct mmsghdr messages[DG_RECEIVE_BATCH_MAX];
     struct iovec vectors[DG_RECEIVE_BATCH_MAX];
     union dg_sockaddr names[DG_RECEIVE_BATCH_MAX];
@@ -30,22 +46,41 @@ struct dg_receive_batch {
     uint8_t *buffers;
 };
 
-struct dg_receive_batch *dg_receive_batch_new(void)
+// What a socket has dropped before we read from it, in an earlier process perhaps.
+static uint32_t dropped_so_far(const struct dg_socket *socket)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(socket->fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+}
+
+struct dg_receive_batch *dg_receive_batch_new(const struct dg_socket *sockets, size_t count,
+                                              struct dg_counters *counters)
 {
     struct dg_receive_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL) {
         return NULL;
     }
-    void *buffers = mmap(NULL, (size_t)DG_RECEIVE_BATCH_MAX * BUFFER_BYTES, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (buffers == MAP_FAILED) {
+    batch->dropped = calloc(count > 0 ? count : 1, sizeof *batch->dropped);
+    void *buffers = mmap(NULL, MAPPING_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (batch->dropped == NULL || buffers == MAP_FAILED) {
+        if (buffers != MAP_FAILED) {
+            DG_BUG_UNLESS(munmap(buffers, MAPPING_BYTES) == 0);
+        }
+        free(batch->dropped);
         free(batch);
         return NULL;
     }
+    batch->sockets = sockets;
+    batch->socket_count = count;
+    batch->counters = counters;
     batch->buffers = buffers;
+    for (size_t i = 0; i < count; i++) {
+        batch->dropped[i] = dropped_so_far(&sockets[i]);
+    }
     for (size_t i = 0; i < DG_RECEIVE_BATCH_MAX; i++) {
-        batch->vectors[i] = (struct iovec){.iov_base = batch->buffers + i * BUFFER_BYTES,
-                                           .iov_len = DG_DATAGRAM_MAX + 1};
+        batch->vectors[i] =
+            (struct iovec){.iov_base = batch->buffers + i * BUFFER_STRIDE, .iov_len = MESSAGE_BYTES};
     }
     return batch;
 }
@@ -56,9 +91,12 @@ void dg_receive_batch_free(struct dg_receive_batch *batch)
         return;
     }
     // Opened in place: the buffers hold plaintext.
-    DG_BUG_UNLESS(munmap(batch->buffers, (size_t)DG_RECEIVE_BATCH_MAX * BUFFER_BYTES) == 0);
+    DG_BUG_UNLESS(munmap(batch->buffers, MAPPING_BYTES) == 0);
+    free(batch->dropped);
     free(batch);
 }
+
+// --- reading ---------------------------------------------------------------------------------------------
 
 // The kernel shortens these to what it wrote, so they are set before every call.
 static void prepare(struct dg_receive_batch *batch)
@@ -75,9 +113,34 @@ static void prepare(struct dg_receive_batch *batch)
     }
 }
 
-// The address that the datagram was sent to. Where the kernel says nothing it stays the bound one.
-static void read_local(struct msghdr *message, struct dg_address *local)
+size_t dg_receive_batch_read(struct dg_receive_batch *batch, size_t socket)
 {
+    DG_BUG_UNLESS(socket < batch->socket_count);
+    batch->socket = &batch->sockets[socket];
+    batch->message = 0;
+    batch->offset = 0;
+    prepare(batch);
+    int got = recvmmsg(batch->socket->fd, batch->messages, DG_RECEIVE_BATCH_MAX, MSG_DONTWAIT, NULL);
+    // Below 0: nothing there, a signal, or an error that belongs to a datagram sent earlier.
+    batch->message_count = got > 0 ? (size_t)got : 0;
+    return batch->message_count;
+}
+
+// --- taking ----------------------------------------------------------------------------------------------
+
+// The kernel's count is of the socket's whole life, and wraps.
+static void count_dropped(struct dg_receive_batch *batch, uint32_t dropped)
+{
+    uint32_t *before = &batch->dropped[batch->socket - batch->sockets];
+    dg_count_by(batch->counters, DG_COUNT_DROP_KERNEL, (uint32_t)(dropped - *before));
+    *before = dropped;
+}
+
+// What came along with the message: the address that it was sent to (where the kernel says nothing it stays the
+// bound one), and the size of each of the datagrams that it joins (0: it is one).
+static void read_control(struct dg_receive_batch *batch, struct msghdr *message)
+{
+    struct dg_address *local = &batch->path.local;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
         if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
@@ -89,40 +152,65 @@ static void read_local(struct msghdr *message, struct dg_address *local)
             memcpy(&info, CMSG_DATA(part), sizeof info);
             memcpy(local->ip, &info.ipi6_addr, sizeof local->ip);
             local->scope = dg_address_is_link_local(local) ? (uint32_t)info.ipi6_ifindex : 0;
+        } else if (part->cmsg_level == IPPROTO_UDP && part->cmsg_type == UDP_GRO) {
+            int segment;
+            memcpy(&segment, CMSG_DATA(part), sizeof segment);
+            batch->segment = segment > 0 ? (size_t)segment : 0;
+        } else if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SO_RXQ_OVFL) {
+            uint32_t dropped;
+            memcpy(&dropped, CMSG_DATA(part), sizeof dropped);
+            count_dropped(batch, dropped);
         }
     }
 }
 
-size_t dg_receive_batch_read(struct dg_receive_batch *batch, const struct dg_socket *socket,
-                             struct dg_counters *counters, struct dg_received **ret_received, size_t *ret_count)
+// Begins with a message. False: it cannot be used, and is counted.
+static bool begin_message(struct dg_receive_batch *batch, struct msghdr *message, size_t size)
 {
+    batch->path.local = batch->socket->address;
+    batch->path.listener = batch->socket->listener;
+    batch->segment = 0;
+    read_control(batch, message);
+    if (batch->segment == 0) {
+        batch->segment = size;
+    }
+    uint64_t datagrams = batch->segment > 0 ? (size + batch->segment - 1) / batch->segment : 1;
+    dg_count_by(batch->counters, DG_COUNT_DATAGRAMS_RECEIVED, datagrams);
+    if ((message->msg_flags & MSG_TRUNC) != 0 || batch->segment > DG_DATAGRAM_MAX) {
+        dg_count_by(batch->counters, DG_COUNT_DROP_RECORD_TOO_LONG, datagrams);
+        return false;
+    }
+    if (!dg_sockaddr_to(message->msg_name, message->msg_namelen, &batch->path.peer)) {
+        dg_count_by(batch->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE, datagrams);
+        return false;
+    }
+    return true;
+}
+
+size_t dg_receive_batch_take(struct dg_receive_batch *batch, struct dg_received **ret_received)
+{
+    size_t count = 0;
     *ret_received = batch->received;
-    *ret_count = 0;
-    prepare(batch);
-    int got = recvmmsg(socket->fd, batch->messages, DG_RECEIVE_BATCH_MAX, MSG_DONTWAIT, NULL);
-    if (got <= 0) {
-        return 0; // nothing there, a signal, or an error that belongs to a datagram sent earlier
-    }
-    dg_count_by(counters, DG_COUNT_DATAGRAMS_RECEIVED, (uint64_t)got);
-    size_t usable = 0;
-    for (size_t i = 0; i < (size_t)got; i++) {
-        struct msghdr *message = &batch->messages[i].msg_hdr;
-        struct dg_received *received = &batch->received[usable];
-        if ((message->msg_flags & MSG_TRUNC) != 0 || batch->messages[i].msg_len > DG_DATAGRAM_MAX) {
-            dg_count(counters, DG_COUNT_DROP_RECORD_TOO_LONG);
+    while (batch->message < batch->message_count && count < DG_RECEIVE_BATCH_MAX) {
+        struct mmsghdr *message = &batch->messages[batch->message];
+        size_t size = message->msg_len;
+        if (batch->offset == 0 && !begin_message(batch, &message->msg_hdr, size)) {
+            batch->message++;
             continue;
         }
-        if (!dg_sockaddr_to(message->msg_name, message->msg_namelen, &received->path.peer)) {
-            dg_count(counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE);
-            continue;
+        size_t left = size - batch->offset;
+        // Of the datagrams that a message joins all are equally long but the last, which may be shorter.
+        size_t length = left < batch->segment ? left : batch->segment;
+        batch->received[count++] = (struct dg_received){
+            .path = batch->path,
+            .data = (uint8_t *)batch->vectors[batch->message].iov_base + batch->offset,
+            .size = length,
+        };
+        batch->offset += length;
+        if (batch->offset >= size) {
+            batch->message++;
+            batch->offset = 0;
         }
-        received->path.local = socket->address;
-        received->path.listener = socket->listener;
-        read_local(message, &received->path.local);
-        received->data = batch->vectors[i].iov_base;
-        received->size = batch->messages[i].msg_len;
-        usable++;
     }
-    *ret_count = usable;
-    return (size_t)got;
+    return count;
 }

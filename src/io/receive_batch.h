@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads up to a batch of datagrams from one listening socket with one system call, and says for each who
-// sent it to which of our addresses. Owns the buffers, which the next read overwrites. Never judges bytes.
+// Reads what waits at one listening socket with one system call, and gives it out datagram by datagram: who
+// sent it to which of our addresses. What the kernel has joined (UDP_GRO) is taken apart again. Owns the
+// buffers, which the next read overwrites. Never judges bytes.
 #ifndef DG_IO_RECEIVE_BATCH_H
 #define DG_IO_RECEIVE_BATCH_H
 
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DG_RECEIVE_BATCH_MAX 64
+#define DG_RECEIVE_BATCH_MAX 64 // of the kernel's messages in a read, and of datagrams in a take
 
 struct dg_received {
     struct dg_path path;
@@ -20,13 +21,18 @@ struct dg_received {
 
 struct dg_receive_batch;
 
-struct dg_receive_batch *dg_receive_batch_new(void); // NULL: memory is short
+// sockets: this thread's; they stay the caller's and must outlive the batch. What the kernel has dropped at
+// them until now is not counted. NULL: memory is short.
+struct dg_receive_batch *dg_receive_batch_new(const struct dg_socket *sockets, size_t count,
+                                              struct dg_counters *counters);
 void dg_receive_batch_free(struct dg_receive_batch *batch);
 
-// Reads once; never blocks. Returns how many datagrams the kernel gave, so that a full batch says there may
-// be more; `*ret_received` are those of them that can be used, `*ret_count` in number. A datagram above
-// DG_DATAGRAM_MAX is dropped and counted (DROP_RECORD_TOO_LONG).
-size_t dg_receive_batch_read(struct dg_receive_batch *batch, const struct dg_socket *socket,
-                             struct dg_counters *counters, struct dg_received **ret_received, size_t *ret_count);
+// Reads once from the socket with this number in `sockets`; never blocks. What was not taken of the read before
+// is gone. Returns how many messages the kernel gave, so that a full batch says there may be more.
+size_t dg_receive_batch_read(struct dg_receive_batch *batch, size_t socket);
+// The next datagrams of the last read, at most DG_RECEIVE_BATCH_MAX; 0: all have been taken. Those given out
+// before stay valid until the next read, their structs until the next take. A datagram above DG_DATAGRAM_MAX is
+// dropped and counted (DROP_RECORD_TOO_LONG).
+size_t dg_receive_batch_take(struct dg_receive_batch *batch, struct dg_received **ret_received);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// sendmmsg(2) with packet info. A queue of entries whose bytes lie one behind the other in one arena; both
-// start over when the queue is empty, and move up when it is not. Never allocates after new.
+// sendmmsg(2) with packet info and segmentation. A queue of entries whose bytes lie one behind the other in one
+// arena; both start over when the queue is empty, and move up when it is not. Never allocates after new.
 #include "io/send_batch.h"
 
 #include "core/wire_constants.h"
@@ -8,13 +8,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTROL_BYTES 64
+#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
 #define NO_SOCKET SIZE_MAX
+#define SEGMENTS_MAX 64         // of one message: UDP_MAX_SEGMENTS before Linux 6.9
+#define SEGMENTED_BYTES 65000   // of one message: less than any IP packet holds
 
-_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) <= CONTROL_BYTES, "packet info fits");
 _Static_assert(DG_SEND_QUEUE_BYTES >= 2 * DG_DATAGRAM_MAX, "a datagram always fits an empty queue");
 
 struct entry {
@@ -26,17 +28,26 @@ struct entry {
     bool is_done;    // sent, or given up
 };
 
+// One listener's socket.
+struct outlet {
+    bool is_blocked;
+    bool can_segment;
+    uint32_t waiting_count; // kept while it is blocked
+    size_t waiting_bytes;
+};
+
 struct dg_send_batch {
     const struct dg_socket *sockets;
     size_t socket_count;
     struct dg_counters *counters;
-    bool *blocked; // one for each socket
+    struct outlet *outlets; // one for each socket
     size_t entry_count;
     size_t arena_used;
     size_t reserved; // bytes behind arena_used that reserve gave out
     struct entry entries[DG_SEND_QUEUE_MAX];
     struct mmsghdr messages[DG_SEND_BATCH_MAX];
     struct iovec vectors[DG_SEND_BATCH_MAX];
+    size_t segments[DG_SEND_BATCH_MAX]; // datagrams of each message
     union dg_sockaddr names[DG_SEND_BATCH_MAX];
     struct control {
         _Alignas(struct cmsghdr) uint8_t bytes[CONTROL_BYTES];
@@ -50,10 +61,13 @@ struct dg_send_batch *dg_send_batch_new(const struct dg_socket *sockets, size_t 
     if (batch == NULL) {
         return NULL;
     }
-    batch->blocked = calloc(count > 0 ? count : 1, sizeof *batch->blocked);
-    if (batch->blocked == NULL) {
+    batch->outlets = calloc(count > 0 ? count : 1, sizeof *batch->outlets);
+    if (batch->outlets == NULL) {
         free(batch);
         return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        batch->outlets[i].can_segment = dg_socket_facts(&sockets[i]).can_segment;
     }
     batch->sockets = sockets;
     batch->socket_count = count;
@@ -66,7 +80,7 @@ void dg_send_batch_free(struct dg_send_batch *batch)
     if (batch == NULL) {
         return;
     }
-    free(batch->blocked);
+    free(batch->outlets);
     free(batch);
 }
 
@@ -100,6 +114,16 @@ static size_t find_socket(const struct dg_send_batch *batch, uint64_t listener)
     return NO_SOCKET;
 }
 
+// What may wait for one full socket: so much that all of them together leave room for a datagram of another.
+static bool is_within_share(const struct dg_send_batch *batch, const struct outlet *outlet, size_t size)
+{
+    if (batch->socket_count < 2) {
+        return true; // nobody else wants the room
+    }
+    return outlet->waiting_count < (DG_SEND_QUEUE_MAX - DG_SEND_BATCH_MAX) / batch->socket_count &&
+           outlet->waiting_bytes + size <= (DG_SEND_QUEUE_BYTES - 2 * DG_DATAGRAM_MAX) / batch->socket_count;
+}
+
 static void commit(void *context, const struct dg_path *path, size_t size)
 {
     struct dg_send_batch *batch = context;
@@ -110,6 +134,15 @@ static void commit(void *context, const struct dg_path *path, size_t size)
         // An association whose listener was taken out of the configuration.
         dg_count(batch->counters, DG_COUNT_DROP_SEND_ERROR);
         return;
+    }
+    struct outlet *outlet = &batch->outlets[socket];
+    if (outlet->is_blocked) {
+        if (!is_within_share(batch, outlet, size)) {
+            dg_count(batch->counters, DG_COUNT_DROP_SEND_FULL);
+            return;
+        }
+        outlet->waiting_count++;
+        outlet->waiting_bytes += size;
     }
     batch->entries[batch->entry_count++] = (struct entry){
         .peer = path->peer,
@@ -126,7 +159,19 @@ struct dg_output dg_send_batch_output(struct dg_send_batch *batch)
     return (struct dg_output){.context = batch, .reserve = reserve, .commit = commit};
 }
 
-// --- sending ---------------------------------------------------------------------------------------------
+// --- messages --------------------------------------------------------------------------------------------
+
+// One more piece of control data behind those of size bytes. Returns the size of all.
+static size_t append_control(struct control *control, size_t size, int level, int type, const void *data,
+                             size_t data_size)
+{
+    struct cmsghdr *part = (struct cmsghdr *)(void *)(control->bytes + size);
+    part->cmsg_level = level;
+    part->cmsg_type = type;
+    part->cmsg_len = CMSG_LEN(data_size);
+    memcpy(CMSG_DATA(part), data, data_size);
+    return size + CMSG_SPACE(data_size);
+}
 
 // The answer leaves from the address that was spoken to. Returns the control data's size, 0 where that
 // address is not known: the kernel then chooses.
@@ -135,106 +180,181 @@ static size_t write_source(struct control *control, const struct dg_address *loc
     if (dg_address_is_wildcard(local)) {
         return 0;
     }
-    memset(control, 0, sizeof *control);
-    struct cmsghdr *part = (struct cmsghdr *)(void *)control->bytes;
     if (dg_address_is_ipv4(local)) {
         struct in_pktinfo info = {.ipi_spec_dst = dg_address_get_v4(local)};
-        part->cmsg_level = IPPROTO_IP;
-        part->cmsg_type = IP_PKTINFO;
-        part->cmsg_len = CMSG_LEN(sizeof info);
-        memcpy(CMSG_DATA(part), &info, sizeof info);
-        return CMSG_SPACE(sizeof info);
+        return append_control(control, 0, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
     struct in6_pktinfo info = {.ipi6_ifindex = local->scope};
     memcpy(&info.ipi6_addr, local->ip, sizeof local->ip);
-    part->cmsg_level = IPPROTO_IPV6;
-    part->cmsg_type = IPV6_PKTINFO;
-    part->cmsg_len = CMSG_LEN(sizeof info);
-    memcpy(CMSG_DATA(part), &info, sizeof info);
-    return CMSG_SPACE(sizeof info);
+    return append_control(control, 0, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 }
 
-static void fill_message(struct dg_send_batch *batch, size_t place, const struct entry *entry)
+// How many of chosen[0..count-1] go as one message: to one peer from one address, one behind the other in the
+// arena, all of the first one's size but the last, which may be shorter.
+static size_t run_of(const struct dg_send_batch *batch, struct entry *const *chosen, size_t count)
 {
-    batch->vectors[place] = (struct iovec){.iov_base = batch->arena + entry->offset, .iov_len = entry->size};
-    socklen_t name_size = dg_sockaddr_from(&batch->names[place], &entry->peer);
-    size_t control_size = write_source(&batch->controls[place], &entry->local);
+    const struct entry *first = chosen[0];
+    if (!batch->outlets[first->socket].can_segment || first->size == 0) {
+        return 1;
+    }
+    size_t run = 1;
+    size_t bytes = first->size;
+    while (run < count && run < SEGMENTS_MAX) {
+        const struct entry *next = chosen[run];
+        if (next->size > first->size || next->size == 0 || next->offset != first->offset + bytes ||
+            bytes + next->size > SEGMENTED_BYTES || !dg_address_equal(&next->peer, &first->peer) ||
+            !dg_address_equal(&next->local, &first->local)) {
+            break;
+        }
+        bytes += next->size;
+        run++;
+        if (next->size < first->size) {
+            break;
+        }
+    }
+    return run;
+}
+
+// A message of run entries, which lie one behind the other.
+static void fill_message(struct dg_send_batch *batch, size_t place, struct entry *const *chosen, size_t run)
+{
+    const struct entry *first = chosen[0];
+    const struct entry *last = chosen[run - 1];
+    batch->vectors[place] = (struct iovec){.iov_base = batch->arena + first->offset,
+                                           .iov_len = last->offset + last->size - first->offset};
+    batch->segments[place] = run;
+    socklen_t name_size = dg_sockaddr_from(&batch->names[place], &first->peer);
+    struct control *control = &batch->controls[place];
+    size_t control_size = write_source(control, &first->local);
+    if (run > 1) {
+        uint16_t segment = (uint16_t)first->size;
+        control_size = append_control(control, control_size, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
+    }
     batch->messages[place] = (struct mmsghdr){.msg_hdr = {
         .msg_name = &batch->names[place],
         .msg_namelen = name_size,
         .msg_iov = &batch->vectors[place],
         .msg_iovlen = 1,
-        .msg_control = control_size > 0 ? batch->controls[place].bytes : NULL,
+        .msg_control = control_size > 0 ? control->bytes : NULL,
         .msg_controllen = control_size,
     }};
 }
+
+// Messages of as many of the entries as fit a batch; the first `singly` of them one by one. Returns how many messages.
+static size_t fill_messages(struct dg_send_batch *batch, struct entry *const *chosen, size_t count, size_t singly)
+{
+    size_t place = 0;
+    for (size_t at = 0; at < count && place < DG_SEND_BATCH_MAX; place++) {
+        size_t run = at < singly ? 1 : run_of(batch, chosen + at, count - at);
+        fill_message(batch, place, chosen + at, run);
+        at += run;
+    }
+    return place;
+}
+
+// --- sending ---------------------------------------------------------------------------------------------
 
 static bool is_full(int code)
 {
     return code == EAGAIN || code == EWOULDBLOCK || code == ENOBUFS || code == ENOMEM;
 }
 
-// Sends messages[0..count-1], whose entries are chosen[]. False: the socket is full, the rest waits.
+static void mark_done(struct entry *const *chosen, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        chosen[i]->is_done = true;
+    }
+}
+
+// The kernel took the first so many messages. Returns how many entries these were.
+static size_t sent(struct dg_send_batch *batch, struct entry *const *chosen, size_t messages)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < messages; i++) {
+        count += batch->segments[i];
+    }
+    mark_done(chosen, count);
+    dg_count_by(batch->counters, DG_COUNT_DATAGRAMS_SENT, count);
+    return count;
+}
+
+// The kernel refuses to segment the first message: it may still take the datagrams one by one. Where the device
+// cannot compute checksums (EIO) it will refuse the next message too; everything else is about this one: datagrams
+// above the path's MTU (EINVAL, EMSGSIZE), which otherwise go out as fragments, or a firewall's word (EPERM).
+static void refuse_segmentation(struct dg_send_batch *batch, size_t socket, int code)
+{
+    dg_count(batch->counters, DG_COUNT_SEGMENTATION_REFUSED);
+    if (code == EIO || code == EOPNOTSUPP || code == ENOPROTOOPT) {
+        batch->outlets[socket].can_segment = false;
+    }
+}
+
+// False: the socket is full, the rest waits.
 static bool send_chosen(struct dg_send_batch *batch, size_t socket, struct entry *const *chosen, size_t count)
 {
+    size_t singly = 0;
+    size_t messages = fill_messages(batch, chosen, count, singly);
     size_t done = 0;
     while (done < count) {
-        int sent = sendmmsg(batch->sockets[socket].fd, batch->messages + done, (unsigned)(count - done), MSG_DONTWAIT);
-        if (sent > 0) {
-            dg_count_by(batch->counters, DG_COUNT_DATAGRAMS_SENT, (uint64_t)sent);
-            for (size_t i = 0; i < (size_t)sent; i++) {
-                chosen[done + i]->is_done = true;
-            }
-            done += (size_t)sent; // a short count: the next call says what is wrong with the next one
+        int taken = sendmmsg(batch->sockets[socket].fd, batch->messages, (unsigned)messages, MSG_DONTWAIT);
+        if (taken < 0 && errno == EINTR) {
             continue;
         }
-        if (errno == EINTR) {
-            continue;
-        }
-        if (is_full(errno)) {
+        if (taken < 0 && is_full(errno)) {
             return false;
         }
-        // EPERM (a packet filter), EMSGSIZE, ECONNREFUSED (of an earlier one), ENETUNREACH, ...: the first
-        // of these datagrams is refused, the others are not.
-        dg_count(batch->counters, DG_COUNT_DROP_SEND_ERROR);
-        chosen[done]->is_done = true;
-        done++;
+        size_t gone;
+        if (taken > 0) {
+            gone = sent(batch, chosen + done, (size_t)taken); // after a short count the next call says what is wrong
+        } else if (batch->segments[0] > 1) {
+            refuse_segmentation(batch, socket, errno);
+            singly = batch->segments[0];
+            gone = 0;
+        } else {
+            // EPERM (a packet filter), EMSGSIZE, ECONNREFUSED (of an earlier one), ENETUNREACH, ...: the first
+            // of these datagrams is refused, the others are not.
+            dg_count(batch->counters, DG_COUNT_DROP_SEND_ERROR);
+            mark_done(chosen + done, 1);
+            gone = 1;
+        }
+        done += gone;
+        singly = singly > gone ? singly - gone : 0;
+        messages = fill_messages(batch, chosen + done, count - done, singly);
     }
     return true;
 }
 
 static void flush_socket(struct dg_send_batch *batch, size_t socket)
 {
-    struct entry *chosen[DG_SEND_BATCH_MAX];
+    struct entry *chosen[DG_SEND_QUEUE_MAX];
     size_t count = 0;
     for (size_t i = 0; i < batch->entry_count; i++) {
-        if (batch->entries[i].socket != socket) {
-            continue;
-        }
-        chosen[count] = &batch->entries[i];
-        fill_message(batch, count, chosen[count]);
-        count++;
-        if (count == DG_SEND_BATCH_MAX) {
-            if (!send_chosen(batch, socket, chosen, count)) {
-                batch->blocked[socket] = true;
-                return;
-            }
-            count = 0;
+        if (batch->entries[i].socket == socket) {
+            chosen[count++] = &batch->entries[i];
         }
     }
-    if (count > 0 && !send_chosen(batch, socket, chosen, count)) {
-        batch->blocked[socket] = true;
+    if (count > 0) {
+        batch->outlets[socket].is_blocked = !send_chosen(batch, socket, chosen, count);
     }
 }
 
-// Moves what waits to the beginning, in its order.
+// Moves what waits to the beginning, in its order; of what waits for a full socket, its share.
 static void move_up(struct dg_send_batch *batch)
 {
     size_t kept = 0;
     size_t used = 0;
+    for (size_t i = 0; i < batch->socket_count; i++) {
+        batch->outlets[i].waiting_count = 0;
+        batch->outlets[i].waiting_bytes = 0;
+    }
     for (size_t i = 0; i < batch->entry_count; i++) {
         struct entry *entry = &batch->entries[i];
+        struct outlet *outlet = &batch->outlets[entry->socket];
         if (entry->is_done) {
+            continue;
+        }
+        if (outlet->is_blocked && !is_within_share(batch, outlet, entry->size)) {
+            dg_count(batch->counters, DG_COUNT_DROP_SEND_FULL);
             continue;
         }
         if (entry->offset != used) {
@@ -242,6 +362,8 @@ static void move_up(struct dg_send_batch *batch)
         }
         entry->offset = (uint32_t)used;
         used += entry->size;
+        outlet->waiting_count++;
+        outlet->waiting_bytes += entry->size;
         batch->entries[kept++] = *entry;
     }
     batch->entry_count = kept;
@@ -253,24 +375,27 @@ void dg_send_batch_flush(struct dg_send_batch *batch)
     if (batch->entry_count == 0) {
         return;
     }
-    bool tried = false;
+    bool is_tried = false;
     for (size_t i = 0; i < batch->socket_count; i++) {
-        if (!batch->blocked[i]) {
+        if (!batch->outlets[i].is_blocked) {
             flush_socket(batch, i);
-            tried = true;
+            is_tried = true;
         }
     }
-    if (tried) {
+    if (is_tried) {
         move_up(batch);
     }
 }
 
 size_t dg_send_batch_waiting(const struct dg_send_batch *batch) { return batch->entry_count; }
 
-bool dg_send_batch_is_blocked(const struct dg_send_batch *batch, size_t socket) { return batch->blocked[socket]; }
+bool dg_send_batch_is_blocked(const struct dg_send_batch *batch, size_t socket)
+{
+    return batch->outlets[socket].is_blocked;
+}
 
 void dg_send_batch_writable(struct dg_send_batch *batch, size_t socket)
 {
-    batch->blocked[socket] = false;
+    batch->outlets[socket].is_blocked = false;
     dg_send_batch_flush(batch);
 }

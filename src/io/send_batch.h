@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The outgoing datagrams of one thread: collected through dg_output, sent with few system calls, each from
-// the address that its peer spoke to and through the socket of its listener. Never blocks: what a socket
-// does not take now stays, in order, until it is writable again; room is bounded, and when it is used up
-// reserve says so. Datagrams of a full socket do not hold up those of another listener.
+// the address that its peer spoke to and through the socket of its listener. Datagrams of one size in a row to
+// one peer go to the kernel as one message (UDP_SEGMENT) where it takes that. Never blocks: what a socket does
+// not take now stays, in order, until it is writable again; room is bounded, and when it is used up reserve
+// says so. A full socket neither holds up another listener's datagrams nor takes their room: of what waits for
+// it, only a share of the queue is kept.
 #ifndef DG_IO_SEND_BATCH_H
 #define DG_IO_SEND_BATCH_H
 
@@ -14,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DG_SEND_BATCH_MAX 64           // handed to the kernel at once
+#define DG_SEND_BATCH_MAX 64           // messages handed to the kernel at once
 #define DG_SEND_QUEUE_MAX 256          // datagrams kept at most
 #define DG_SEND_QUEUE_BYTES (512 * 1024)
 

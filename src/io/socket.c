@@ -6,13 +6,11 @@
 #include "io/sockaddr.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-// Wished for; the kernel cuts it to net.core.rmem_max and wmem_max.
-#define RECEIVE_BUFFER_BYTES (4 * 1024 * 1024)
-#define SEND_BUFFER_BYTES (1024 * 1024)
 
 uint64_t dg_listener_digest(const struct dg_address *address)
 {
@@ -24,6 +22,14 @@ uint64_t dg_listener_digest(const struct dg_address *address)
 static bool set_option(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+// Where we may not force it, the kernel cuts the size to its limit for everybody.
+static void set_buffer(int fd, int force, int option, int size)
+{
+    if (!set_option(fd, SOL_SOCKET, force, size)) {
+        (void)set_option(fd, SOL_SOCKET, option, size);
+    }
 }
 
 // NULL: fine; else the step that failed, errno says why.
@@ -46,8 +52,10 @@ static const char *open_one(const struct dg_address *address, bool reuse_port, i
     if (is_v6 ? !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : !set_option(fd, IPPROTO_IP, IP_PKTINFO, 1)) {
         return "asking for packet info";
     }
-    (void)set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
-    (void)set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, DG_SOCKET_RECEIVE_BYTES);
+    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, DG_SOCKET_SEND_BYTES);
+    (void)set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1); // always there since Linux 2.6.33
+    (void)set_option(fd, IPPROTO_UDP, UDP_GRO, 1);    // Linux 5.0; without it each datagram is a message
     if (bind(fd, &name.any, name_size) != 0) {
         return "binding";
     }
@@ -143,4 +151,28 @@ void dg_socket_group_close(struct dg_socket *sockets, size_t count)
         }
         sockets[i].fd = -1;
     }
+}
+
+static int get_option(int fd, int level, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
+}
+
+// The kernel says twice what was asked for: its own bookkeeping is counted in (socket(7)).
+static size_t buffer_bytes(int fd, int option)
+{
+    int value = get_option(fd, SOL_SOCKET, option);
+    return value > 0 ? (size_t)value / 2 : 0;
+}
+
+struct dg_socket_facts dg_socket_facts(const struct dg_socket *socket)
+{
+    return (struct dg_socket_facts){
+        .receive_bytes = buffer_bytes(socket->fd, SO_RCVBUF),
+        .send_bytes = buffer_bytes(socket->fd, SO_SNDBUF),
+        .can_join = get_option(socket->fd, IPPROTO_UDP, UDP_GRO) > 0,
+        .can_segment = get_option(socket->fd, IPPROTO_UDP, UDP_SEGMENT) >= 0, // Linux 4.18
+    };
 }

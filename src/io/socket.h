@@ -17,6 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Wished for. Below net.core.rmem_max and wmem_max any process gets them, above that who has CAP_NET_ADMIN.
+#define DG_SOCKET_RECEIVE_BYTES (4 * 1024 * 1024)
+#define DG_SOCKET_SEND_BYTES (1024 * 1024)
+
 struct dg_socket {
     int fd;
     struct dg_address address; // bound to, with the port that the kernel chose where 0 was asked for
@@ -32,5 +36,13 @@ uint64_t dg_listener_digest(const struct dg_address *address);
 DG_MUST_USE bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *sockets, size_t count,
                                       char *error, size_t error_size);
 void dg_socket_group_close(struct dg_socket *sockets, size_t count);
+
+// What the host gives its sockets, for the log. A short receive buffer loses datagrams in a burst (DROP_KERNEL).
+struct dg_socket_facts {
+    size_t receive_bytes, send_bytes; // at most what is wished for above
+    bool can_join;                    // UDP_GRO: datagrams of one peer in a row are read as one message
+    bool can_segment;                 // UDP_SEGMENT: the same for writing, until a device refuses
+};
+struct dg_socket_facts dg_socket_facts(const struct dg_socket *socket);
 
 #endif

@@ -176,7 +176,7 @@ void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how) { dg_loo
 static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct dg_path *path,
                           enum dg_datagram_errand errand, uint8_t *data, size_t size)
 {
-    if (dg_engine_receive(loop->engine, now, path, data, size) == DG_ENGINE_HANDLED) {
+    if (dg_engine_receive(loop->engine, now, path, data, size) != DG_ENGINE_UNKNOWN) {
         return;
     }
     if (errand == DG_ERRAND_FORWARDED) {
@@ -193,7 +193,7 @@ static void serve_messages(struct dg_worker_loop *loop, dg_time now);
 static void take_own(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
 {
     const struct dg_path *path = &received->path;
-    if (dg_engine_receive(loop->engine, now, path, received->data, received->size) == DG_ENGINE_HANDLED) {
+    if (dg_engine_receive(loop->engine, now, path, received->data, received->size) != DG_ENGINE_UNKNOWN) {
         return;
     }
     if (!dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
@@ -208,13 +208,9 @@ static void take_own(struct dg_worker_loop *loop, dg_time now, const struct dg_r
 // needed because a record is opened in place.
 static void take_contested(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
 {
-    const struct dg_counters *counters = loop->loop.counters;
-    uint64_t opened = dg_counter_read(counters, DG_COUNT_RECORDS_OPENED);
     DG_BUG_UNLESS(received->size <= sizeof loop->contested);
     memcpy(loop->contested, received->data, received->size);
-    enum dg_engine_verdict verdict =
-        dg_engine_receive(loop->engine, now, &received->path, received->data, received->size);
-    if (verdict == DG_ENGINE_UNKNOWN || dg_counter_read(counters, DG_COUNT_RECORDS_OPENED) == opened) {
+    if (dg_engine_receive(loop->engine, now, &received->path, received->data, received->size) != DG_ENGINE_OPENED) {
         dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, &received->path, DG_ERRAND_UNKNOWN, loop->contested,
                         received->size);
     }
@@ -242,24 +238,15 @@ static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const str
     dg_loop_pass_on(&loop->loop, owner, &received->path, DG_ERRAND_MISROUTED, received->data, received->size);
 }
 
-static void serve_sockets(struct dg_worker_loop *loop, dg_time now)
+static void take_datagrams(void *context, dg_time now, const struct dg_received *received, size_t count)
 {
-    for (size_t i = 0; i < loop->loop.socket_count; i++) {
-        if (!loop->loop.is_readable[i]) {
-            continue;
-        }
-        struct dg_received *received;
-        size_t count;
-        (void)dg_receive_batch_read(loop->loop.receive, &loop->loop.sockets[i], loop->loop.counters, &received,
-                                    &count);
-        // A hand-over is put before the handshake's last flight goes out: it comes before what answers that.
-        if (count > 0 && !dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
-            serve_messages(loop, now);
-        }
-        for (size_t k = 0; k < count; k++) {
-            take_from_socket(loop, now, &received[k]);
-        }
-        dg_loop_flush(&loop->loop);
+    struct dg_worker_loop *loop = context;
+    // A hand-over is put before the handshake's last flight goes out: it comes before what answers that.
+    if (!dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
+        serve_messages(loop, now);
+    }
+    for (size_t i = 0; i < count; i++) {
+        take_from_socket(loop, now, &received[i]);
     }
 }
 
@@ -286,8 +273,9 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     }
 }
 
-static void take_message(struct dg_worker_loop *loop, dg_time now, uint32_t kind, uint8_t *message, size_t size)
+static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size)
 {
+    struct dg_worker_loop *loop = context;
     switch ((enum dg_message)kind) {
     case DG_MESSAGE_DATAGRAM: {
         struct dg_message_datagram head;
@@ -325,16 +313,15 @@ static void take_message(struct dg_worker_loop *loop, dg_time now, uint32_t kind
     DG_BUG("message of unknown kind");
 }
 
+static struct dg_loop_owner owner_of(struct dg_worker_loop *loop)
+{
+    return (struct dg_loop_owner){.context = loop, .datagrams = take_datagrams, .message = take_message};
+}
+
 static void serve_messages(struct dg_worker_loop *loop, dg_time now)
 {
-    for (uint32_t i = 0; i < DG_LOOP_MESSAGES_MAX; i++) {
-        uint32_t kind;
-        size_t size;
-        if (!dg_mesh_get(loop->loop.mesh, loop->loop.self, &kind, loop->loop.message, &size)) {
-            return;
-        }
-        take_message(loop, now, kind, loop->loop.message, size);
-    }
+    const struct dg_loop_owner owner = owner_of(loop);
+    dg_loop_serve_messages(&loop->loop, now, &owner);
 }
 
 // --- the turns -------------------------------------------------------------------------------------------
@@ -379,11 +366,12 @@ static bool is_over(struct dg_worker_loop *loop, dg_time now)
 void dg_worker_loop_run(void *context)
 {
     struct dg_worker_loop *loop = context;
+    const struct dg_loop_owner owner = owner_of(loop);
     dg_time now = dg_clock_now();
     while (!is_over(loop, now)) {
         dg_loop_wait(&loop->loop, now, next_deadline(loop));
         now = dg_clock_now();
-        serve_sockets(loop, now);
+        dg_loop_serve_sockets(&loop->loop, now, &owner);
         if (loop->loop.is_extra_readable) {
             loop->backend.ops->ready(loop->backend.self, now);
         }

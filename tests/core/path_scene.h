@@ -51,7 +51,7 @@ static inline size_t say_from(unsigned place, uint8_t type, const void *data, si
     static uint8_t out[PEER_RECORD_MAX];
     peer.path = places[place];
     size_t sealed = fake_peer_seal(&peer, type, data, size, out, sizeof out);
-    CHECK_EQ(fake_peer_give(&peer, out, sealed), DG_ENGINE_HANDLED);
+    CHECK(fake_peer_give(&peer, out, sealed) != DG_ENGINE_UNKNOWN);
     return sealed;
 }
 

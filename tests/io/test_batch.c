@@ -1,61 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The batches over real sockets, and the send batch against a kernel that refuses: sendmmsg is this file's,
-// which can be told to take less, to be full, or to refuse a datagram.
+// The batches over real sockets, and the send batch against a kernel that refuses.
 #include "check.h"
 #include "core/wire_constants.h"
 #include "io/receive_batch.h"
 #include "io/send_batch.h"
 #include "io/sockaddr.h"
-#include "support/random.h"
+#include "refusing_kernel.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-// --- a kernel that refuses -------------------------------------------------------------------------------
-
-static struct {
-    bool is_on;
-    struct test_random random;
-    int full_fd;              // always full
-    unsigned full_permille;   // sometimes full
-    unsigned refuse_permille; // the first datagram of a call
-    unsigned sent_count;
-    struct {
-        int fd;
-        uint32_t number; // the datagram's first four bytes
-    } sent[8192];
-    unsigned refused;
-} kernel;
-
-int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    if (!kernel.is_on) {
-        return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
-    }
-    if (fd == kernel.full_fd || test_random_permille(&kernel.random, kernel.full_permille)) {
-        errno = EAGAIN;
-        return -1;
-    }
-    if (test_random_permille(&kernel.random, kernel.refuse_permille)) {
-        static const int codes[] = {EPERM, EMSGSIZE, ECONNREFUSED, ENETUNREACH, EINVAL, EHOSTUNREACH, EACCES};
-        errno = codes[test_random_below(&kernel.random, sizeof codes / sizeof codes[0])];
-        kernel.refused++;
-        return -1;
-    }
-    unsigned taken = 1 + (unsigned)test_random_below(&kernel.random, count);
-    for (unsigned i = 0; i < taken; i++) {
-        uint32_t number;
-        memcpy(&number, messages[i].msg_hdr.msg_iov->iov_base, sizeof number);
-        kernel.sent[kernel.sent_count].fd = fd;
-        kernel.sent[kernel.sent_count++].number = number;
-        messages[i].msg_len = (unsigned)messages[i].msg_hdr.msg_iov->iov_len;
-    }
-    return (int)taken;
-}
 
 // --- helpers ---------------------------------------------------------------------------------------------
 
@@ -116,7 +71,7 @@ static void answer_from(const char *listen, const char *spoken_to)
     int client = client_to(&to);
     REQUIRE(client >= 0);
     struct dg_address client_address = name_of(client);
-    struct dg_receive_batch *receive = dg_receive_batch_new();
+    struct dg_receive_batch *receive = dg_receive_batch_new(&socket, 1, &counters);
     struct dg_send_batch *batch = dg_send_batch_new(&socket, 1, &counters);
     REQUIRE(receive != NULL && batch != NULL);
     struct dg_output output = dg_send_batch_output(batch);
@@ -124,9 +79,8 @@ static void answer_from(const char *listen, const char *spoken_to)
     REQUIRE(send(client, "one", 3, 0) == 3 && send(client, "", 0, 0) == 0 && send(client, "three", 5, 0) == 5);
     REQUIRE(wait_readable(socket.fd));
     struct dg_received *received;
-    size_t count;
-    CHECK_EQ(dg_receive_batch_read(receive, &socket, &counters, &received, &count), 3);
-    REQUIRE(count == 3);
+    CHECK_EQ(dg_receive_batch_read(receive, 0), 3);
+    REQUIRE(dg_receive_batch_take(receive, &received) == 3);
     CHECK_EQ(received[0].size, 3);
     CHECK_MEM(received[0].data, "one", 3);
     CHECK_EQ(received[1].size, 0);
@@ -144,8 +98,9 @@ static void answer_from(const char *listen, const char *spoken_to)
     CHECK_MEM(got, "answer", 6);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_RECEIVED), 3);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_SENT), 1);
-    CHECK_EQ(dg_receive_batch_read(receive, &socket, &counters, &received, &count), 0); // never blocks
-    CHECK_EQ(count, 0);
+    CHECK_EQ(dg_receive_batch_take(receive, &received), 0);
+    CHECK_EQ(dg_receive_batch_read(receive, 0), 0); // never blocks
+    CHECK_EQ(dg_receive_batch_take(receive, &received), 0);
     dg_send_batch_free(batch);
     dg_receive_batch_free(receive);
     close(client);
@@ -167,7 +122,7 @@ DG_TEST(batch_drops_what_is_longer_than_any_record)
     struct dg_counters counters = {{0}};
     REQUIRE(listen_on("127.0.0.1:0", &socket));
     int client = client_to(&socket.address);
-    struct dg_receive_batch *receive = dg_receive_batch_new();
+    struct dg_receive_batch *receive = dg_receive_batch_new(&socket, 1, &counters);
     static uint8_t bytes[DG_DATAGRAM_MAX + 1];
     REQUIRE(client >= 0 && receive != NULL);
     REQUIRE(send(client, bytes, DG_DATAGRAM_MAX, 0) == DG_DATAGRAM_MAX);
@@ -175,12 +130,10 @@ DG_TEST(batch_drops_what_is_longer_than_any_record)
     REQUIRE(send(client, bytes, 5, 0) == 5);
     REQUIRE(wait_readable(socket.fd));
     struct dg_received *received;
-    size_t count;
-    size_t got = dg_receive_batch_read(receive, &socket, &counters, &received, &count);
-    CHECK_EQ(got, 3);
+    CHECK_EQ(dg_receive_batch_read(receive, 0), 3);
+    size_t count = dg_receive_batch_take(receive, &received);
     REQUIRE(count >= 1);
     CHECK_EQ(received[0].size, DG_DATAGRAM_MAX);
-    // One byte more fits the buffer without being cut, and is above the limit all the same.
     CHECK_EQ(count, 2);
     CHECK_EQ(received[count - 1].size, 5);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_RECORD_TOO_LONG), 1);
@@ -189,8 +142,8 @@ DG_TEST(batch_drops_what_is_longer_than_any_record)
     dg_socket_group_close(&socket, 1);
 }
 
-// Of a random load through a random kernel: each datagram is sent once, refused and counted, or never got
-// room; those of one socket leave in their order.
+// Of a random load through a random kernel: each datagram is sent once, refused and counted, or given up and
+// counted; those of one socket leave in their order.
 DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
 {
     struct test_random random = {.state = dg_test_seed()};
@@ -200,9 +153,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
     struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
     REQUIRE(batch != NULL);
     struct dg_output output = dg_send_batch_output(batch);
-    memset(&kernel, 0, sizeof kernel);
-    kernel.is_on = true;
-    kernel.full_fd = -1;
+    kernel_begin();
     kernel.full_permille = 200;
     kernel.refuse_permille = 250;
     kernel.random.state = test_random_next(&random);
@@ -233,9 +184,13 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
     dg_send_batch_writable(batch, 0);
     dg_send_batch_writable(batch, 1);
     CHECK_EQ(dg_send_batch_waiting(batch), 0);
-    CHECK_EQ(kernel.sent_count + kernel.refused, committed);
+    uint64_t given_up = dg_counter_read(&counters, DG_COUNT_DROP_SEND_FULL);
+    CHECK_EQ(kernel.sent_count + kernel.refused + given_up, committed);
+    CHECK(given_up > 0);
+    CHECK(kernel.sent_count > kernel.message_count);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_SEGMENTATION_REFUSED), kernel.unsplit);
     CHECK(kernel.refused > 0);
-    CHECK(without_room > 0);
+    CHECK_EQ(without_room, 0); // the share of each leaves some
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_SENT), kernel.sent_count);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_ERROR), kernel.refused);
     int64_t last[2] = {-1, -1};
@@ -258,8 +213,7 @@ DG_TEST(batch_full_socket_does_not_hold_up_another_listener)
     struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
     REQUIRE(batch != NULL);
     struct dg_output output = dg_send_batch_output(batch);
-    memset(&kernel, 0, sizeof kernel);
-    kernel.is_on = true;
+    kernel_begin();
     kernel.full_fd = sockets[0].fd;
     for (uint32_t i = 0; i < 100; i++) {
         size_t which = i % 2;
@@ -289,6 +243,76 @@ DG_TEST(batch_full_socket_does_not_hold_up_another_listener)
     dg_socket_group_close(&sockets[1], 1);
 }
 
+// Two listeners, one of them full for good: whatever is sent there, the other goes on, and what waits is bounded.
+DG_TEST(batch_full_socket_leaves_room_to_another_listener)
+{
+    struct dg_socket sockets[2];
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("127.0.0.1:0", &sockets[1]));
+    struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
+    REQUIRE(batch != NULL);
+    struct dg_output output = dg_send_batch_output(batch);
+    kernel_begin();
+    kernel.full_fd = sockets[0].fd;
+    static uint8_t data[1200];
+    struct dg_path paths[2];
+    for (size_t i = 0; i < 2; i++) {
+        paths[i] = (struct dg_path){
+            .peer = sockets[i].address, .local = sockets[i].address, .listener = sockets[i].listener};
+    }
+    for (uint32_t i = 0; i < 3 * DG_SEND_QUEUE_MAX; i++) {
+        memcpy(data, &i, sizeof i);
+        CHECK(queue(&output, &paths[0], data, sizeof data)); // more than the queue holds, and it never fills up
+    }
+    uint64_t given_up = dg_counter_read(&counters, DG_COUNT_DROP_SEND_FULL);
+    CHECK(given_up > 0);
+    CHECK_EQ(dg_send_batch_waiting(batch) + given_up, 3 * DG_SEND_QUEUE_MAX);
+    CHECK(dg_send_batch_waiting(batch) >= DG_SEND_QUEUE_MAX / 4);
+    for (uint32_t i = 0; i < 1000; i++) {
+        CHECK(queue(&output, &paths[1], data, sizeof data));
+    }
+    dg_send_batch_flush(batch);
+    CHECK_EQ(kernel.sent_count, 1000);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_FULL), given_up);
+    kernel.full_fd = -1;
+    size_t waiting = dg_send_batch_waiting(batch);
+    dg_send_batch_writable(batch, 0);
+    CHECK_EQ(kernel.sent_count, 1000 + waiting);
+    for (uint32_t i = 0; i < waiting; i++) {
+        CHECK_EQ(kernel.sent[1000 + i].number, i); // the oldest were kept
+    }
+    kernel.is_on = false;
+    dg_send_batch_free(batch);
+    dg_socket_group_close(&sockets[0], 1);
+    dg_socket_group_close(&sockets[1], 1);
+}
+
+// The only listener has the whole queue; when it is used up, whoever wants room is told before anything is sealed.
+DG_TEST(batch_full_queue_of_one_listener_says_so)
+{
+    struct dg_socket socket;
+    struct dg_counters counters = {{0}};
+    REQUIRE(listen_on("127.0.0.1:0", &socket));
+    struct dg_send_batch *batch = dg_send_batch_new(&socket, 1, &counters);
+    REQUIRE(batch != NULL);
+    struct dg_output output = dg_send_batch_output(batch);
+    kernel_begin();
+    kernel.full_fd = socket.fd;
+    const struct dg_path path = {.peer = socket.address, .local = socket.address, .listener = socket.listener};
+    uint32_t number = 0;
+    while (number < 2 * DG_SEND_QUEUE_MAX && queue(&output, &path, &number, sizeof number)) {
+        number++;
+    }
+    CHECK_EQ(number, DG_SEND_QUEUE_MAX);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_SEND_FULL), 0); // the caller counts
+    kernel.full_fd = -1;
+    dg_send_batch_writable(batch, 0);
+    CHECK_EQ(kernel.sent_count, DG_SEND_QUEUE_MAX);
+    kernel.is_on = false;
+    dg_send_batch_free(batch);
+    dg_socket_group_close(&socket, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -296,6 +320,8 @@ int main(int argc, char **argv)
         DG_CASE(batch_drops_what_is_longer_than_any_record),
         DG_CASE(batch_loses_nothing_to_short_counts_and_full_sockets),
         DG_CASE(batch_full_socket_does_not_hold_up_another_listener),
+        DG_CASE(batch_full_socket_leaves_room_to_another_listener),
+        DG_CASE(batch_full_queue_of_one_listener_says_so),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

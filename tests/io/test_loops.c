@@ -79,7 +79,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
     if (size == 1) { // an early record
         engine->early++;
         engine->early_order = engine->early_order << 8 | data[0];
-        return DG_ENGINE_HANDLED;
+        return DG_ENGINE_OPENED;
     }
     if (data[size - 1] == MARK_HAND) { // known once there was a hand-over
         if (engine->taken_over == 0) {
@@ -92,7 +92,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
     memcpy(plaintext + 1, data + size - 5, 4); // the datagram's number
     engine->path = *path;
     engine->hooks.deliver(engine->hooks.context, now, (struct dg_ref){.id = 1}, NULL, plaintext, sizeof plaintext);
-    return DG_ENGINE_HANDLED;
+    return DG_ENGINE_OPENED;
 }
 bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
 {

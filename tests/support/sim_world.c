@@ -355,7 +355,7 @@ static void worker_start(struct sim_world *world, uint32_t number)
 static void worker_take(struct sim_world *world, struct sim_worker *worker, const struct dg_path *path, uint8_t *data,
                         size_t size, bool is_forwarded)
 {
-    if (dg_engine_receive(worker->engine, world->now, path, data, size) == DG_ENGINE_HANDLED) {
+    if (dg_engine_receive(worker->engine, world->now, path, data, size) != DG_ENGINE_UNKNOWN) {
         return;
     }
     if (is_forwarded) {
