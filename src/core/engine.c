@@ -7,6 +7,7 @@
 #include "core/engine_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct dg_engine_config dg_engine_config_default(void)
 {
@@ -43,7 +44,7 @@ struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const str
         goto fail;
     for (size_t i = 0; i < shard_count; i++) {
         DG_BUG_UNLESS(shard_numbers[i] < DG_SHARDS_MAX && engine->by_number[shard_numbers[i]] == NULL);
-        if (!dg_shard_init(&engine->shards[i], memory, shard_numbers[i], counters))
+        if (!dg_shard_attach(&engine->shards[i], memory, shard_numbers[i], counters))
             goto fail;
         engine->by_number[shard_numbers[i]] = &engine->shards[i];
         engine->shard_count++;
@@ -118,6 +119,17 @@ void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, e
     dg_association_end(&association, reason, says_so ? DG_ALERT_CLOSE_NOTIFY : DG_NO_ALERT);
 }
 
+void dg_engine_set_local(struct dg_engine *engine, struct dg_ref ref, const struct dg_address *local)
+{
+    struct dg_association association;
+    if (!dg_association_find(engine, 0, ref, &association))
+        return;
+    struct dg_slot *slot = association.slot;
+    DG_BUG_UNLESS((slot->flags & DG_SLOT_IS_CLIENT) != 0 && (slot->flags & DG_SLOT_HAS_CID) != 0);
+    memcpy(slot->local_ip, local->ip, sizeof slot->local_ip);
+    slot->local_port = local->port;
+}
+
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port)
 {
     struct dg_association association;
@@ -127,7 +139,7 @@ void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uin
 
 struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref ref)
 {
-    const struct dg_shard *shard = ref.shard < DG_SHARDS_MAX ? engine->by_number[ref.shard] : NULL;
+    struct dg_shard *shard = ref.shard < DG_SHARDS_MAX ? engine->by_number[ref.shard] : NULL;
     const struct dg_slot *slot = shard != NULL ? dg_shard_find_ref(shard, ref) : NULL;
     return slot != NULL ? dg_shard_identity(shard, slot) : (struct dg_bytes){NULL, 0};
 }
@@ -149,7 +161,7 @@ void dg_engine_visit(const struct dg_engine *engine,
                      void (*visit)(void *context, struct dg_ref ref, const struct dg_slot *slot), void *context)
 {
     for (size_t i = 0; i < engine->shard_count; i++) {
-        const struct dg_shard *shard = &engine->shards[i];
+        struct dg_shard *shard = &engine->shards[i];
         uint32_t cursor = 0;
         for (const struct dg_slot *slot = dg_shard_next_live(shard, &cursor); slot != NULL;
              slot = dg_shard_next_live(shard, &cursor))

@@ -11,6 +11,10 @@
 #define DG_SWEEP_PERIOD (10 * DG_SECOND)
 #define DG_SWEEP_SLICES 100
 
+// Memory of vacant places goes back to the system after the sweep's slices, so many pages of one shard in each:
+// well under a millisecond, and at a hundred slices in ten seconds 20 MB a second.
+#define DG_TRIM_PAGES 512
+
 #define DG_WARNED_SLOTS 64 // a power of two
 
 // Associations whose end is being told to the owner: the hook may call back, the end happens once.
@@ -31,7 +35,9 @@ struct dg_engine {
     struct dg_shard *by_number[DG_SHARDS_MAX]; // NULL: another engine's
     uint32_t policy_generation;
     const struct dg_closing *closing;
+    bool is_settled; // nothing of the process before is left to be judged
     dg_time sweep_next;
+    size_t trim_shard; // the one that is being gone through
     bool is_draining;
     dg_time drain_started_at;
     uint64_t drained;
@@ -60,6 +66,7 @@ struct dg_receive {
     bool path_begun;            // it was the first to come from there
     struct dg_record_number acks[DG_ACKS_MAX];
     size_t ack_count;
+    uint32_t served_before; // what the shard's head said of who is being served
     bool has_opened;      // one of its records was authentic and new
     bool flight_answered; // DTLS 1.3: this datagram's epoch-2 records passed the rate limit
 };
@@ -99,16 +106,27 @@ bool dg_association_send(const struct dg_association *association, uint8_t type,
 bool dg_association_send_to(const struct dg_association *association, const struct dg_path *to, size_t size_max,
                             uint64_t *spent, uint8_t type, const void *data, size_t size);
 
-// path.c: clients that move (RFC 9853, RFC 9146 6, RFC 9147 11)
+// path.c, path_rrc.c: clients that move (RFC 9853, RFC 9146 6, RFC 9147 11)
 // A record of size bytes has opened; is_newest: its number is above all before it. Before anything else is done
 // with it, since answers go where it came from. May end the association (the owner's hook).
 void dg_path_seen(struct dg_receive *receive, uint8_t type, size_t size, bool is_newest);
-// Where a datagram of size bytes goes that holds one record of this type and number; counts it as gone there.
+// Where a datagram of size bytes goes that holds one record of this type; counts it as gone there. hidden: its number,
+// where that was drawn as dg_path_hides asked for; else NULL.
 struct dg_path dg_path_choose(const struct dg_association *association, uint8_t type, size_t size,
-                              struct dg_record_number number);
+                              const struct dg_record_number *hidden);
 void dg_path_message_received(struct dg_receive *receive, struct dg_bytes body, size_t record_size);
-void dg_path_acknowledged(struct dg_receive *receive, struct dg_record_number number);
 void dg_path_due(const struct dg_association *association, struct dg_side_flight *flight);
+
+// path_probe.c: proofs by acknowledgement, DTLS 1.3
+// Is the acknowledgement of this record, in at most size_max bytes, to prove an address? Then its number must be one
+// that only its receiver can know.
+bool dg_path_hides(const struct dg_association *association, uint8_t type, size_t size_max);
+// No record of ours has this number: who acknowledges it has not received it.
+bool dg_path_was_never_sent(const struct dg_association *association, struct dg_record_number number);
+// May move the association's address, or end it (the owner's hook).
+void dg_path_acknowledged(struct dg_receive *receive, struct dg_record_number number);
+// After a list of acknowledgements: what the next proof takes.
+void dg_path_probe_next(const struct dg_receive *receive);
 
 // alerts.c
 void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);

@@ -338,12 +338,19 @@ static enum dg_engine_verdict verdict_of(const struct dg_receive *receive)
     return receive->has_opened ? DG_ENGINE_OPENED : DG_ENGINE_NOT_OPENED;
 }
 
+static bool name(struct dg_engine *engine, dg_time now, const struct dg_record *record, struct dg_receive *receive)
+{
+    if (!nominate(engine, now, receive->path, record, &receive->association))
+        return false;
+    receive->served_before = dg_shard_serve(receive->association.shard, receive->association.slot);
+    return true;
+}
+
 // Plaintext records come first in a repeated flight of DTLS 1.2, and carry no connection ID: they nominate
 // only where no protected record does.
-enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
-                                         uint8_t *data, size_t size)
+static enum dg_engine_verdict receive_datagram(struct dg_engine *engine, dg_time now, struct dg_receive *receive,
+                                               uint8_t *data, size_t size)
 {
-    struct dg_receive receive = {.path = path};
     struct dg_record plaintext = {0};
     uint64_t plaintext_count = 0;
     bool is_named = false;
@@ -365,26 +372,36 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
             continue;
         }
         if (!is_named) {
-            if (!nominate(engine, now, path, &record, &receive.association))
+            if (!name(engine, now, &record, receive))
                 return DG_ENGINE_UNKNOWN;
             is_named = true;
             dg_count_by(engine->counters, DG_COUNT_DROP_PLAINTEXT_RECORD, plaintext_count);
-        } else if (is_foreign(&receive.association, &record)) {
+        } else if (is_foreign(&receive->association, &record)) {
             dg_count(engine->counters, DG_COUNT_DROP_CID_MISMATCH);
             break;
         }
-        receive_record(&receive, &record);
-        if (!dg_association_is_alive(&receive.association))
-            return verdict_of(&receive);
+        receive_record(receive, &record);
+        if (!dg_association_is_alive(&receive->association))
+            return verdict_of(receive);
     } while (at < size);
 
     if (!is_named) {
-        if (!nominate(engine, now, path, &plaintext, &receive.association))
+        if (!name(engine, now, &plaintext, receive))
             return DG_ENGINE_UNKNOWN;
         dg_count_by(engine->counters, DG_COUNT_DROP_PLAINTEXT_RECORD, plaintext_count);
         return DG_ENGINE_NOT_OPENED;
     }
-    if (receive.ack_count > 0)
-        dg_ack_flush(&receive);
-    return verdict_of(&receive);
+    if (receive->ack_count > 0)
+        dg_ack_flush(receive);
+    return verdict_of(receive);
+}
+
+enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, const struct dg_path *path,
+                                         uint8_t *data, size_t size)
+{
+    struct dg_receive receive = {.path = path};
+    enum dg_engine_verdict verdict = receive_datagram(engine, now, &receive, data, size);
+    if (receive.association.shard != NULL)
+        dg_shard_served(receive.association.shard, receive.served_before);
+    return verdict;
 }

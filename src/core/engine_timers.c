@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The engine and time: side slots' deadlines by a heap, idle and expired associations by a sweep that looks at
-// every slot once in a period, the paced end of all. Never reads a clock.
+// every slot once in a period and gives memory back on the way, the paced end of all. Never reads a clock.
 #include "core/engine_internal.h"
 
 #define SLICE (DG_SWEEP_PERIOD / DG_SWEEP_SLICES)
@@ -14,6 +14,7 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     DG_BUG_UNLESS(owner != 0); // a timer without an owner
     struct dg_slot *slot = dg_memory_slot(engine->memory, shard->number, owner - 1);
     struct dg_association association = dg_association_of(engine, now, shard, slot);
+    uint32_t before = dg_shard_serve(shard, slot);
     switch (flight->kind) {
     case DG_FLIGHT_FINAL_12:
     case DG_FLIGHT_EPOCH_2:
@@ -31,6 +32,7 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     default:
         break; // lives as long as its slot
     }
+    dg_shard_served(shard, before);
 }
 
 static void flights_due(struct dg_engine *engine, dg_time now)
@@ -40,6 +42,28 @@ static void flights_due(struct dg_engine *engine, dg_time now)
         while (dg_timer_heap_pop(&engine->shards[i].timers, now, &number))
             flight_due(engine, now, &engine->shards[i], number);
     }
+}
+
+// --- what the process before left -------------------------------------------------------------
+
+// So many slots and side slots of a shard, less than a quarter of a millisecond, before datagrams have their turn again.
+#define SETTLE_SLICE 256
+
+static struct dg_shard *unsettled(const struct dg_engine *engine)
+{
+    for (size_t i = 0; i < engine->shard_count; i++)
+        if (engine->shards[i].backlog != NULL)
+            return &engine->shards[i];
+    return NULL;
+}
+
+static void settle(struct dg_engine *engine)
+{
+    struct dg_shard *shard = engine->is_settled ? NULL : unsettled(engine);
+    if (shard != NULL)
+        (void)dg_shard_settle(shard, SETTLE_SLICE);
+    else
+        engine->is_settled = true;
 }
 
 // --- the sweep ------------------------------------------------------------------------------
@@ -70,13 +94,32 @@ static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, 
 // Looks at as many slots as make a whole round in a period.
 static void sweep_slice(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard)
 {
+    if (shard->backlog != NULL)
+        return; // these are not judged yet
     uint32_t budget = shard->fresh_slot / DG_SWEEP_SLICES + 1;
     for (uint32_t i = 0; i < budget && shard->fresh_slot > 0; i++) {
         if (shard->sweep_at >= shard->fresh_slot)
             shard->sweep_at = 0;
         struct dg_slot *slot = dg_memory_slot(engine->memory, shard->number, shard->sweep_at++);
-        if (atomic_load_explicit(&slot->state, memory_order_relaxed) == DG_SLOT_LIVE)
-            look_at(engine, now, now_wall_s, shard, slot);
+        if (atomic_load_explicit(&slot->state, memory_order_relaxed) != DG_SLOT_LIVE)
+            continue;
+        uint32_t before = dg_shard_serve(shard, slot);
+        look_at(engine, now, now_wall_s, shard, slot);
+        dg_shard_served(shard, before);
+    }
+}
+
+// One shard that has something to give, on from where the slice before stopped.
+static void trim(struct dg_engine *engine)
+{
+    for (size_t i = 0; i < engine->shard_count; i++) {
+        struct dg_shard *shard = &engine->shards[engine->trim_shard];
+        bool wanted = dg_shard_may_trim(shard);
+        if (wanted && !dg_shard_trim(shard, DG_TRIM_PAGES))
+            return;
+        engine->trim_shard = (engine->trim_shard + 1) % engine->shard_count;
+        if (wanted)
+            return;
     }
 }
 
@@ -91,6 +134,7 @@ static void sweep(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
     for (uint64_t slice = 0; slice < slices; slice++)
         for (size_t i = 0; i < engine->shard_count; i++)
             sweep_slice(engine, now, now_wall_s, &engine->shards[i]);
+    trim(engine);
     engine->sweep_next = now + SLICE;
 }
 
@@ -145,10 +189,12 @@ static dg_time drain_deadline(const struct dg_engine *engine)
 
 dg_time dg_engine_deadline(const struct dg_engine *engine)
 {
+    if (!engine->is_settled)
+        return 0; // at once, again and again
     dg_time deadline = DG_NEVER;
     bool any = false;
     for (size_t i = 0; i < engine->shard_count; i++) {
-        any = any || engine->shards[i].live > 0;
+        any = any || engine->shards[i].live > 0 || dg_shard_may_trim(&engine->shards[i]);
         deadline = dg_time_min(deadline, dg_timer_heap_next(&engine->shards[i].timers));
     }
     if (!any)
@@ -161,6 +207,9 @@ dg_time dg_engine_deadline(const struct dg_engine *engine)
 
 void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
 {
+    if (engine->sweep_next == 0)
+        engine->sweep_next = now + SLICE; // of a process that goes on after another
+    settle(engine);
     flights_due(engine, now);
     sweep(engine, now, now_wall_s);
     drain(engine, now);

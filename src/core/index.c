@@ -65,6 +65,42 @@ void dg_slot_index_free(struct dg_slot_index *index)
     free(index);
 }
 
+bool dg_slot_index_reserve(struct dg_slot_index *index, uint32_t count)
+{
+    DG_BUG_UNLESS(index->count == 0 && count <= index->slot_count);
+    uint32_t size = index->mask + 1;
+    while (count > size - size / 8) {
+        size *= 2;
+    }
+    if (size == index->mask + 1) {
+        return true;
+    }
+    uint32_t *entries = calloc(size, sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    free(index->entries);
+    index->entries = entries;
+    index->mask = size - 1;
+    return true;
+}
+
+void dg_slot_index_prefetch(const struct dg_slot_index *index, uint64_t hash)
+{
+    __builtin_prefetch(&index->entries[home_of(index, hash)]);
+}
+
+uint32_t dg_slot_index_guess(const struct dg_slot_index *index, uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 56);
+    for (uint32_t at = home_of(index, hash); index->entries[at] != 0; at = (at + 1) & index->mask) {
+        if (index->entries[at] >> TAG_SHIFT == tag) {
+            return slot_of(index->entries[at]);
+        }
+    }
+    return DG_NO_SLOT;
+}
+
 uint32_t dg_slot_index_find(const struct dg_slot_index *index, uint64_t hash, const void *key)
 {
     uint32_t tag = (uint32_t)(hash >> 56);

@@ -25,6 +25,13 @@ DG_MUST_USE struct dg_slot_index *dg_slot_index_new(uint32_t slot_count, dg_slot
                                                     const void *context);
 void dg_slot_index_free(struct dg_slot_index *index); // NULL is fine
 
+// Makes an empty index as large as it would grow for so many. Pages that stay empty cost nothing. False: memory short.
+DG_MUST_USE bool dg_slot_index_reserve(struct dg_slot_index *index, uint32_t count);
+
+// Asks for the entry where a search for the hash begins, without waiting for it.
+void dg_slot_index_prefetch(const struct dg_slot_index *index, uint64_t hash);
+// The first slot that the entries do not exclude: probably the one. DG_NO_SLOT: certainly none.
+uint32_t dg_slot_index_guess(const struct dg_slot_index *index, uint64_t hash);
 // DG_NO_SLOT: no slot has the key.
 uint32_t dg_slot_index_find(const struct dg_slot_index *index, uint64_t hash, const void *key);
 // A slot that is not in yet. False: the table is full and memory is short; nothing has changed.

@@ -14,7 +14,7 @@
 #define PAGE 4096u
 
 struct layout {
-    uint64_t secrets_offset, heads_offset, shards_offset;
+    uint64_t secrets_offset, heads_offset, ports_offset, shards_offset;
     uint64_t wide_offset, flight_offset, shard_stride;
     uint64_t total_bytes;
 };
@@ -49,7 +49,8 @@ static struct layout layout_of(const struct dg_memory_shape *shape)
     struct layout at = {0};
     at.secrets_offset = round_up(sizeof(struct dg_memory_header), DG_CACHE_LINE);
     at.heads_offset = round_up(at.secrets_offset + sizeof(struct dg_memory_secrets), DG_CACHE_LINE);
-    at.shards_offset = round_up(at.heads_offset + DG_SHARDS_MAX * sizeof(struct dg_memory_shard_head), PAGE);
+    at.ports_offset = round_up(at.heads_offset + DG_SHARDS_MAX * sizeof(struct dg_memory_shard_head), PAGE);
+    at.shards_offset = round_up(at.ports_offset + DG_MEMORY_PORTS * sizeof(uint64_t), PAGE);
     at.wide_offset = round_up((uint64_t)shape->slots_per_shard * sizeof(struct dg_slot), DG_CACHE_LINE);
     uint64_t wides = (uint64_t)dg_memory_wide_count(shape) * sizeof(struct dg_side_wide);
     at.flight_offset = round_up(at.wide_offset + wides, DG_CACHE_LINE);
@@ -92,6 +93,7 @@ static void point(struct dg_memory *memory, void *region, size_t size_bytes, con
         .secrets = (struct dg_memory_secrets *)(void *)(base + at.secrets_offset),
         .shape = *shape,
         .heads_offset = at.heads_offset,
+        .ports_offset = at.ports_offset,
         .shards_offset = at.shards_offset,
         .shard_stride = at.shard_stride,
         .wide_offset = at.wide_offset,
@@ -122,6 +124,7 @@ void dg_memory_format(struct dg_memory *memory, void *region, size_t size_bytes,
     header.total_bytes = at.total_bytes;
     header.secrets_offset = at.secrets_offset;
     header.heads_offset = at.heads_offset;
+    header.ports_offset = at.ports_offset;
     header.shards_offset = at.shards_offset;
     header.shard_stride = at.shard_stride;
     header.wide_offset = at.wide_offset;
@@ -227,7 +230,7 @@ bool dg_memory_attach(struct dg_memory *memory, void *region, size_t size_bytes,
         return refuse(&words, "the file's size", size_bytes, at.total_bytes, DAMAGED);
     }
     if (header->secrets_offset != at.secrets_offset || header->heads_offset != at.heads_offset ||
-        header->shards_offset != at.shards_offset || header->shard_stride != at.shard_stride ||
+        header->ports_offset != at.ports_offset || header->shards_offset != at.shards_offset || header->shard_stride != at.shard_stride ||
         header->wide_offset != at.wide_offset || header->flight_offset != at.flight_offset) {
         say(&words, "the parts lie elsewhere than this build puts them: " OTHER_BUILD);
         return false;
@@ -265,4 +268,19 @@ struct dg_side_flight *dg_memory_flight(const struct dg_memory *memory, uint32_t
 {
     uint8_t *first = shard_base(memory, shard) + memory->flight_offset;
     return (struct dg_side_flight *)(void *)first + number;
+}
+
+_Atomic uint64_t *dg_memory_ports(const struct dg_memory *memory)
+{
+    return (_Atomic uint64_t *)(void *)(memory->base + memory->ports_offset);
+}
+
+uint32_t dg_memory_next_generation(const struct dg_memory *memory)
+{
+    uint32_t next = atomic_load_explicit(&memory->header->policy_generation, memory_order_relaxed) + 1;
+    if (next == 0) {
+        next = 1;
+    }
+    atomic_store_explicit(&memory->header->policy_generation, next, memory_order_release);
+    return next;
 }

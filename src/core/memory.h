@@ -21,6 +21,8 @@
 #define DG_SLOTS_PER_SHARD_MAX ((UINT32_C(1) << 24) - 2)
 #define DG_FLIGHTS_PER_SHARD_MAX (UINT32_C(1) << 20)
 #define DG_WIDE_PER_SLOT 3
+#define DG_MEMORY_PORTS 65536u
+#define DG_SUSPECTS 4 // slots of a shard that are remembered for having been served in a crash
 // What the build puts into slots beyond their size: a process that differs in it refuses the file.
 #define DG_MEMORY_FEATURES (UINT32_C(1) * DG_CID_SIZE_MAX | UINT32_C(1) * DG_REPLAY_WIDTH << 8)
 
@@ -55,8 +57,13 @@ struct dg_memory_shard_head {
     _Alignas(DG_CACHE_LINE) _Atomic uint32_t slots_used;
     _Atomic uint32_t wides_used;
     _Atomic uint32_t flights_used;
-    uint32_t reserved;
-    uint8_t spare[48];
+    _Atomic uint32_t has_spares; // 1: somebody here was once given further connection IDs
+    // Slot number + 1 of the association that is being served, 0: none. Whoever attaches reads what the thread that
+    // crashed left (src/io/crash_note.c), and not what SIGKILL left: that is no slot's fault.
+    _Atomic uint32_t serving;
+    _Atomic uint32_t crashed;
+    _Atomic uint64_t suspects[DG_SUSPECTS]; // lower half of the slot's id; slot number (24 bits); crashes (8 bits)
+    uint8_t spare[8];
 };
 _Static_assert(sizeof(struct dg_memory_shard_head) == DG_CACHE_LINE, "shard head");
 
@@ -72,21 +79,28 @@ struct dg_memory_header {
     uint64_t total_bytes;
     uint64_t secrets_offset;
     uint64_t heads_offset;    // DG_SHARDS_MAX shard heads
+    uint64_t ports_offset;    // DG_MEMORY_PORTS words: what became of each local port towards a service
     uint64_t shards_offset;
     uint64_t shard_stride;    // bytes from one shard to the next
     uint64_t wide_offset;     // inside a shard
     uint64_t flight_offset;   // inside a shard
     uint32_t check;           // over all of the above
+    // Of the last start or reload; each raises it first, so that no slot passes for checked under it.
+    _Atomic uint32_t policy_generation;
 };
 
 // A mapped region and where its parts lie.
 struct dg_memory {
+    // Whole pages, all zeros, that may go back to the system until they are written to again; offset in the
+    // region. NULL: whoever mapped it gives nothing back.
+    void (*release)(void *context, uint64_t offset, uint64_t size_bytes);
+    void *release_context;
     uint8_t *base;
     size_t size_bytes;
     struct dg_memory_header *header;
     struct dg_memory_secrets *secrets;
     struct dg_memory_shape shape; // a copy of the header's, checked: what lies in the region is not asked again
-    uint64_t heads_offset, shards_offset, shard_stride, wide_offset, flight_offset; // computed from it
+    uint64_t heads_offset, ports_offset, shards_offset, shard_stride, wide_offset, flight_offset; // computed from it
 };
 
 // Bytes that a region of this shape needs, a multiple of 4096; 0: the shape is out of range.
@@ -103,5 +117,8 @@ struct dg_slot *dg_memory_slot(const struct dg_memory *memory, uint32_t shard, u
 struct dg_side_wide *dg_memory_wide(const struct dg_memory *memory, uint32_t shard, uint32_t number);
 struct dg_side_flight *dg_memory_flight(const struct dg_memory *memory, uint32_t shard, uint32_t number);
 uint32_t dg_memory_wide_count(const struct dg_memory_shape *shape);
+_Atomic uint64_t *dg_memory_ports(const struct dg_memory *memory); // src/backend/port_book.h says what is in it
+// The next policy generation, never 0, stored in the region before it is returned.
+uint32_t dg_memory_next_generation(const struct dg_memory *memory);
 
 #endif

@@ -1,120 +1,58 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attaching to a shard of the region: what a dead process left half done is finished or wiped, what fails
-// its check is quarantined alone, indexes, free lists and timers are made anew. Attaching may itself be
+// Attaching to a shard of the region: finds its live slots and nothing more, so that the first answer does not
+// wait for a million of them to be looked through. shard_backlog.c judges them. Attaching may itself be
 // interrupted at any place and begun again.
 #include "core/shard_private.h"
 
-#include "base/secret.h"
 #include "core/crash_point.h"
 
-#include <stdlib.h>
-#include <string.h>
+// Slots further on are asked for while one is looked at: what is wanted of each is in its first cache line, or,
+// where it has no connection ID, in the second and the last but one too.
+#define AHEAD 8
 
-static void set_state(struct dg_slot *slot, enum dg_slot_state state)
+static void fetch(const struct dg_shard *shard, uint32_t number)
 {
-    atomic_store_explicit(&slot->state, (uint32_t)state, memory_order_release);
-    DG_STORE_ORDER();
+    const struct dg_slot *slot = &shard->slots[number];
+    __builtin_prefetch(slot);
+    __builtin_prefetch(&slot->peer);
+    __builtin_prefetch(&slot->listener);
 }
 
-// Keys are gone for ever: a slot that is not what it was can be neither served nor trusted with a number.
-// The rest stays for whoever wants to know what happened.
-static void quarantine(struct dg_shard *shard, struct dg_slot *slot)
+// Two live slots with one key: whichever is sane stays. False: memory is short.
+static bool find_live(struct dg_shard *shard, struct dg_slot *slot)
 {
-    set_state(slot, DG_SLOT_QUARANTINED);
-    dg_wipe(slot->keysets, sizeof slot->keysets);
-    shard->quarantined++;
-    dg_count(shard->counters, DG_COUNT_SLOTS_QUARANTINED);
-}
-
-static void repair(struct dg_slot *slot)
-{
-    uint32_t rx = atomic_load_explicit(&slot->rx_place, memory_order_relaxed);
-    if (atomic_load_explicit(&slot->rx_old_place, memory_order_relaxed) == rx) {
-        atomic_store_explicit(&slot->rx_old_place, DG_PLACE_NONE, memory_order_relaxed);
-    }
-    dg_shard_inline_wipe_unused(slot); // keys that were never published, or no longer used and not yet wiped
-}
-
-// False: memory is short.
-static bool attach_live(struct dg_shard *shard, struct dg_slot *slot, struct dg_shard_marks *marks)
-{
-    if (!dg_shard_slot_is_sane(shard, slot, marks) || dg_shard_key_is_taken(shard, slot)) {
-        quarantine(shard, slot);
+    shard->live++;
+    struct dg_slot *other = dg_shard_look_up_key(shard, slot);
+    if (other != NULL && dg_shard_judge_live(shard, other)) {
+        dg_mark(shard->backlog->judged, dg_shard_slot_number(shard, slot));
+        dg_shard_quarantine(shard, slot);
+        shard->live--;
         return true;
     }
-    repair(slot);
-    dg_shard_path_recover(shard, slot);
-    dg_shard_cids_recover(shard, slot);
-    if (!dg_shard_index_put(shard, slot)) {
-        return false;
-    }
-    shard->live++;
-    return true;
+    return dg_shard_index_put(shard, slot);
 }
 
-static bool attach_slots(struct dg_shard *shard, struct dg_shard_marks *marks)
+// From the last to the first, as they are judged: of two with the same key the later one stays.
+static bool find_slots(struct dg_shard *shard)
 {
-    // From the last to the first, so that low numbers are given out first.
     for (uint32_t number = shard->fresh_slot; number-- > 0;) {
+        if (number >= AHEAD) {
+            fetch(shard, number - AHEAD);
+        }
         struct dg_slot *slot = &shard->slots[number];
-        switch (dg_slot_state_of(slot)) {
-        case DG_SLOT_LIVE:
-            if (!attach_live(shard, slot, marks)) {
-                return false;
-            }
-            break;
-        case DG_SLOT_DYING: // the end was begun
-        case DG_SLOT_FREE:  // perhaps half filled, with keys in it
-            dg_shard_slot_wipe(slot);
-            set_state(slot, DG_SLOT_FREE);
-            dg_shard_slot_push_free(shard, number);
-            break;
-        default: // quarantined before, or a state that nobody ever stores
-            quarantine(shard, slot);
-            break;
+        if (dg_slot_is_live(slot) && !find_live(shard, slot)) {
+            return false;
         }
     }
     return true;
 }
 
-// A mark alone is not enough: a slot that was found bad may have marked some on the way.
-static bool is_in_use(const struct dg_shard *shard, const uint64_t *marks, uint32_t number, uint32_t owner)
+static bool books_init(struct dg_shard *shard)
 {
-    bool marked = (marks[number / 64] >> number % 64 & 1) != 0;
-    return marked && owner >= 1 && owner <= shard->fresh_slot && dg_slot_is_live(&shard->slots[owner - 1]);
-}
-
-static void attach_sides(struct dg_shard *shard, const struct dg_shard_marks *marks)
-{
-    for (uint32_t number = shard->fresh_wide; number-- > 0;) {
-        uint32_t owner = atomic_load_explicit(&shard->wides[number].owner, memory_order_relaxed);
-        if (!is_in_use(shard, marks->wides, number, owner)) {
-            dg_shard_wide_release(shard, number);
-        }
-    }
-    for (uint32_t number = shard->fresh_flight; number-- > 0;) {
-        uint32_t owner = atomic_load_explicit(&shard->flights[number].owner, memory_order_relaxed);
-        if (is_in_use(shard, marks->flights, number, owner)) {
-            dg_shard_flight_schedule(shard, &shard->flights[number]);
-        } else {
-            dg_shard_flight_release(shard, number);
-        }
-    }
-}
-
-static bool attach(struct dg_shard *shard)
-{
-    struct dg_shard_marks marks = {
-        .wides = calloc(shard->fresh_wide / 64 + 1, sizeof(uint64_t)),
-        .flights = calloc(shard->fresh_flight / 64 + 1, sizeof(uint64_t)),
-    };
-    bool done = marks.wides != NULL && marks.flights != NULL && attach_slots(shard, &marks);
-    if (done) {
-        attach_sides(shard, &marks);
-    }
-    free(marks.flights);
-    free(marks.wides);
-    return done;
+    const struct dg_memory_shape *shape = &shard->memory->shape;
+    return dg_vacancy_init(&shard->vacant_slots, shape->slots_per_shard) &&
+           dg_vacancy_init(&shard->vacant_wides, dg_memory_wide_count(shape)) &&
+           dg_vacancy_init(&shard->vacant_flights, shape->flights_per_shard);
 }
 
 static uint32_t used(const _Atomic uint32_t *mark, uint32_t capacity)
@@ -123,8 +61,8 @@ static uint32_t used(const _Atomic uint32_t *mark, uint32_t capacity)
     return value <= capacity ? value : capacity;
 }
 
-bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
-                   struct dg_counters *counters)
+bool dg_shard_attach(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
+                     struct dg_counters *counters)
 {
     DG_BUG_UNLESS(number < memory->shape.shard_count);
     struct dg_memory_shard_head *head = dg_memory_shard_head(memory, number);
@@ -137,24 +75,41 @@ bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint3
         .flights = dg_memory_flight(memory, number, 0),
         .number = number,
         .cid_size = memory->shape.cid_size,
-        .free_slot = DG_NO_SIDE,
-        .free_wide = DG_NO_SIDE,
-        .free_flight = DG_NO_SIDE,
         .fresh_slot = used(&head->slots_used, memory->shape.slots_per_shard),
         .fresh_wide = used(&head->wides_used, dg_memory_wide_count(&memory->shape)),
         .fresh_flight = used(&head->flights_used, memory->shape.flights_per_shard),
     };
-    if (!dg_timer_heap_init(&shard->timers, memory->shape.flights_per_shard) || !dg_shard_indexes_init(shard) ||
-        !attach(shard)) {
+    if (!books_init(shard) || !dg_timer_heap_init(&shard->timers, memory->shape.flights_per_shard) ||
+        !dg_shard_indexes_init(shard) || !dg_shard_backlog_new(shard)) {
+        dg_shard_clear(shard);
+        return false;
+    }
+    dg_shard_suspects_note(shard);
+    if (!find_slots(shard)) {
         dg_shard_clear(shard);
         return false;
     }
     return true;
 }
 
+bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
+                   struct dg_counters *counters)
+{
+    if (!dg_shard_attach(shard, memory, number, counters)) {
+        return false;
+    }
+    while (dg_shard_settle(shard, UINT32_MAX)) {
+    }
+    return true;
+}
+
 void dg_shard_clear(struct dg_shard *shard)
 {
+    dg_shard_backlog_free(shard);
     dg_shard_indexes_clear(shard);
     dg_timer_heap_clear(&shard->timers);
+    dg_vacancy_clear(&shard->vacant_flights);
+    dg_vacancy_clear(&shard->vacant_wides);
+    dg_vacancy_clear(&shard->vacant_slots);
     shard->live = 0;
 }

@@ -13,13 +13,15 @@
 #include "core/handover.h"
 #include "core/memory.h"
 #include "core/path.h"
+#include "core/vacancy.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct dg_slot_index; // index.h
-struct dg_side_cids;  // connection_ids.h
+struct dg_slot_index;    // index.h
+struct dg_side_cids;     // connection_ids.h
+struct dg_shard_backlog; // shard_private.h
 
 // Must not move in memory between init and clear: the indexes point back to it.
 struct dg_shard {
@@ -29,6 +31,7 @@ struct dg_shard {
     struct dg_slot *slots;
     struct dg_side_wide *wides;
     struct dg_side_flight *flights;
+    struct dg_shard_backlog *backlog;   // slots and side slots of the process before, not yet judged; NULL: none
     struct dg_hash_key hash_key;        // of both indexes, fresh at every attach
     uint32_t number;
     uint32_t cid_size;                  // bytes of our connection IDs
@@ -37,23 +40,31 @@ struct dg_shard {
     struct dg_slot_index *by_cid;       // slots with a connection ID of ours
     struct dg_slot_index *by_address;   // slots without
     struct dg_slot_index *by_spare;     // further connection IDs of ours, by flight side slot and place in it
-    uint32_t free_slot, fresh_slot;     // free list through the slots (DG_NO_SIDE ends), and the first never used
-    uint32_t free_wide, fresh_wide;
-    uint32_t free_flight, fresh_flight;
+    struct dg_vacancy vacant_slots, vacant_wides, vacant_flights; // below the first never used:
+    uint32_t fresh_slot, fresh_wide, fresh_flight;
+    bool wants_trim;                    // places became vacant since all were gone through
+    uint32_t trim_area, trim_at;        // where giving memory back goes on
     uint32_t sweep_at;                  // where the scan for idle and expired slots goes on
     struct dg_timer_heap timers;        // by flight side slot: the next of its two times
 };
 
-// Attaches to the region's shard: every slot and side slot is checked, dead ones are wiped, one that
-// fails its check is quarantined alone (SLOTS_QUARANTINED), indexes and lists are rebuilt. False: memory short.
+// Attaches to the region's shard. Live slots are found from then on; each is judged the first time that it is found,
+// and all of them, bit by bit, by dg_shard_settle: one that fails its check is quarantined alone
+// (SLOTS_QUARANTINED), dead ones are wiped, side slots that nobody refers to are freed. False: memory is short.
+DG_MUST_USE bool dg_shard_attach(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
+                                 struct dg_counters *counters);
+// Judges about so many more slots and side slots. False: there are none left.
+bool dg_shard_settle(struct dg_shard *shard, uint32_t budget);
+// Both at once.
 DG_MUST_USE bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
                                struct dg_counters *counters);
 void dg_shard_clear(struct dg_shard *shard); // frees the process-local part; the slots stay
 
-// NULL: none. RFC 9146 3: by connection ID alone (the first one or a spare), or by path alone.
-struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t *cid); // cid_size bytes
-struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener);
-struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref ref);
+// NULL: none. RFC 9146 3: by connection ID alone (the first one or a spare), or by path alone. What they return has
+// been judged.
+struct dg_slot *dg_shard_find_cid(struct dg_shard *shard, const uint8_t *cid); // cid_size bytes
+struct dg_slot *dg_shard_find_address(struct dg_shard *shard, const struct dg_address *peer, uint64_t listener);
+struct dg_slot *dg_shard_find_ref(struct dg_shard *shard, struct dg_ref ref);
 struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *slot);
 uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot *slot);
 
@@ -64,8 +75,18 @@ uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot
 // have been given back before.
 struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const struct dg_handover *handover,
                                    enum dg_counter *ret_reason);
+// Says in the shard's head that this slot is being served (NULL: none is), so that a crash is known to have happened
+// with it. Returns what it said before, for dg_shard_served.
+uint32_t dg_shard_serve(struct dg_shard *shard, const struct dg_slot *slot);
+void dg_shard_served(struct dg_shard *shard, uint32_t before);
+
 // Ends it: dying first, out of the indexes, keys and side slots wiped, free last.
 void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot);
+
+// Memory of vacant places goes back to the system: at most so many pages of 4096 bytes. True: nothing is left to
+// be given back. Where the memory's owner gives nothing back (memory.h, release), always true.
+bool dg_shard_trim(struct dg_shard *shard, uint32_t pages);
+bool dg_shard_may_trim(const struct dg_shard *shard); // is there perhaps something to give back?
 
 // Keysets. tx and rx are never NULL for a live slot, rx_old may be. A change of keys in the order of stores
 // that docs/memory.md asks for:
@@ -117,6 +138,6 @@ void dg_shard_peer_cid_change(struct dg_shard *shard, struct dg_slot *slot, stru
 struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot);
 struct dg_bytes dg_shard_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
 // The live slots one after the other: NULL ends. For sweeps, drains, status. start at 0.
-struct dg_slot *dg_shard_next_live(const struct dg_shard *shard, uint32_t *cursor);
+struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor);
 
 #endif

@@ -6,16 +6,6 @@
 
 #include "core/wire_constants.h"
 
-static bool is_marked(const uint64_t *bits, uint32_t number)
-{
-    return (bits[number / 64] >> number % 64 & 1) != 0;
-}
-
-static void mark(uint64_t *bits, uint32_t number)
-{
-    bits[number / 64] |= UINT64_C(1) << number % 64;
-}
-
 static bool are_fields_sane(const struct dg_shard *shard, const struct dg_slot *slot)
 {
     bool has_cid = (slot->flags & DG_SLOT_HAS_CID) != 0;
@@ -71,14 +61,14 @@ static bool is_list_sane(const struct dg_shard *shard, const struct dg_slot *slo
     uint32_t owner = dg_shard_slot_number(shard, slot) + 1;
     uint32_t number = slot->side;
     while (number != DG_NO_SIDE) {
-        if (number >= shard->fresh_flight || is_marked(marks->flights, number)) {
+        if (number >= marks->flight_count || dg_is_marked(marks->flights, number)) {
             return false;
         }
         const struct dg_side_flight *flight = &shard->flights[number];
         if (atomic_load_explicit(&flight->owner, memory_order_relaxed) != owner || !is_flight_sane(shard, slot, flight)) {
             return false;
         }
-        mark(marks->flights, number);
+        dg_mark(marks->flights, number);
         number = flight->next;
     }
     return true;
@@ -107,15 +97,15 @@ static bool is_place_sane(const struct dg_shard *shard, const struct dg_slot *sl
     if (place == DG_PLACE_INLINE_1) {
         return !dg_slot_has_wide_keysets(slot);
     }
-    if (place < DG_PLACE_SIDE || place - DG_PLACE_SIDE >= shard->fresh_wide) {
+    if (place < DG_PLACE_SIDE || place - DG_PLACE_SIDE >= marks->wide_count) {
         return false;
     }
     uint32_t number = place - DG_PLACE_SIDE;
     uint32_t owner = atomic_load_explicit(&shard->wides[number].owner, memory_order_relaxed);
-    if (owner != dg_shard_slot_number(shard, slot) + 1 || is_marked(marks->wides, number)) {
+    if (owner != dg_shard_slot_number(shard, slot) + 1 || dg_is_marked(marks->wides, number)) {
         return false;
     }
-    mark(marks->wides, number);
+    dg_mark(marks->wides, number);
     return true;
 }
 

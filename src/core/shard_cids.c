@@ -66,6 +66,7 @@ struct dg_side_cids *dg_shard_cids_make(struct dg_shard *shard, struct dg_slot *
             return NULL;
         }
         flight->size = sizeof(struct dg_side_cids);
+        atomic_store_explicit(&shard->head->has_spares, 1, memory_order_relaxed);
         dg_shard_flight_link(shard, slot, flight);
     }
     return dg_side_cids_of(flight);
@@ -81,10 +82,9 @@ bool dg_shard_spares_init(struct dg_shard *shard)
     return shard->by_spare != NULL;
 }
 
-struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const struct dg_cid_key *key,
-                                    uint64_t hash)
+struct dg_slot *dg_shard_find_spare(const struct dg_shard *shard, const struct dg_cid_key *key)
 {
-    uint32_t number = dg_slot_index_find(shard->by_spare, hash, key);
+    uint32_t number = dg_slot_index_find(shard->by_spare, key->hash, key);
     if (number == DG_NO_SLOT) {
         return NULL;
     }
@@ -96,11 +96,15 @@ bool dg_shard_spare_is_taken(const struct dg_shard *shard, const struct dg_slot 
 {
     const struct dg_side_cids *cids = dg_shard_cids(shard, slot);
     for (uint32_t place = 0; cids != NULL && place < DG_CID_SPARES; place++) {
-        if (state_of(cids, place) != DG_OWN_CID_NONE && dg_shard_find_cid(shard, cids->own[place]) != NULL) {
+        if (state_of(cids, place) != DG_OWN_CID_NONE && dg_shard_look_up_cid(shard, cids->own[place]) != NULL) {
             return true;
         }
     }
-    return false;
+    if ((slot->flags & DG_SLOT_HAS_CID) == 0) {
+        return false;
+    }
+    struct dg_cid_key key = dg_cid_key_of(shard, slot->cid);
+    return dg_shard_find_spare(shard, &key) != NULL;
 }
 
 bool dg_shard_spares_put(struct dg_shard *shard, const struct dg_slot *slot)
@@ -134,7 +138,7 @@ static void draw(const struct dg_shard *shard, uint8_t cid[DG_CID_SIZE_MAX])
     do {
         dg_random_bytes(cid, shard->cid_size);
         cid[DG_CID_SHARD_BYTE] = (uint8_t)((cid[DG_CID_SHARD_BYTE] & ~mask) | shard->number);
-    } while (dg_shard_find_cid(shard, cid) != NULL);
+    } while (dg_shard_look_up_cid(shard, cid) != NULL);
 }
 
 bool dg_shard_cid_add(struct dg_shard *shard, const struct dg_slot *slot, uint32_t place)

@@ -59,7 +59,10 @@ bool dg_shard_indexes_init(struct dg_shard *shard)
     uint32_t slot_count = shard->memory->shape.slots_per_shard;
     shard->by_cid = dg_slot_index_new(slot_count, cid_hash_of, cid_matches, shard);
     shard->by_address = dg_slot_index_new(slot_count, path_hash_of, path_matches, shard);
-    return shard->by_cid != NULL && shard->by_address != NULL && dg_shard_spares_init(shard);
+    // Room for those that are there already, at once: growing would look at each of them again and again.
+    return shard->by_cid != NULL && shard->by_address != NULL && dg_shard_spares_init(shard) &&
+           dg_slot_index_reserve(shard->by_cid, shard->fresh_slot) &&
+           dg_slot_index_reserve(shard->by_address, shard->fresh_slot);
 }
 
 void dg_shard_indexes_clear(struct dg_shard *shard)
@@ -75,24 +78,14 @@ static struct dg_slot_index *index_of(const struct dg_shard *shard, const struct
     return (slot->flags & DG_SLOT_HAS_CID) != 0 ? shard->by_cid : shard->by_address;
 }
 
-bool dg_shard_key_is_taken(const struct dg_shard *shard, const struct dg_slot *slot)
-{
-    if ((slot->flags & DG_SLOT_HAS_CID) != 0) {
-        return dg_shard_find_cid(shard, slot->cid) != NULL || dg_shard_spare_is_taken(shard, slot);
-    }
-    return dg_shard_find_address(shard, &slot->peer, slot->listener) != NULL;
-}
-
 bool dg_shard_index_put(struct dg_shard *shard, const struct dg_slot *slot)
 {
-    return dg_slot_index_insert(index_of(shard, slot), dg_shard_slot_number(shard, slot)) &&
-           dg_shard_spares_put(shard, slot);
+    return dg_slot_index_insert(index_of(shard, slot), dg_shard_slot_number(shard, slot));
 }
 
 void dg_shard_index_remove(struct dg_shard *shard, const struct dg_slot *slot)
 {
-    dg_slot_index_remove(index_of(shard, slot), dg_shard_slot_number(shard, slot));
-    dg_shard_spares_remove(shard, slot);
+    (void)dg_slot_index_remove(index_of(shard, slot), dg_shard_slot_number(shard, slot));
 }
 
 // --- finding ------------------------------------------------------------------
@@ -102,28 +95,65 @@ static struct dg_slot *slot_or_null(const struct dg_shard *shard, uint32_t numbe
     return number != DG_NO_SLOT ? &shard->slots[number] : NULL;
 }
 
-struct dg_slot *dg_shard_find_cid(const struct dg_shard *shard, const uint8_t *cid)
+static struct dg_slot *look_up_first_cid(const struct dg_shard *shard, const struct dg_cid_key *key)
 {
-    struct dg_cid_key key = dg_cid_key_of(cid, shard->cid_size);
-    uint64_t hash = dg_hash(&shard->hash_key, cid, shard->cid_size);
-    uint32_t number = dg_slot_index_find(shard->by_cid, hash, &key);
-    return number != DG_NO_SLOT ? &shard->slots[number] : dg_shard_find_spare(shard, &key, hash);
+    return slot_or_null(shard, dg_slot_index_find(shard->by_cid, key->hash, key));
 }
 
-struct dg_slot *dg_shard_find_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)
+uint64_t dg_shard_address_hash(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)
+{
+    struct path_key key = path_key(peer, listener);
+    return dg_hash(&shard->hash_key, &key, sizeof key);
+}
+
+static struct dg_slot *look_up_address(const struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)
 {
     struct path_key key = path_key(peer, listener);
     uint64_t hash = dg_hash(&shard->hash_key, &key, sizeof key);
     return slot_or_null(shard, dg_slot_index_find(shard->by_address, hash, &key));
 }
 
-struct dg_slot *dg_shard_find_ref(const struct dg_shard *shard, struct dg_ref ref)
+struct dg_slot *dg_shard_look_up_cid(const struct dg_shard *shard, const uint8_t *cid)
+{
+    struct dg_cid_key key = dg_cid_key_of(shard, cid);
+    struct dg_slot *slot = look_up_first_cid(shard, &key);
+    return slot != NULL ? slot : dg_shard_find_spare(shard, &key);
+}
+
+struct dg_slot *dg_shard_look_up_key(const struct dg_shard *shard, const struct dg_slot *slot)
+{
+    if ((slot->flags & DG_SLOT_HAS_CID) != 0) {
+        struct dg_cid_key key = dg_cid_key_of(shard, slot->cid);
+        return look_up_first_cid(shard, &key);
+    }
+    return look_up_address(shard, &slot->peer, slot->listener);
+}
+
+struct dg_slot *dg_shard_find_cid(struct dg_shard *shard, const uint8_t *cid)
+{
+    struct dg_slot *slot = dg_shard_look_up_cid(shard, cid);
+    // Further IDs are known of judged slots only. Where nobody ever had any, an unknown ID costs nothing here.
+    if (slot == NULL && shard->backlog != NULL &&
+        atomic_load_explicit(&shard->head->has_spares, memory_order_relaxed) != 0) {
+        while (dg_shard_settle(shard, UINT32_MAX)) {
+        }
+        slot = dg_shard_look_up_cid(shard, cid);
+    }
+    return dg_shard_judged(shard, slot);
+}
+
+struct dg_slot *dg_shard_find_address(struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)
+{
+    return dg_shard_judged(shard, look_up_address(shard, peer, listener));
+}
+
+struct dg_slot *dg_shard_find_ref(struct dg_shard *shard, struct dg_ref ref)
 {
     if (ref.id == 0 || ref.shard != shard->number || ref.slot >= shard->fresh_slot) {
         return NULL;
     }
     struct dg_slot *slot = &shard->slots[ref.slot];
-    return dg_slot_is_live(slot) && slot->id == ref.id ? slot : NULL;
+    return dg_slot_is_live(slot) && slot->id == ref.id ? dg_shard_judged(shard, slot) : NULL;
 }
 
 uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot *slot)
@@ -136,11 +166,11 @@ struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *s
     return (struct dg_ref){.id = slot->id, .shard = shard->number, .slot = dg_shard_slot_number(shard, slot)};
 }
 
-struct dg_slot *dg_shard_next_live(const struct dg_shard *shard, uint32_t *cursor)
+struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor)
 {
     while (*cursor < shard->fresh_slot) {
         struct dg_slot *slot = &shard->slots[(*cursor)++];
-        if (dg_slot_is_live(slot)) {
+        if (dg_slot_is_live(slot) && dg_shard_judged(shard, slot) != NULL) {
             return slot;
         }
     }

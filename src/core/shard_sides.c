@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Side slots of a shard: keysets that do not lie inline, and flights. Owns their two free lists and the
+// Side slots of a shard: keysets that do not lie inline, and flights. Owns the books of the vacant ones and the
 // flights' timers. A side slot names its owner before it is used and loses the name after it was wiped, so
 // that an attaching process finds every one that a dead process left behind.
 #include "core/shard_private.h"
@@ -19,12 +19,10 @@ static uint32_t owner_of(const struct dg_shard *shard, const struct dg_slot *slo
 // DG_NO_SIDE: none left.
 static uint32_t wide_take(struct dg_shard *shard, uint32_t owner)
 {
-    uint32_t number = shard->free_wide;
-    if (number != DG_NO_SIDE) {
-        DG_BUG_UNLESS(number < shard->fresh_wide);
-        shard->free_wide = shard->wides[number].next_free;
-    } else {
-        if (shard->fresh_wide >= dg_memory_wide_count(&shard->memory->shape)) {
+    bool has_fresh = shard->fresh_wide < dg_memory_wide_count(&shard->memory->shape);
+    uint32_t number = dg_shard_take_vacant(shard, &shard->vacant_wides, has_fresh);
+    if (number == DG_NOTHING_VACANT) {
+        if (!has_fresh) {
             return DG_NO_SIDE;
         }
         number = shard->fresh_wide++;
@@ -32,7 +30,6 @@ static uint32_t wide_take(struct dg_shard *shard, uint32_t owner)
         DG_CRASH_POINT(SIDE_MARK_RAISED);
     }
     struct dg_side_wide *wide = &shard->wides[number];
-    wide->next_free = 0;
     dg_wipe(wide->keyset, sizeof wide->keyset); // is zero, unless the head was damaged
     atomic_store_explicit(&wide->owner, owner, memory_order_release);
     DG_CRASH_POINT(SIDE_OWNED);
@@ -46,8 +43,8 @@ void dg_shard_wide_release(struct dg_shard *shard, uint32_t number)
     dg_wipe(wide->spare, sizeof wide->spare);
     DG_CRASH_POINT(SIDE_WIPED);
     atomic_store_explicit(&wide->owner, 0, memory_order_release);
-    wide->next_free = shard->free_wide;
-    shard->free_wide = number;
+    dg_vacancy_put(&shard->vacant_wides, number);
+    shard->wants_trim = true;
 }
 
 // --- keysets ------------------------------------------------------------------
@@ -179,11 +176,10 @@ static void wipe_flight(struct dg_side_flight *flight)
 
 struct dg_side_flight *dg_shard_flight_new(struct dg_shard *shard, struct dg_slot *slot, enum dg_flight_kind kind)
 {
-    uint32_t number = shard->free_flight;
-    if (number != DG_NO_SIDE) {
-        shard->free_flight = dg_shard_flight(shard, number)->next;
-    } else {
-        if (shard->fresh_flight >= shard->memory->shape.flights_per_shard) {
+    bool has_fresh = shard->fresh_flight < shard->memory->shape.flights_per_shard;
+    uint32_t number = dg_shard_take_vacant(shard, &shard->vacant_flights, has_fresh);
+    if (number == DG_NOTHING_VACANT) {
+        if (!has_fresh) {
             dg_count(shard->counters, DG_COUNT_SIDE_FULL);
             return NULL;
         }
@@ -217,8 +213,9 @@ void dg_shard_flight_release(struct dg_shard *shard, uint32_t number)
     wipe_flight(flight);
     DG_CRASH_POINT(SIDE_WIPED);
     atomic_store_explicit(&flight->owner, 0, memory_order_release);
-    flight->next = shard->free_flight;
-    shard->free_flight = number;
+    flight->next = 0; // all zeros, as a page that was given back
+    dg_vacancy_put(&shard->vacant_flights, number);
+    shard->wants_trim = true;
 }
 
 static void unlink_flight(struct dg_shard *shard, struct dg_slot *slot, const struct dg_side_flight *flight)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The two ends of a slot: the take-over, which makes it live last of all, and the giving back, which makes
-// it dying first of all. Owns the free list of slots. Never sends, never derives a key.
+// it dying first of all. Owns the books of vacant slots. Never sends, never derives a key.
 #include "core/shard_private.h"
 
 #include "base/random.h"
@@ -15,12 +15,12 @@
 #define FINAL_FLIGHT_TIME (DG_MSL_TWICE_SECONDS * DG_SECOND)
 #define FIRST_RETRANSMISSION DG_SECOND // RFC 9147 5.8.2
 
-// --- free slots ---------------------------------------------------------------
+// --- vacant slots ---------------------------------------------------------------
 
-void dg_shard_slot_push_free(struct dg_shard *shard, uint32_t number)
+void dg_shard_slot_is_vacant(struct dg_shard *shard, uint32_t number)
 {
-    shard->slots[number].side = shard->free_slot;
-    shard->free_slot = number;
+    dg_vacancy_put(&shard->vacant_slots, number);
+    shard->wants_trim = true;
 }
 
 void dg_shard_slot_wipe(struct dg_slot *slot)
@@ -34,13 +34,13 @@ void dg_shard_slot_wipe(struct dg_slot *slot)
 // Still free in the region: it is taken by becoming live.
 static struct dg_slot *choose_slot(struct dg_shard *shard)
 {
-    uint32_t number = shard->free_slot;
-    if (number != DG_NO_SIDE) {
+    bool has_fresh = shard->fresh_slot < shard->memory->shape.slots_per_shard;
+    uint32_t number = dg_shard_take_vacant(shard, &shard->vacant_slots, has_fresh);
+    if (number != DG_NOTHING_VACANT) {
         DG_BUG_UNLESS(number < shard->fresh_slot);
-        shard->free_slot = shard->slots[number].side;
         return &shard->slots[number];
     }
-    if (shard->fresh_slot >= shard->memory->shape.slots_per_shard) {
+    if (!has_fresh) {
         return NULL;
     }
     number = shard->fresh_slot++;
@@ -288,7 +288,7 @@ static bool fill(struct dg_shard *shard, struct dg_slot *slot, dg_time now, cons
     }
     keep_final_flights(shard, slot, now, handover);
     slot->check = dg_shard_slot_check(shard, slot);
-    DG_BUG_UNLESS(!dg_shard_key_is_taken(shard, slot));
+    DG_BUG_UNLESS(dg_shard_look_up_key(shard, slot) == NULL);
     return dg_shard_index_put(shard, slot);
 }
 
@@ -312,7 +312,7 @@ struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const st
     if (!fill(shard, slot, now, handover)) {
         dg_shard_sides_release(shard, slot);
         dg_shard_slot_wipe(slot);
-        dg_shard_slot_push_free(shard, dg_shard_slot_number(shard, slot));
+        dg_shard_slot_is_vacant(shard, dg_shard_slot_number(shard, slot));
         *ret_reason = DG_COUNT_TABLE_FULL;
         return NULL;
     }
@@ -330,12 +330,13 @@ void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot)
     DG_BUG_UNLESS(dg_slot_is_live(slot));
     atomic_store_explicit(&slot->state, DG_SLOT_DYING, memory_order_release);
     DG_CRASH_POINT(GIVE_BACK_DYING);
-    dg_shard_index_remove(shard, slot); // while it still has its key
+    dg_shard_index_remove(shard, slot); // while it still has its keys
+    dg_shard_spares_remove(shard, slot);
     dg_shard_sides_release(shard, slot);
     dg_shard_slot_wipe(slot);
     DG_CRASH_POINT(GIVE_BACK_WIPED);
     atomic_store_explicit(&slot->state, DG_SLOT_FREE, memory_order_release);
     DG_CRASH_POINT(GIVE_BACK_FREE);
-    dg_shard_slot_push_free(shard, dg_shard_slot_number(shard, slot));
+    dg_shard_slot_is_vacant(shard, dg_shard_slot_number(shard, slot));
     shard->live--;
 }

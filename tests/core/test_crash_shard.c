@@ -126,7 +126,7 @@ static const void *as_before(const struct world *world, const void *part)
 
 static void check_others(const struct world *world)
 {
-    const struct dg_shard *shard = &world->shard;
+    struct dg_shard *shard = &world->shard;
     for (uint32_t number = 0; number < OTHERS; number++) {
         CHECK_MEM(&shard->slots[number], as_before(world, &shard->slots[number]), sizeof(struct dg_slot));
     }
@@ -164,7 +164,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 // The victim's: how many it owns, how many of those are empty, how many flights are in its list.
 static struct sides victims_sides(struct world *world)
 {
-    const struct dg_shard *shard = &world->shard;
+    struct dg_shard *shard = &world->shard;
     struct sides sides = {0};
     for (uint32_t number = 0; number < shard->head->wides_used; number++) {
         const struct dg_side_wide *wide = &shard->wides[number];
@@ -188,7 +188,7 @@ static struct sides victims_sides(struct world *world)
 
 static bool is_raised_mark_unowned(struct world *world)
 {
-    const struct dg_shard *shard = &world->shard;
+    struct dg_shard *shard = &world->shard;
     const struct dg_memory_shard_head *was = as_before(world, shard->head);
     bool wide_raised = shard->head->wides_used > was->wides_used;
     bool flight_raised = shard->head->flights_used > was->flights_used;

@@ -21,7 +21,7 @@ static struct dg_slot *take_over(struct dg_shard *shard, unsigned kind, uint32_t
     return dg_shard_take_over(shard, NOW, &handover, &reason);
 }
 
-static struct dg_slot *find(const struct dg_shard *shard, unsigned kind, uint32_t who)
+static struct dg_slot *find(struct dg_shard *shard, unsigned kind, uint32_t who)
 {
     static struct dg_handover wanted;
     struct test_random any = {.state = 1};
@@ -397,7 +397,7 @@ struct person {
     uint8_t kind;
 };
 
-static void check_people(const struct dg_shard *shard, const struct person *people)
+static void check_people(struct dg_shard *shard, const struct person *people)
 {
     uint32_t count = 0;
     for (uint32_t who = 0; who < PEOPLE; who++) {

@@ -112,7 +112,7 @@ static bool is_zero(const void *data, size_t size)
 }
 
 struct account {
-    uint8_t *slot_free, *wide_free, *flight_free; // by number: how often in the free list
+    uint8_t *slot_free, *wide_free, *flight_free; // by number: is vacant
     uint8_t *wide_used, *flight_used;             // by number: how often referred to
 };
 
@@ -127,7 +127,7 @@ static void count_place(const struct dg_shard *shard, struct account *account, u
     account->wide_used[number]++;
 }
 
-static void count_live(const struct dg_shard *shard, struct account *account, uint32_t number)
+static void count_live(struct dg_shard *shard, struct account *account, uint32_t number)
 {
     const struct dg_slot *slot = &shard->slots[number];
     CHECK(slot->tx_place != DG_PLACE_NONE && slot->rx_place != DG_PLACE_NONE && slot->tx_place != slot->rx_place);
@@ -149,11 +149,11 @@ static void count_live(const struct dg_shard *shard, struct account *account, ui
     CHECK(found == slot);
 }
 
-static void count_slots(const struct dg_shard *shard, struct account *account, uint32_t *ret_live)
+static void count_slots(struct dg_shard *shard, struct account *account, uint32_t *ret_live)
 {
     uint32_t quarantined = 0;
-    for (uint32_t number = shard->free_slot; number != DG_NO_SIDE; number = shard->slots[number].side) {
-        REQUIRE(number < shard->fresh_slot && account->slot_free[number]++ == 0);
+    for (uint32_t number = 0; number < shard->fresh_slot; number++) {
+        account->slot_free[number] = dg_vacancy_has(&shard->vacant_slots, number);
     }
     for (uint32_t number = 0; number < shard->fresh_slot; number++) {
         const struct dg_slot *slot = &shard->slots[number];
@@ -166,10 +166,7 @@ static void count_slots(const struct dg_shard *shard, struct account *account, u
             CHECK(is_zero(slot->keysets, sizeof slot->keysets));
         } else {
             CHECK_EQ(slot->state, DG_SLOT_FREE);
-            struct dg_slot copy;
-            memcpy(&copy, slot, sizeof copy);
-            copy.side = 0;
-            CHECK(is_zero(&copy, sizeof copy));
+            CHECK(is_zero(slot, sizeof *slot));
         }
     }
     CHECK_EQ(shard->live, *ret_live);
@@ -178,30 +175,26 @@ static void count_slots(const struct dg_shard *shard, struct account *account, u
 
 static void count_sides(const struct dg_shard *shard, struct account *account)
 {
-    for (uint32_t number = shard->free_wide; number != DG_NO_SIDE; number = shard->wides[number].next_free) {
-        REQUIRE(number < shard->fresh_wide && account->wide_free[number]++ == 0);
-    }
     for (uint32_t number = 0; number < shard->fresh_wide; number++) {
+        account->wide_free[number] = dg_vacancy_has(&shard->vacant_wides, number);
         const struct dg_side_wide *wide = &shard->wides[number];
         CHECK_EQ(account->wide_free[number] + account->wide_used[number], 1);
         CHECK_EQ(wide->owner == 0, account->wide_free[number]);
         CHECK(wide->owner != 0 || is_zero(wide->keyset, sizeof wide->keyset));
     }
-    for (uint32_t number = shard->free_flight; number != DG_NO_SIDE; number = shard->flights[number].next) {
-        REQUIRE(number < shard->fresh_flight && account->flight_free[number]++ == 0);
-    }
     for (uint32_t number = 0; number < shard->fresh_flight; number++) {
+        account->flight_free[number] = dg_vacancy_has(&shard->vacant_flights, number);
         const struct dg_side_flight *flight = &shard->flights[number];
         CHECK_EQ(account->flight_free[number] + account->flight_used[number], 1);
         CHECK_EQ(flight->owner == 0, account->flight_free[number]);
         if (flight->owner == 0) {
-            CHECK(is_zero(&flight->kind, sizeof *flight - offsetof(struct dg_side_flight, kind)));
+            CHECK(is_zero(flight, sizeof *flight));
             CHECK_EQ(dg_timer_heap_get(&shard->timers, number), DG_NEVER);
         }
     }
 }
 
-uint32_t shard_account(const struct dg_shard *shard)
+uint32_t shard_account(struct dg_shard *shard)
 {
     struct account account = {
         .slot_free = calloc(shard->fresh_slot + 1, 1),

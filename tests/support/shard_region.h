@@ -34,6 +34,6 @@ void handover_make(struct dg_handover *handover, struct test_random *random, uns
 // Every slot below the mark is free and wiped, or live with sane places, or quarantined; every side slot is
 // free and wiped, or of a live slot that refers to it; the free lists hold all the rest, once; the counts fit.
 // Checks with the harness and says how many are live.
-uint32_t shard_account(const struct dg_shard *shard);
+uint32_t shard_account(struct dg_shard *shard);
 
 #endif
