@@ -225,8 +225,11 @@ class Process:
         return self.process.poll() is None
 
     def kill(self):
-        if self.running():
-            self.process.kill()
+        """With everything that it has started: a server goes on when its keeper is killed."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
         self.end_of_input()
         self._reader.join(5)
@@ -262,16 +265,18 @@ def helper(name):
 
 
 class Server(Process):
-    """`dtlsgate serve`, up when the constructor returns. listen: addresses; port 0 is the kernel's choice."""
+    """`dtlsgate serve`, up when the constructor returns. listen: addresses; port 0 is the kernel's choice. keeper: "none",
+    and pid is the process that serves; with "auto" it is the keeper's, and `serving` the other."""
 
     is_server = True
 
-    def __init__(self, *options, listen=("127.0.0.1:0",), backend="echo", preexec=None, up=True, level="debug"):
-        argv = [DTLSGATE, "serve"]
+    def __init__(self, *options, listen=("127.0.0.1:0",), backend="echo", preexec=None, up=True, level="debug",
+                 keeper="none", env=None, program=None):
+        argv = [program or DTLSGATE, "serve", "--keeper", keeper]
         for address in listen:
             argv += ["--listen", address]
         argv += ["--backend", backend, "--log-level", level, *options]
-        super().__init__(argv, name="dtlsgate serve", preexec=preexec)
+        super().__init__(argv, name="dtlsgate serve", preexec=preexec, env=env)
         self.ports = []
         if up:
             for index in range(len(listen)):
@@ -293,6 +298,12 @@ class Server(Process):
     @property
     def port(self):
         return self.ports[0]
+
+    @property
+    def serving(self):
+        """The process that became ready last."""
+        with self._lock:
+            return int([m for line in self.lines for m in re.findall(r"event=ready pid=(\d+)", line)][-1])
 
     def counters(self):
         """All nonzero counters, as the server writes them at SIGUSR1."""
