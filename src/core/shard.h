@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One shard as its worker sees it: the persistent slots and side slots, and beside them, rebuilt at every
-// attach, the indexes by connection ID and by address, the free lists and the deadlines. Used by one
+// attach, the indexes by connection ID and by address, the books of vacant places and the deadlines. Used by one
 // thread. Never opens a record, never sends.
 #ifndef DG_CORE_SHARD_H
 #define DG_CORE_SHARD_H

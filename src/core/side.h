@@ -12,7 +12,7 @@
 
 struct dg_side_wide {
     _Atomic uint32_t owner;  // slot number + 1; 0: free
-    uint32_t next_free;      // while free: the next free one, or DG_NO_SIDE
+    uint32_t reserved;
     _Alignas(8) uint8_t keyset[DG_KEYSET_WIDE];
     uint8_t spare[16];
 };
@@ -35,12 +35,12 @@ enum dg_flight_kind {
 
 struct dg_side_flight {
     _Atomic uint32_t owner;   // slot number + 1; 0: free
-    uint32_t next;            // of the same slot, or DG_NO_SIDE; while free: the next free one
+    uint32_t next;            // of the same slot, or DG_NO_SIDE
     uint8_t kind;             // dg_flight_kind
     uint8_t message_type;     // FLIGHT_MESSAGE: dg_handshake_type
     uint16_t message_seq;     // FLIGHT_MESSAGE, FLIGHT_FINAL_12 (of our Finished)
     uint16_t size;            // of bytes
-    uint16_t attempts;
+    uint16_t attempts;        // FLIGHT_MESSAGE: transmissions; PATH: acknowledgements that proved something
     dg_time deadline;         // given up, or wiped, then; DG_NEVER: with its slot
     dg_time next_send;        // FLIGHT_MESSAGE: retransmission; FINAL_12, EPOCH_2: earliest next answer; PATH: challenge
     uint64_t plain_sequence;  // FINAL_12: next number of epoch 0

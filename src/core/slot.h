@@ -76,8 +76,7 @@ struct dg_slot {
     uint8_t local_ip[16];           // an answer leaves from here
     uint64_t listener;              // digests: stable over reloads and restarts
     uint64_t credential;
-    uint32_t side;                  // first of this slot's flight side slots, or DG_NO_SIDE; while the slot
-                                    // is free: the next free one, or DG_NO_SIDE
+    uint32_t side;                  // first of this slot's flight side slots, or DG_NO_SIDE
     uint16_t tx_message_seq;        // next of our post-handshake messages
     uint16_t rx_message_seq;        // next expected of the peer's
     dg_time opened_at;

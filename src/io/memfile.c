@@ -99,6 +99,20 @@ static void *map(int fd, size_t size_bytes, bool *ret_is_locked, char *error, si
     return region;
 }
 
+// Where the system does not take the pages back they stay, and hold the zeros that they hold.
+static void release(void *context, uint64_t offset, uint64_t size_bytes)
+{
+    const struct dg_memfile *file = context;
+    (void)fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size_bytes);
+}
+
+static void become(struct dg_memfile *file, const struct dg_memfile *made)
+{
+    *file = *made;
+    file->memory.release = release;
+    file->memory.release_context = file;
+}
+
 bool dg_memfile_new(struct dg_memfile *file, const struct dg_memory_shape *shape, char *error, size_t error_size)
 {
     size_t size_bytes = dg_memory_size(shape);
@@ -129,7 +143,7 @@ bool dg_memfile_new(struct dg_memfile *file, const struct dg_memory_shape *shape
         goto close_fd;
     }
     dg_memory_format(&made.memory, region, size_bytes, shape);
-    *file = made;
+    become(file, &made);
     return true;
 
 close_fd:
@@ -180,7 +194,7 @@ bool dg_memfile_adopt(struct dg_memfile *file, int fd, char *error, size_t error
         (void)fail(error, error_size, "the memory file could not be kept from programs that are started");
         goto unmap;
     }
-    *file = taken;
+    become(file, &taken);
     return true;
 
 unmap:
@@ -190,14 +204,23 @@ disown:
     return false;
 }
 
-void dg_memfile_close(struct dg_memfile *file)
+void dg_memfile_let_go(struct dg_memfile *file)
 {
-    if (file->fd < 0) {
+    if (file->fd < 0 || file->memory.base == NULL) {
         return;
     }
     // First no more writing, then no longer the owner (design.md, "One owner").
     unmap(file->memory.base, file->memory.size_bytes);
     disown(file->fd);
+    file->memory = (struct dg_memory){0};
+}
+
+void dg_memfile_close(struct dg_memfile *file)
+{
+    if (file->fd < 0) {
+        return;
+    }
+    dg_memfile_let_go(file);
     (void)close(file->fd);
     *file = (struct dg_memfile){.fd = -1};
 }

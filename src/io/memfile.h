@@ -12,6 +12,7 @@
 
 #define DG_MEMFILE_ERROR 256 // bytes that hold any error of these functions
 
+// Must not move while it is in use: the memory's way to give pages back points to it.
 struct dg_memfile {
     int fd;                  // close-on-exec; whoever hands it to a next process clears that
     bool is_locked_in_ram;   // false: the host did not allow mlock, keys may reach swap
@@ -30,6 +31,9 @@ DG_MUST_USE bool dg_memfile_new(struct dg_memfile *file, const struct dg_memory_
 // it and a passed descriptor does not carry it. Closing any other descriptor of the same file in this
 // process drops it too (fcntl(2)): keep exactly one.
 DG_MUST_USE bool dg_memfile_adopt(struct dg_memfile *file, int fd, char *error, size_t error_size);
+// Unmaps and gives up the ownership; the descriptor stays, for whoever is given it. Nobody may write into the region any
+// more.
+void dg_memfile_let_go(struct dg_memfile *file);
 // Unmaps, gives up the ownership and closes the descriptor. The slots live on as long as another process
 // holds a descriptor. Nobody may write into the region any more. Fine on a struct whose fd is -1.
 void dg_memfile_close(struct dg_memfile *file);

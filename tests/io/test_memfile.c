@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +67,46 @@ DG_TEST(memfile_of_a_bad_shape_is_refused_in_words)
     CHECK(!dg_memfile_new(&file, &(struct dg_memory_shape){3, 1, 1, DG_CID_SIZE_DEFAULT}, error, sizeof error));
     CHECK(strstr(error, "power of two") != NULL);
     CHECK_EQ(file.fd, -1);
+}
+
+// What the kernel counts as the file's: pages that exist.
+static uint64_t pages_of(const struct dg_memfile *file)
+{
+    struct stat status;
+    return fstat(file->fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 / 4096 : 0;
+}
+
+DG_TEST(memfile_is_small_again_after_a_storm)
+{
+    static struct dg_handover handover;
+    static const struct dg_memory_shape shape = {
+        .shard_count = 1, .slots_per_shard = 2000, .flights_per_shard = 4000, .cid_size = DG_CID_SIZE_DEFAULT};
+    struct test_random random = {.state = dg_test_seed()};
+    struct dg_memfile file = {.fd = -1};
+    struct dg_shard shard;
+    static struct dg_counters counters;
+    enum dg_counter reason;
+    char error[DG_MEMFILE_ERROR] = "";
+    REQUIRE(dg_memfile_new(&file, &shape, error, sizeof error));
+    REQUIRE(dg_shard_init(&shard, &file.memory, 0, &counters));
+    uint64_t before = pages_of(&file);
+    for (uint32_t who = 0; who < shape.slots_per_shard; who++) {
+        handover_make(&handover, &random, HANDOVER_13 | HANDOVER_CID | HANDOVER_FLIGHT, who);
+        REQUIRE(dg_shard_take_over(&shard, NOW, &handover, &reason) != NULL);
+    }
+    uint64_t high = pages_of(&file);
+    CHECK(high > before + 900);
+    uint32_t cursor = 0;
+    for (struct dg_slot *slot; (slot = dg_shard_next_live(&shard, &cursor)) != NULL;) {
+        dg_shard_give_back(&shard, slot);
+    }
+    CHECK_EQ(pages_of(&file), high); // nothing of it happens where datagrams are served
+    while (!dg_shard_trim(&shard, 100)) {
+    }
+    CHECK_MSG(pages_of(&file) <= before + 6, "%llu pages, %llu before the storm",
+              (unsigned long long)pages_of(&file), (unsigned long long)before);
+    dg_shard_clear(&shard);
+    dg_memfile_close(&file);
 }
 
 // The flags of the mapping that holds address, as /proc/self/smaps has them.
@@ -243,7 +284,8 @@ int main(int argc, char **argv)
     static const struct dg_test_case CASES[] = {
         DG_CASE(memfile_is_sealed_against_shrinking_and_growing),
         DG_CASE(memfile_is_never_a_standard_stream),
-    DG_CASE(memfile_of_a_bad_shape_is_refused_in_words),
+        DG_CASE(memfile_is_small_again_after_a_storm),
+        DG_CASE(memfile_of_a_bad_shape_is_refused_in_words),
         DG_CASE(memfile_is_kept_from_children_and_core_dumps),
         DG_CASE(memfile_has_one_owner),
         DG_CASE(memfile_outlives_a_killed_process),

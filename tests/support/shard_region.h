@@ -32,7 +32,7 @@ void shard_region_free(struct shard_region *region);
 void handover_make(struct dg_handover *handover, struct test_random *random, unsigned kind, uint32_t who);
 
 // Every slot below the mark is free and wiped, or live with sane places, or quarantined; every side slot is
-// free and wiped, or of a live slot that refers to it; the free lists hold all the rest, once; the counts fit.
+// free and wiped, or of a live slot that refers to it; the books of vacant ones hold all the rest; the counts fit.
 // Checks with the harness and says how many are live.
 uint32_t shard_account(struct dg_shard *shard);
 
