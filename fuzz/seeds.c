@@ -225,7 +225,7 @@ static void step_seeds(void)
     SAVE_BYTES("rrc", "made-up", 0x1e, 0, 1, 40, 0, 1, 40, 1, 1, 5, 8, 1, 2, 3, 4, 5, 6, 7, 8, 8, 50, 1, 2, 1, 8, 50);
     SAVE_BYTES("rrc", "unasked", 0x00, 0, 1, 40, 0, 1, 40, 0, 2, 9, 0, 2, 9, 8, 9, 2, 2, 0x83, 8, 90);
     SAVE_BYTES("rrc", "late", 0x1e, 0, 1, 40, 1, 0x11, 1, 0, 1, 40, 7, 10, 8, 50, 7, 9, 8, 50, 7, 1, 7, 17, 8, 50);
-    SAVE_BYTES("rrc", "foreseen", 0x0a, 2, 60, 11, 2, 1, 18, 40); // an ACK of what it is about to make us send
+    SAVE_BYTES("rrc", "foreseen", 0x0a, 2, 4, 11, 2, 4, 4, 2, 1, 5, 18, 40); // ACKs of what it is about to make us send
     SAVE_BYTES("rrc", "newest", 0x00, 10, 1, 40, 18, 10, 18, 90, 10, 1, 40, 18, 90, 10, 6, 9, 10, 2, 9, 10, 2, 9, 18, 90);
     SAVE_BYTES("rrc", "strangers", 0x1e, 0, 16, 9, 0, 1, 60, 7, 0x0a, 7, 1, 7, 2, 7, 5, 0, 3, 0, 9, 10, 30, 20, 0, 0, 9, 60, 1,
                2, 1, 8, 90);

@@ -33,7 +33,7 @@ struct note {
 
 struct datagram {
     unsigned who, life, records, data, cookies; // cookies: a bit for each address that those inside were sent to
-    struct note acks[NOTED];                    // records of the server's that it acknowledges
+    struct note acks[NOTED]; // records of the server's that it acknowledges, and where they had gone (PLACES: nowhere)
     unsigned ack_count;
     bool is_spent; // every record of it has opened
     size_t size;
@@ -207,20 +207,22 @@ static void note_answers(const struct actor *actor, struct datagram *to, uint8_t
         (void)dg_read_u16(&reader);
         for (size_t at = 2; at + 16 <= size && to->ack_count < NOTED; at += 16) {
             struct note *ack = &to->acks[to->ack_count++];
-            ack->epoch = dg_read_u64(&reader);
+            *ack = (struct note){.epoch = dg_read_u64(&reader), .place = PLACES};
             ack->number = dg_read_u64(&reader);
+            for (unsigned i = 0; i < NOTED && i < actor->message_count; i++)
+                if (actor->messages[i].epoch == ack->epoch && actor->messages[i].number == ack->number)
+                    ack->place = actor->messages[i].place;
         }
     }
 }
 
-// Also of a record that went out while this datagram was read: a client that foresees its number is believed.
-static bool acknowledges(const struct actor *actor, const struct datagram *datagram, unsigned place)
+// Only of records that had gone to this address before the acknowledgement was written: a client that foresees the
+// number of one to come is not believed (RFC 9147 11).
+static bool acknowledges(const struct datagram *datagram, unsigned place)
 {
-    for (unsigned i = 0; i < NOTED && i < actor->message_count; i++)
-        for (unsigned k = 0; k < datagram->ack_count; k++)
-            if (actor->messages[i].place == place && actor->messages[i].epoch == datagram->acks[k].epoch &&
-                actor->messages[i].number == datagram->acks[k].number)
-                return true;
+    for (unsigned k = 0; k < datagram->ack_count; k++)
+        if (datagram->acks[k].place == place)
+            return true;
     return false;
 }
 
@@ -231,7 +233,7 @@ static bool may_have_moved(const struct actor *actor, const struct datagram *dat
         return false; // who dialled stays where it dialled
     if (setup->version == 12 && !setup->has_rrc) // nothing better is to be had: the second datagram from there
         return (settings & 1) == 0 && actor->came[place] > 0;
-    return setup->has_rrc ? (datagram->cookies >> place & 1) != 0 : acknowledges(actor, datagram, place);
+    return setup->has_rrc ? (datagram->cookies >> place & 1) != 0 : acknowledges(datagram, place);
 }
 
 static void give(struct datagram *datagram, unsigned place, const uint8_t *bytes, bool is_damaged)

@@ -80,11 +80,11 @@ void dg_ack_received(struct dg_receive *receive, struct dg_bytes body)
         struct dg_record_number number;
         number.epoch = dg_read_u64(&entries);
         number.sequence = dg_read_u64(&entries);
-        // An epoch in which nothing was sent cannot have been received. (The epoch that the acknowledgement
-        // itself came in says nothing: each direction changes its keys on its own.)
-        if (number.epoch > dg_association_tx(association)->epoch) {
-            dg_association_fail(association,
-                                dg_fail(DG_COUNT_FAIL_ILLEGAL_PARAMETER, DG_ALERT_ILLEGAL_PARAMETER));
+        // RFC 9147 7: only what was received is acknowledged. Who acknowledges what was never sent guesses at what
+        // proves an address. (The epoch that the acknowledgement itself came in says nothing: each direction
+        // changes its keys on its own.)
+        if (dg_path_was_never_sent(association, number)) {
+            dg_association_fail(association, dg_fail(DG_COUNT_FAIL_ACK_UNSENT, DG_ALERT_ILLEGAL_PARAMETER));
             return;
         }
         dg_path_acknowledged(receive, number);
@@ -92,4 +92,5 @@ void dg_ack_received(struct dg_receive *receive, struct dg_bytes body)
             return;
         acknowledged(association, number);
     }
+    dg_path_probe_next(receive);
 }

@@ -105,6 +105,7 @@ static void count_end(struct dg_counters *counters, enum dg_counter reason)
     case DG_COUNT_FAIL_DECODE:
     case DG_COUNT_FAIL_ILLEGAL_PARAMETER:
     case DG_COUNT_FAIL_CID_REQUESTS:
+    case DG_COUNT_FAIL_ACK_UNSENT:
         dg_count(counters, DG_COUNT_CLOSED_ERROR);
         break;
     default:

@@ -77,6 +77,7 @@
     X(FAIL_UNEXPECTED_MESSAGE, "fail_unexpected_message", "authentic message that has no place here")             \
     X(FAIL_DECODE, "fail_decode", "authentic message whose body does not parse")                                  \
     X(FAIL_ILLEGAL_PARAMETER, "fail_illegal_parameter", "authentic message with a forbidden value")               \
+    X(FAIL_ACK_UNSENT, "fail_ack_unsent", "acknowledgement of a record that was never sent")                      \
     X(FAIL_CID_REQUESTS, "fail_cid_requests", "more requests for connection IDs than anybody needs")              \
     X(FAIL_OPEN_LIMIT, "fail_open_limit", "more forged records than the AEAD withstands")                         \
     X(FAIL_SEAL_LIMIT, "fail_seal_limit", "more records than the AEAD protects under one key")                    \

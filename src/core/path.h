@@ -25,6 +25,17 @@ enum dg_path_phase {
 
 #define DG_PATH_COOKIES 3 // challenges sent in one check at most
 
+// Proofs by acknowledgement (path_probe.c). An address takes so many, one after the other: 33 bits in all that
+// somebody who does not receive there would have to guess, each wrong guess at the price of the association.
+#define DG_PATH_PROOFS 3
+// The number of each is drawn from a range of its own that begins at a multiple of its size...
+#define DG_HIDDEN_BITS 11
+#define DG_HIDDEN_RANGE (UINT64_C(1) << DG_HIDDEN_BITS)
+// ...and lies among the first of its epoch. A peer finds a number from its low 16 bits while that is less than 2^15
+// above what it has seen (RFC 9147 4.2.2): so it does when it has seen nothing of the epoch yet and as many records
+// again were lost besides. Beyond, a KeyUpdate without proof comes first: it brings an epoch that begins at 0.
+#define DG_HIDDEN_END (UINT64_C(1) << 14)
+
 struct dg_side_path {
     _Atomic uint32_t phase; // dg_path_phase
     uint16_t failures;      // checks in a row that nobody answered: each doubles the time of the next

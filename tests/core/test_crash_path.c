@@ -112,8 +112,8 @@ static void settles_at(unsigned place, const struct scene *scene)
                 struct dg_reader reader = dg_reader_of(record.data + 1, 8);
                 (void)rrc_from(place, RESPONSE, dg_read_u64(&reader));
             } else if (record.type == DG_CONTENT_HANDSHAKE) {
-                peer.path = places[place];
-                fake_peer_ack(&peer, record.epoch, record.sequence);
+                ack_from(place, (struct dg_record_number){.epoch = record.epoch, .sequence = record.sequence});
+                fake_peer_next_rx(&peer); // it was a KeyUpdate
             }
         }
         fake_server_run(&server, 500 * DG_MILLISECOND);
@@ -170,14 +170,15 @@ static void make_proof(const struct scene *scene)
         fake_server_forget(&server);
         fake_server_run(&server, DG_SECOND / 3); // asks B again
     }
-    CHECK_EQ(take_to(&record), B);
     if (scene->has_rrc) {
+        CHECK_EQ(take_to(&record), B);
         dg_write_u8(&writer, RESPONSE);
         dg_write_bytes(&writer, record.data + 1, 8);
     } else {
+        struct dg_record_number number = almost_proven(B);
         dg_write_u16(&writer, 16);
-        dg_write_u64(&writer, record.epoch);
-        dg_write_u64(&writer, record.sequence);
+        dg_write_u64(&writer, number.epoch);
+        dg_write_u64(&writer, number.sequence);
     }
     record_size = fake_peer_seal(&peer, scene->has_rrc ? DG_CONTENT_RETURN_ROUTABILITY_CHECK : DG_CONTENT_ACK, body,
                                  dg_writer_size(&writer), record_bytes, sizeof record_bytes);
