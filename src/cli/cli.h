@@ -11,6 +11,7 @@
 // argv[0] is the subcommand's name.
 int dg_cli_serve(int argc, char **argv);
 int dg_cli_connect(int argc, char **argv);
+int dg_cli_bench(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
 
 #endif

@@ -3,11 +3,11 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "cli/dial.h"
 #include "cli/process.h"
 #include "client/netcat.h"
 #include "client/tunnel.h"
 #include "config/connect_options.h"
-#include "crypto/dialer.h"
 #include "crypto/wolf_aead.h"
 #include "io/clock.h"
 #include "io/resolve.h"
@@ -17,45 +17,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-static const char *text_or_null(const char *text)
-{
-    return text[0] ? text : NULL;
-}
-
-// The name of a certificate is judged where a CA is; a pin or a key names the server by itself.
-static const char *server_name_of(const struct dg_connect_options *options, const char *host)
-{
-    if (options->server_name[0])
-        return options->server_name;
-    return options->ca[0] ? host : NULL;
-}
-
-static struct dg_dialer *make_dialer(const struct dg_connect_options *options, const char *host, char *error,
-                                     size_t error_size)
-{
-    const bool has_cid = options->connection_id == DG_CHOICE_YES;
-    const struct dg_dialer_config config = {
-        .certificate_file = text_or_null(options->cert),
-        .key_file = text_or_null(options->key),
-        .use_raw_public_key = options->raw_public_key != 0,
-        .psk_file = text_or_null(options->psk_file),
-        .psk_identity = text_or_null(options->psk_identity),
-        .ca_file = text_or_null(options->ca),
-        .server_name = server_name_of(options, host),
-        .pin = text_or_null(options->pin),
-        .insecure_no_verify = options->insecure_no_verify != 0,
-        .profile = (enum dg_profile)options->profile,
-        .version_min = options->dtls == DG_DTLS_13 ? 13 : 12,
-        .version_max = options->dtls == DG_DTLS_12 ? 12 : 13,
-        .offer_cid = has_cid,
-        .offer_rrc = has_cid,
-        .resume = options->resume == DG_CHOICE_YES,
-        .datagram_max = (uint16_t)options->datagram_max,
-        .retransmit_seconds = options->retransmit,
-    };
-    return dg_dialer_new(&config, error, error_size);
-}
 
 static dg_time or_never(uint32_t seconds)
 {
@@ -122,6 +83,7 @@ static int signals_as_descriptor(bool is_tunnel)
 static int run(const struct dg_connect_options *options, const char *where)
 {
     char error[512], host[DG_HOST_MAX];
+    const struct dg_client_choice choice = DG_CLIENT_CHOICE_OF(options);
     struct dg_client_config client = {
         .dial = &dg_wolf_dial,
         .aead = &dg_wolf_aead,
@@ -139,7 +101,7 @@ static int run(const struct dg_connect_options *options, const char *where)
         return DG_EXIT_FAILURE;
     }
     int status = DG_EXIT_FAILURE;
-    struct dg_dialer *dialer = make_dialer(options, host, error, sizeof error);
+    struct dg_dialer *dialer = dg_cli_dialer_new(&choice, host, options->resume == DG_CHOICE_YES, error, sizeof error);
     int signal_fd = signals_as_descriptor(options->listen.count > 0);
     client.dialer = dialer;
     if (!dialer)

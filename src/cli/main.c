@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "cli/process.h"
+#include "config/bench_options.h"
 #include "config/connect_options.h"
 #include "config/options.h"
 #include "dtlsgate/dtlsgate.h"
@@ -21,6 +22,7 @@ static const struct command {
 } commands[] = {
     {"serve", dg_cli_serve, "stand in front of a UDP service and let in the clients that prove who they are"},
     {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
+    {"bench", dg_cli_bench, "put load on a DTLS server and report its handshakes, messages and latency"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},
@@ -35,7 +37,7 @@ static int cli_help(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (commands[i].help)
             printf("  %-8s %s\n", commands[i].name, commands[i].help);
-    puts("\n`dtlsgate serve --help` and `dtlsgate connect --help` list the options.");
+    puts("\n`dtlsgate serve --help`, and so on, lists the options of a command.");
     return DG_EXIT_OK;
 }
 
@@ -51,6 +53,8 @@ static int cli_options_table(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "connect") == 0)
         dg_connect_options_markdown(stdout);
+    else if (argc > 1 && strcmp(argv[1], "bench") == 0)
+        dg_bench_options_markdown(stdout);
     else
         dg_options_markdown(stdout);
     return DG_EXIT_OK;
@@ -68,6 +72,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
-    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, connect, init, help or version\n", name);
+    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, connect, bench, init, help or version\n", name);
     return DG_EXIT_USAGE;
 }

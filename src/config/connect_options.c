@@ -26,27 +26,6 @@ bool dg_connect_options_parse(struct dg_connect_options *options, int argc, char
     return dg_option_table_parse(&table, options, argc, argv, error, error_size);
 }
 
-static const char *missing_proof(const struct dg_connect_options *options)
-{
-    bool checks_server = options->ca[0] || options->pin[0] || options->psk_file[0];
-    if (!checks_server && !options->insecure_no_verify)
-        return "there is nothing to prove the server by: give --ca FILE, --pin sha256:HEX or --psk-file FILE; taking "
-               "whoever answers for the server takes the explicit word --insecure-no-verify";
-    if (options->insecure_no_verify && (options->ca[0] || options->pin[0]))
-        return "--insecure-no-verify contradicts --ca and --pin: give one or the other";
-    if (options->psk_identity[0] && !options->psk_file[0])
-        return "--psk-identity needs --psk-file FILE, where the key of that identity is";
-    if (options->raw_public_key && options->cert[0])
-        return "--raw-public-key and --cert are two ways to prove ourselves: give one of them, with --key FILE";
-    if (options->raw_public_key && !options->key[0])
-        return "--key FILE is missing: the private key whose public half --raw-public-key shows";
-    if (options->cert[0] && !options->key[0])
-        return "--key FILE is missing: the private key of --cert";
-    if (options->key[0] && !options->cert[0] && !options->raw_public_key)
-        return "--cert FILE is missing: the certificate of --key; or say --raw-public-key";
-    return NULL;
-}
-
 static const char *mixed_modes(const struct dg_connect_options *options)
 {
     if (options->listen.count > 1)
@@ -66,7 +45,8 @@ static const char *mixed_modes(const struct dg_connect_options *options)
 
 bool dg_connect_options_check(const struct dg_connect_options *options, char *error, size_t error_size)
 {
-    const char *wrong = missing_proof(options);
+    const struct dg_client_choice choice = DG_CLIENT_CHOICE_OF(options);
+    const char *wrong = dg_client_choice_check(&choice);
     if (!wrong)
         wrong = mixed_modes(options);
     if (!wrong)

@@ -4,27 +4,13 @@
 #ifndef DG_CONFIG_CONNECT_OPTIONS_H
 #define DG_CONFIG_CONNECT_OPTIONS_H
 
-#include "config/option_table.h"
+#include "config/client_options.h"
 
 // See option_table.h.
 #define DG_CONNECT_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, FLAG)                                             \
-    TEXT(psk_file, "psk-file", "FILE", "our pre-shared key, a line \"identity:hex key\"; mode 0600") \
-    TEXT(psk_identity, "psk-identity", "NAME", "which line of --psk-file is ours; needed where it has several") \
-    TEXT(cert, "cert", "FILE", "our certificate chain, PEM, our own certificate first") \
-    TEXT(key, "key", "FILE", "the private key of --cert, or of --raw-public-key, PEM; mode 0600") \
-    FLAG(raw_public_key, "raw-public-key", "show the public key of --key (RFC 7250) instead of a certificate") \
-    TEXT(ca, "ca", "FILE", "CA certificates that the server's certificate must end in, PEM") \
-    TEXT(server_name, "server-name", "NAME", "name that is asked for (SNI) and, with --ca, that the server's certificate must be for; without it the HOST that is connected to, where there is a --ca") \
-    TEXT(pin, "pin", "sha256:HEX", "the SHA-256 of the server's public key (SubjectPublicKeyInfo), of a certificate or raw") \
-    FLAG(insecure_no_verify, "insecure-no-verify", "whoever answers is taken for the server; never a default") \
-    CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
-    CHOICE(dtls, "dtls", "any|1.2|1.3", 0, "the version of DTLS that is offered") \
-    CHOICE(connection_id, "connection-id", "yes|no", 0, "ask for connection IDs (RFC 9146), so that our address may change") \
-    NUMBER(connection_id_length, "connection-id-length", "BYTES", 8, 4, 16, "of the connection IDs that the server is to send us") \
+    DG_CLIENT_OPTION_LIST(TEXT, NUMBER, CHOICE, FLAG) \
     CHOICE(resume, "resume", "yes|no", 0, "offer the last session ticket when connecting again") \
-    NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
-    NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 15, 1, 600, "a handshake has failed when it takes longer") \
-    NUMBER(retransmit, "retransmit", "SECONDS", 1, 1, 60, "first repetition of a handshake flight; doubles from there") \
+    DG_CLIENT_TIME_OPTION_LIST(NUMBER) \
     FLAG(datagram, "datagram", "each read(2) of the standard input is a datagram, instead of each line") \
     FLAG(hex, "hex", "lines of hexadecimal digits in and out, a datagram each") \
     NUMBER(wait, "wait", "SECONDS", 0, 0, 86400, "or -w: after the input's end, go on until nothing has come for this long; 0: end at once") \
@@ -43,7 +29,6 @@ struct dg_connect_options {
                            DG_OPTION_FIELD_CHOICE, DG_OPTION_FIELD_FLAG)
 };
 
-enum { DG_DTLS_ANY, DG_DTLS_12, DG_DTLS_13 };
 enum { DG_LISTEN_NETWORK_LOOPBACK, DG_LISTEN_NETWORK_ANY };
 
 void dg_connect_options_default(struct dg_connect_options *options);

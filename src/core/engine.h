@@ -87,6 +87,9 @@ struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref
 // Client role: our own path has changed, or is about to. What we send carries an ID that the server has to spare for
 // that, and it is asked for more when none is left (RFC 9147 9, RFC 9853 9).
 void dg_engine_rebound(struct dg_engine *engine, dg_time now, struct dg_ref ref);
+// Client role: what we send leaves from this address of ours from now on. Only for an association that both sides find
+// by connection ID: others are found by their path.
+void dg_engine_set_local(struct dg_engine *engine, struct dg_ref ref, const struct dg_address *local);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
 // The policy that associations must have been checked under from now on.

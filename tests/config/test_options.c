@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "base/log.h"
+#include "config/bench_options.h"
 #include "config/connect_options.h"
 #include "config/options.h"
 #include "crypto/gate.h"
@@ -172,6 +173,7 @@ DG_TEST(options_documentation_is_the_table)
 {
     is_documented(dg_options_markdown);
     is_documented(dg_connect_options_markdown);
+    is_documented(dg_bench_options_markdown);
 }
 
 static bool connects(const char *words)
@@ -199,6 +201,65 @@ DG_TEST(connect_options_verify_by_default)
     CHECK(connects("--ca ca.pem"));
     CHECK(connects("--pin sha256:00"));
     CHECK(connects("--psk-file psk.txt"));
+}
+
+static bool benches(const char *words)
+{
+    struct dg_bench_options options;
+    char text[512], *argv[16];
+    int argc = 0;
+    snprintf(text, sizeof text, "--psk-file p %s", words);
+    for (char *word = strtok(text, " "); word && argc < 16; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    dg_bench_options_default(&options);
+    error[0] = '\0';
+    return dg_bench_options_parse(&options, argc, argv, error, sizeof error) &&
+           dg_bench_options_check(&options, error, sizeof error);
+}
+
+DG_TEST(bench_options_that_contradict_are_refused_in_words)
+{
+    static const struct {
+        const char *words, *expected;
+    } cases[] = {
+        {"--rate 5 --every 5", "two ways to say when messages are sent"},
+        {"--load idle --rate 5", "--load idle sends nothing"},
+        {"--load handshakes --every 5", "--every is for messages"},
+        {"--load handshakes --in-flight 5", "--in-flight is for messages"},
+        {"--in-flight 5 --rate 5", "closed loop"},
+        {"--answers none", "--answers none needs --rate or --every"},
+        {"--resumed", "--resumed goes with --load handshakes"},
+        {"--load handshakes --connect-only", "contradicts --load handshakes"},
+        {"--size 1300", "--size is too large"},
+        {"--size 15", "expected a whole number from 16"},
+        {"--move 1 --connection-id no", "--move needs connection IDs"},
+        {"--move 1 --load handshakes", "contradicts --load handshakes"},
+        {"--threads 8 --handshakes-at-once 7", "each thread needs one"},
+        {"--threads 8 --associations 7", "each thread needs one"},
+        {"--threads 8 --associations 8 --in-flight 7", "each thread needs one"},
+        {"--insecure-no-verify --pin sha256:00", "contradicts --ca and --pin"},
+        {"--rates 5", "the nearest is --rate"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK_MSG(!benches(cases[i].words), "%s: was taken", cases[i].words);
+        CHECK_MSG(strstr(error, cases[i].expected) != NULL, "%s: \"%s\"", cases[i].words, error);
+    }
+    CHECK(benches(""));
+    CHECK(benches("--associations 1000 --rate 20000 --threads 2 --move 5"));
+    CHECK(benches("--answers none --every 10"));
+    CHECK(benches("--load handshakes --resumed --rate 100"));
+    CHECK(benches("--connect-only --leave --ramp 100"));
+}
+
+// CWE-807: nor does a load generator take whoever answers for the server.
+DG_TEST(bench_options_verify_by_default)
+{
+    struct dg_bench_options options;
+    dg_bench_options_default(&options);
+    CHECK(!dg_bench_options_check(&options, error, sizeof error));
+    CHECK_MSG(strstr(error, "nothing to prove the server by") != NULL, "%s", error);
+    options.insecure_no_verify = 1;
+    CHECK(dg_bench_options_check(&options, error, sizeof error));
 }
 
 DG_TEST(connect_options_flags_take_no_value)
@@ -248,6 +309,8 @@ int main(int argc, char **argv)
         DG_CASE(options_words_have_their_numbers),
         DG_CASE(options_documentation_is_the_table),
         DG_CASE(connect_options_verify_by_default),
+        DG_CASE(bench_options_that_contradict_are_refused_in_words),
+        DG_CASE(bench_options_verify_by_default),
         DG_CASE(connect_options_flags_take_no_value),
         DG_CASE(connect_options_that_contradict_are_refused),
     };

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Writes one JSON document (RFC 8259) to a stream, member by member. Knows commas and nesting, nothing else; what may
+// be somebody else's words is escaped. Names are our own.
+#ifndef DG_LOAD_JSON_H
+#define DG_LOAD_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct dg_json {
+    FILE *out;
+    uint32_t depth;
+    bool has_members; // at this depth
+};
+
+// name: NULL for the document itself and inside of an array.
+void dg_json_open_object(struct dg_json *json, const char *name);
+void dg_json_close_object(struct dg_json *json);
+void dg_json_open_array(struct dg_json *json, const char *name);
+void dg_json_close_array(struct dg_json *json);
+void dg_json_number(struct dg_json *json, const char *name, uint64_t value);
+void dg_json_decimal(struct dg_json *json, const char *name, double value); // finite; six places
+void dg_json_bool(struct dg_json *json, const char *name, bool value);
+void dg_json_text(struct dg_json *json, const char *name, const char *value); // NULL becomes null
+
+#endif
