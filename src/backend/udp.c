@@ -300,7 +300,7 @@ struct dg_backend_udp_config dg_backend_udp_config_default(void)
 // Ports that the administrator keeps for somebody else. No such file: none.
 static void read_reserved(struct dg_port_set *set)
 {
-    static char text[65536]; // written once for each worker, before the threads start
+    char text[65536];
     memset(set, 0, sizeof *set);
     FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
     if (file == NULL) {

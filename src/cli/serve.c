@@ -1,20 +1,37 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `dtlsgate serve`: one server until a signal ends it. Owns the signals: SIGTERM and SIGINT stop it with
-// close_notify to every client, SIGHUP reloads credentials, SIGUSR1 logs the counters.
+// `dtlsgate serve`: a keeper and, under it, the server; with --keeper none the server alone. Owns the server's signals:
+// SIGTERM and SIGINT stop it with close_notify to every client, SIGHUP reloads credentials, SIGUSR1 logs the counters,
+// SIGUSR2 ends it without a word to the clients, because the next process goes on with them.
 #include "cli/cli.h"
 
 #include "base/log.h"
 #include "cli/process.h"
 #include "config/options.h"
 #include "io/clock.h"
+#include "io/crash_note.h"
+#include "io/notify.h"
+#include "keeper/keeper.h"
+#include "server/rehearse.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #define STOP_WAIT_MS 5000 // and as long as the alerts take at their pace
+#define HAND_OVER_WAIT_MS 2000 // for handshakes under way
+
+// What the server's process has from its beginning: who keeps, and what was kept.
+struct origin {
+    struct dg_notify notify;
+    struct dg_inheritance inherited;
+};
 
 static void log_word(enum dg_log_level level, const char *event, const char *key, const char *text)
 {
@@ -24,6 +41,18 @@ static void log_word(enum dg_log_level level, const char *event, const char *key
         dg_log_text(&line, key, text);
     dg_log_end(&line);
 }
+
+static void log_ready(const struct dg_notify *notify)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "ready");
+    dg_log_u64(&line, "pid", (uint64_t)getpid());
+    if (notify->has_keeper)
+        dg_log_u64(&line, "restarts", notify->restarts);
+    dg_log_end(&line);
+}
+
+// --- signals -------------------------------------------------------------------------------------------------------
 
 static void reload(struct dg_server *server)
 {
@@ -40,50 +69,158 @@ static unsigned stop_wait_ms(const struct dg_server *server, uint32_t drain_rate
     return wait_ms < UINT_MAX ? (unsigned)wait_ms : UINT_MAX;
 }
 
-static void serve_signals(struct dg_server *server, const struct dg_options *options, const sigset_t *signals)
+// False: nobody would go on.
+static bool hand_over(struct dg_server *server, const struct dg_notify *notify)
 {
-    for (;;) {
-        int number = 0;
-        if (sigwait(signals, &number) != 0)
-            continue;
-        switch (number) {
-        case SIGHUP:
-            reload(server);
-            break;
-        case SIGUSR1:
-            dg_server_report_counters(server);
-            break;
-        default:
-            log_word(DG_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM");
-            dg_server_stop(server, stop_wait_ms(server, options->drain_rate));
-            return;
-        }
+    if (notify->fd < 0) {
+        log_word(DG_LOG_WARNING, "not-handed-over", "reason", "nobody keeps the associations: they would be lost");
+        return false;
+    }
+    dg_server_hand_over(server, HAND_OVER_WAIT_MS);
+    log_word(DG_LOG_INFO, "handed-over", NULL, NULL);
+    return true;
+}
+
+// True: the server has ended.
+static bool serve_signal(struct dg_server *server, const struct dg_options *options, const struct dg_notify *notify,
+                         uint32_t number)
+{
+    switch (number) {
+    case SIGHUP:
+        reload(server);
+        return false;
+    case SIGUSR1:
+        dg_server_report_counters(server);
+        return false;
+    case SIGUSR2:
+        return hand_over(server, notify);
+    default:
+        (void)dg_notify_say(notify, "STOPPING=1");
+        log_word(DG_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM");
+        dg_server_stop(server, stop_wait_ms(server, options->drain_rate));
+        return true;
     }
 }
 
-static int run(const struct dg_options *options)
+static void serve_signals(struct dg_server *server, const struct dg_options *options, struct dg_notify *notify,
+                          int signal_fd)
 {
+    bool is_over = false;
+    while (!is_over) {
+        struct pollfd waits[] = {
+            {.fd = signal_fd, .events = POLLIN},
+            {.fd = notify->has_keeper ? notify->fd : -1, .events = POLLIN},
+        };
+        if (poll(waits, 2, -1) < 0)
+            continue;
+        if (waits[1].revents) {
+            // Whoever killed the keeper can kill us too. Until then the clients are served.
+            log_word(DG_LOG_ERROR, "keeper-lost", "reason",
+                     "the keeper has died: this server goes on alone, and its associations end with it");
+            dg_notify_close(notify);
+        }
+        struct signalfd_siginfo info;
+        if (waits[0].revents && read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+            is_over = serve_signal(server, options, notify, info.ssi_signo);
+    }
+}
+
+static int signals_as_descriptor(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGUSR1);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaddset(&signals, numbers[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN); // the log's reader may go away
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+// --- the server's process ------------------------------------------------------------------------------------------
+
+// Has what outlives us kept, from before the first client comes.
+static void have_kept(const struct dg_server *server, const struct origin *origin)
+{
+    if (origin->notify.fd < 0)
+        return;
+    struct dg_inherited *items = calloc(DG_INHERITANCE_MAX, sizeof *items);
+    const struct dg_inheritance wanted = {items, items ? dg_server_keep(server, items) : 0};
+    if (!items || !dg_notify_keep(&origin->notify, &origin->inherited, &wanted))
+        log_word(DG_LOG_WARNING, "not-kept", "reason", "associations end with this process: its descriptors are not kept");
+    free(items);
+}
+
+// A server that replaces a living one looks at everything first, says so, and sleeps until the memory is free.
+static bool wait_for_turn(const struct dg_options *options, const struct origin *origin, char *error, size_t error_size)
+{
+    if (!origin->notify.replaces)
+        return true;
+    if (!dg_server_rehearse(options, &origin->inherited, error, error_size))
+        return false;
+    (void)dg_notify_say(&origin->notify, DG_NOTIFY_PREPARED);
+    return dg_server_await(&origin->inherited, error, error_size);
+}
+
+static struct dg_server *start(const struct dg_options *options, struct origin *origin, char *error, size_t error_size)
+{
+    if (!wait_for_turn(options, origin, error, error_size))
+        return NULL;
+    struct dg_server *server = dg_server_new_from(options, NULL, NULL, &origin->inherited, error, error_size);
+    if (!server)
+        return NULL;
+    have_kept(server, origin);
+    if (dg_server_start(server, error, error_size))
+        return server;
+    dg_server_free(server);
+    return NULL;
+}
+
+static int run(const struct dg_options *options, struct origin *origin)
+{
     char error[512];
-    struct dg_server *server = dg_server_new(options, NULL, NULL, error, sizeof error);
-    if (!server || !dg_server_start(server, error, sizeof error)) {
+    int signal_fd = signals_as_descriptor();
+    struct dg_server *server = NULL;
+    if (signal_fd < 0)
+        snprintf(error, sizeof error, "descriptors are short");
+    else
+        server = start(options, origin, error, sizeof error);
+    if (!server) {
+        char status[600];
+        snprintf(status, sizeof status, "STATUS=%.400s", error);
+        (void)dg_notify_say(&origin->notify, status);
         fprintf(stderr, "dtlsgate serve: %s\n", error);
-        dg_server_free(server);
         return DG_EXIT_FAILURE;
     }
-    log_word(DG_LOG_INFO, "ready", NULL, NULL);
-    serve_signals(server, options, &signals);
+    dg_notify_ready(&origin->notify);
+    log_ready(&origin->notify);
+    serve_signals(server, options, &origin->notify, signal_fd);
     dg_server_report_counters(server);
     dg_server_free(server);
+    close(signal_fd);
     log_word(DG_LOG_INFO, "stopped", NULL, NULL);
     return DG_EXIT_OK;
+}
+
+// --- the keeper's process ------------------------------------------------------------------------------------------
+
+static int keep(const struct dg_options *options, const struct origin *origin, int argc, char **argv)
+{
+    char **command = calloc((size_t)argc + 2, sizeof *command);
+    if (!command)
+        return DG_EXIT_FAILURE;
+    command[0] = program_invocation_name;
+    memcpy(command + 1, argv, (size_t)argc * sizeof *argv);
+    const struct dg_keeper_config config = {
+        .argv = command,
+        .binary = options->binary,
+        .upgrade_socket = options->upgrade_socket,
+        .above = origin->notify,
+        .kept = origin->inherited,
+    };
+    int status = dg_keeper_run(&config);
+    free(command);
+    return status;
 }
 
 static void print_help(void)
@@ -91,7 +228,24 @@ static void print_help(void)
     puts("usage: dtlsgate serve --listen ADDR:PORT --backend BACKEND [--option value ...]\n");
     dg_options_help(stdout);
     puts("\nSIGTERM and SIGINT stop with close_notify to every client, SIGHUP reloads credentials, SIGUSR1 logs the "
-         "counters.");
+         "counters.\nA server that dies is started again and goes on with its associations (--keeper).");
+}
+
+static int serve(const struct dg_options *options, int argc, char **argv)
+{
+    char error[512];
+    struct origin origin;
+    dg_notify_open(&origin.notify);
+    if (!dg_notify_inherit(&origin.inherited, error, sizeof error)) {
+        fprintf(stderr, "dtlsgate serve: %s\n", error);
+        return DG_EXIT_FAILURE;
+    }
+    bool is_keeper = options->keeper == DG_KEEPER_AUTO && !origin.notify.has_keeper;
+    int status = is_keeper ? keep(options, &origin, argc, argv) : run(options, &origin);
+    if (!is_keeper)
+        dg_notify_close(&origin.notify);
+    free(origin.inherited.items);
+    return status;
 }
 
 int dg_cli_serve(int argc, char **argv)
@@ -109,7 +263,9 @@ int dg_cli_serve(int argc, char **argv)
         return DG_EXIT_USAGE;
     }
     dg_log_set_clock(dg_clock_wall_ns);
+    dg_log_set_level((enum dg_log_level)options.log_level);
     dg_process_forbid_core_dumps();
+    dg_crash_note_install();
     dg_process_raise_descriptor_limit();
-    return run(&options);
+    return serve(&options, argc, argv);
 }

@@ -35,7 +35,7 @@ struct dg_shard {
     struct dg_hash_key hash_key;        // of both indexes, fresh at every attach
     uint32_t number;
     uint32_t cid_size;                  // bytes of our connection IDs
-    uint32_t live;                      // slots in use
+    _Atomic uint32_t live;              // slots in use; any thread may read it
     uint32_t quarantined;               // slots that are never used again
     struct dg_slot_index *by_cid;       // slots with a connection ID of ours
     struct dg_slot_index *by_address;   // slots without

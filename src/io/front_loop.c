@@ -278,6 +278,8 @@ static bool is_over(struct dg_front_loop *loop)
         }
         return dg_front_busy(loop->front) == 0 && loop->replacement_count == 0 &&
                dg_send_batch_waiting(loop->loop.send) == 0;
+    case DG_STOP_HOLD:
+    case DG_STOP_KEEP:
     case DG_STOP_NOW:
         return true;
     }

@@ -19,6 +19,8 @@
 enum dg_stop {
     DG_STOP_NOT,
     DG_STOP_GENTLY, // front: no new hellos, end when no handshake is under way; worker: close every association
+    DG_STOP_HOLD,   // worker: reads no socket any more, and says so; what others pass on to it is served
+    DG_STOP_KEEP,   // worker: ends when that is done and has gone out; associations stay in memory
     DG_STOP_NOW,    // what is under way stays as it is (associations stay in memory)
 };
 

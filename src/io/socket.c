@@ -6,6 +6,7 @@
 #include "io/sockaddr.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -140,6 +141,33 @@ bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *so
         sockets[i].address = bound;
         sockets[i].listener = dg_listener_digest(&bound);
     }
+    return true;
+}
+
+bool dg_socket_group_join(const struct dg_address *bound, struct dg_socket *ret, char *error, size_t error_size)
+{
+    *ret = (struct dg_socket){.fd = -1, .address = *bound, .listener = dg_listener_digest(bound)};
+    const char *failed = open_one(bound, true, &ret->fd);
+    if (failed != NULL) {
+        explain(bound, failed, errno, error, error_size);
+        dg_socket_group_close(ret, 1);
+    }
+    return failed == NULL;
+}
+
+bool dg_socket_adopt(int fd, struct dg_socket *ret)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_DGRAM ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+        return false;
+    }
+    struct dg_address address;
+    if (!bound_address(fd, &address) || address.port == 0) {
+        return false;
+    }
+    *ret = (struct dg_socket){.fd = fd, .address = address, .listener = dg_listener_digest(&address)};
     return true;
 }
 

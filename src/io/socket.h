@@ -35,6 +35,11 @@ uint64_t dg_listener_digest(const struct dg_address *address);
 // way; nothing stays open.
 DG_MUST_USE bool dg_socket_group_open(const struct dg_address *address, struct dg_socket *sockets, size_t count,
                                       char *error, size_t error_size);
+// One more socket of a group that is open already, at its end. False: error says why.
+DG_MUST_USE bool dg_socket_group_join(const struct dg_address *bound, struct dg_socket *ret, char *error,
+                                      size_t error_size);
+// A socket that another process opened. False: it is no UDP socket that is bound; it stays the caller's.
+DG_MUST_USE bool dg_socket_adopt(int fd, struct dg_socket *ret);
 void dg_socket_group_close(struct dg_socket *sockets, size_t count);
 
 // What the host gives its sockets, for the log. A short receive buffer loses datagrams in a burst (DROP_KERNEL).

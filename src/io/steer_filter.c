@@ -211,3 +211,9 @@ bool dg_steer_filter_attach(int fd, const struct dg_steer *steer, uint32_t worke
     struct sock_fprog program = {.len = (unsigned short)count, .filter = instructions};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0;
 }
+
+void dg_steer_filter_detach(int fd)
+{
+    int ignored = 0;
+    (void)setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &ignored, sizeof ignored); // Linux 5.3
+}

@@ -23,6 +23,9 @@ size_t dg_steer_filter_build(const struct dg_steer *steer, uint32_t worker_count
 // theirs.
 DG_MUST_USE bool dg_steer_filter_attach(int fd, const struct dg_steer *steer, uint32_t worker_count);
 
+// Without a filter the kernel spreads datagrams over the group. Where there is none, nothing happens.
+void dg_steer_filter_detach(int fd);
+
 enum dg_steer_check {
     DG_STEER_RIGHT,
     DG_STEER_WRONG,   // a probe reached another socket than the rules say

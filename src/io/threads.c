@@ -24,6 +24,11 @@ bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(vo
     }
     sigset_t all, before;
     sigfillset(&all);
+    // A fault of the thread itself: blocked, it would end the process without a word (io/crash_note.h).
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGFPE);
     bool is_ready = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
                     pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
     if (is_ready) {

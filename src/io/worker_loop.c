@@ -4,13 +4,20 @@
 #include "io/worker_loop.h"
 
 #include "base/secret.h"
+#include "core/ahead.h"
 #include "core/steer.h"
 #include "io/clock.h"
+#include "io/crash_note.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+// How many datagrams before it is taken a datagram's slot is asked for, and then its side slot.
+#define AHEAD_SLOTS 8
+#define AHEAD_SIDES 4
+// A socket that takes nothing more must not keep the next process waiting.
+#define KEEP_PATIENCE (200 * DG_MILLISECOND)
 #define DRAIN_MESSAGE_TURNS 16 // a flood must not keep a worker from ending
 
 struct dg_worker_loop {
@@ -20,6 +27,8 @@ struct dg_worker_loop {
     struct dg_engine *engine;
     struct dg_backend backend;
     bool is_draining;
+    _Atomic bool is_holding;
+    dg_time kept_until; // 0: not told to end yet
     uint8_t contested[DG_DATAGRAM_MAX];
 };
 
@@ -171,6 +180,13 @@ void dg_worker_loop_free(struct dg_worker_loop *loop)
 
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
 
+bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop)
+{
+    return atomic_load_explicit(&loop->is_holding, memory_order_acquire);
+}
+
+size_t dg_worker_loop_live(const struct dg_worker_loop *loop) { return dg_engine_live(loop->engine); }
+
 // --- datagrams -------------------------------------------------------------------------------------------
 
 static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct dg_path *path,
@@ -245,9 +261,28 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
     if (!dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
         serve_messages(loop, now);
     }
+    struct dg_ahead ahead[DG_RECEIVE_BATCH_MAX];
     for (size_t i = 0; i < count; i++) {
-        take_from_socket(loop, now, &received[i]);
+        dg_ahead_index(loop->engine, &received[i].path, received[i].data, received[i].size, &ahead[i]);
     }
+    // A distance of some microseconds: longer than memory takes, and no more than the nearest cache holds.
+    for (size_t i = 0; i < count + AHEAD_SLOTS; i++) {
+        if (i < count) {
+            dg_ahead_slot(&ahead[i]);
+        }
+        if (i >= AHEAD_SLOTS - AHEAD_SIDES && i - (AHEAD_SLOTS - AHEAD_SIDES) < count) {
+            dg_ahead_side(&ahead[i - (AHEAD_SLOTS - AHEAD_SIDES)]);
+        }
+        if (i >= AHEAD_SLOTS) {
+            take_from_socket(loop, now, &received[i - AHEAD_SLOTS]);
+        }
+    }
+}
+
+void dg_worker_loop_take(struct dg_worker_loop *loop, const struct dg_received *received)
+{
+    take_from_socket(loop, dg_clock_now(), received);
+    dg_loop_flush(&loop->loop);
 }
 
 // --- messages --------------------------------------------------------------------------------------------
@@ -341,6 +376,11 @@ static void serve_timers(struct dg_worker_loop *loop, dg_time now)
     }
 }
 
+static bool has_nothing_left(struct dg_worker_loop *loop)
+{
+    return dg_mesh_is_empty(loop->loop.mesh, loop->loop.self) && dg_send_batch_waiting(loop->loop.send) == 0;
+}
+
 // True: the thread may end.
 static bool is_over(struct dg_worker_loop *loop, dg_time now)
 {
@@ -357,6 +397,14 @@ static bool is_over(struct dg_worker_loop *loop, dg_time now)
             dg_engine_drain(loop->engine, now);
         }
         return dg_engine_live(loop->engine) == 0 && dg_send_batch_waiting(loop->loop.send) == 0;
+    case DG_STOP_HOLD:
+        atomic_store_explicit(&loop->is_holding, true, memory_order_release);
+        return false;
+    case DG_STOP_KEEP:
+        if (loop->kept_until == 0) {
+            loop->kept_until = now + KEEP_PATIENCE;
+        }
+        return has_nothing_left(loop) || now >= loop->kept_until;
     case DG_STOP_NOW:
         return true;
     }
@@ -367,11 +415,14 @@ void dg_worker_loop_run(void *context)
 {
     struct dg_worker_loop *loop = context;
     const struct dg_loop_owner owner = owner_of(loop);
+    dg_crash_note_worker(loop->config.worker);
     dg_time now = dg_clock_now();
     while (!is_over(loop, now)) {
         dg_loop_wait(&loop->loop, now, next_deadline(loop));
         now = dg_clock_now();
-        dg_loop_serve_sockets(&loop->loop, now, &owner);
+        if (!dg_worker_loop_is_holding(loop)) {
+            dg_loop_serve_sockets(&loop->loop, now, &owner);
+        }
         if (loop->loop.is_extra_readable) {
             loop->backend.ops->ready(loop->backend.self, now);
         }

@@ -61,5 +61,9 @@ void dg_worker_loop_free(struct dg_worker_loop *loop); // the slots stay in memo
 // The thread's body: returns when stopped. GENTLY: once every association has been closed.
 void dg_worker_loop_run(void *loop);
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how); // from any thread
+bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop);       // the same: since DG_STOP_HOLD no socket is read
+size_t dg_worker_loop_live(const struct dg_worker_loop *loop);           // the same: associations
+// Before the thread runs: a datagram that waited in a socket that no thread reads any more.
+void dg_worker_loop_take(struct dg_worker_loop *loop, const struct dg_received *received);
 
 #endif

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Turns options into sockets, loops and backends, and hangs the log lines onto their hooks.
+// Turns options into loops and backends, and hangs the log lines onto their hooks.
 #include "server/server_state.h"
 
 #include "backend/echo.h"
 #include "backend/udp.h"
 #include "base/log.h"
 #include "crypto/wolf_aead.h"
-#include "io/steer_filter.h"
 #include "server/callback_backend.h"
 #include "server/report.h"
 
@@ -16,79 +15,6 @@
 
 #define REASSEMBLY_MAX 256
 #define BURST_SECONDS 2
-
-// --- sockets ---------------------------------------------------------------------------------------------
-
-// Without the filter, or where a probe shows that it does not sort as steer.h says, threads pass datagrams on.
-static bool sort_in_kernel(const struct dg_server *server, const struct dg_socket *group)
-{
-    const struct dg_steer *steer = &server->memfile.memory.header->steer;
-    if (server->options.steering == DG_STEERING_FORWARD)
-        return false;
-    return dg_steer_filter_attach(group[0].fd, steer, server->worker_count) &&
-           dg_steer_filter_check(group, server->worker_count, steer) != DG_STEER_WRONG;
-}
-
-enum opened { OPENED, OPENED_UNSORTED, NOT_OPENED };
-
-static enum opened open_listener(struct dg_server *server, size_t listener, char *error, size_t error_size)
-{
-    struct dg_socket group[1 + DG_WORKERS_MAX];
-    if (!dg_socket_group_open(&server->options.listen.items[listener], group, 1 + server->worker_count, error,
-                              error_size))
-        return NOT_OPENED;
-    for (uint32_t thread = 0; thread <= server->worker_count; thread++)
-        server->sockets[thread][listener] = group[thread];
-    return sort_in_kernel(server, group) ? OPENED : OPENED_UNSORTED;
-}
-
-static enum opened open_all(struct dg_server *server, char *error, size_t error_size)
-{
-    for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
-        server->sockets[thread] = calloc(DG_OPTION_ADDRESSES, sizeof *server->sockets[thread]);
-        if (!server->sockets[thread]) {
-            snprintf(error, error_size, "memory is short for the sockets");
-            return NOT_OPENED;
-        }
-        for (size_t i = 0; i < DG_OPTION_ADDRESSES; i++)
-            server->sockets[thread][i].fd = -1;
-    }
-    enum opened all = OPENED;
-    for (size_t i = 0; i < server->options.listen.count && all != NOT_OPENED; i++) {
-        enum opened one = open_listener(server, i, error, error_size);
-        all = one == OPENED ? all : one;
-    }
-    return all;
-}
-
-bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
-{
-    enum opened opened = open_all(server, error, error_size);
-    if (opened != OPENED_UNSORTED || server->worker_count == 1) {
-        if (opened == OPENED_UNSORTED)
-            server->options.steering = DG_STEERING_FORWARD;
-        return opened != NOT_OPENED;
-    }
-    struct dg_log_line line;
-    dg_log_begin(&line, DG_LOG_WARNING, "steering");
-    dg_log_text(&line, "reason", "the kernel does not take the socket filter: one worker, threads pass datagrams on");
-    dg_log_end(&line);
-    dg_server_close_sockets(server);
-    server->options.steering = DG_STEERING_FORWARD;
-    server->worker_count = 1;
-    return open_all(server, error, error_size) != NOT_OPENED;
-}
-
-void dg_server_close_sockets(struct dg_server *server)
-{
-    for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
-        for (size_t i = 0; server->sockets[thread] && i < server->options.listen.count; i++)
-            if (server->sockets[thread][i].fd >= 0)
-                dg_socket_group_close(&server->sockets[thread][i], 1);
-        free(server->sockets[thread]);
-        server->sockets[thread] = NULL;
-    }
-}
 
 // --- backends --------------------------------------------------------------------------------------------
 
@@ -304,12 +230,39 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
     return server->workers[worker] != NULL;
 }
 
+// A worker looks for all associations of its shards when it is made: each does so in a thread of its own.
+struct making {
+    struct dg_server *server;
+    uint32_t worker;
+    bool is_made;
+    char error[256];
+};
+
+static void make_in_thread(void *context)
+{
+    struct making *making = context;
+    making->is_made = make_worker(making->server, making->worker, making->error, sizeof making->error);
+}
+
+static bool make_workers(struct dg_server *server, char *error, size_t error_size)
+{
+    struct making makings[DG_WORKERS_MAX] = {0};
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        makings[i] = (struct making){.server = server, .worker = i};
+        if (!dg_thread_start(&server->threads[1 + i], "dg-attach", make_in_thread, &makings[i]))
+            make_in_thread(&makings[i]);
+    }
+    bool done = true;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        dg_thread_join(&server->threads[1 + i]);
+        if (done && !makings[i].is_made)
+            snprintf(error, error_size, "%s", makings[i].error);
+        done = done && makings[i].is_made;
+    }
+    return done;
+}
+
 bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size)
 {
-    if (!make_front(server, error, error_size))
-        return false;
-    for (uint32_t i = 0; i < server->worker_count; i++)
-        if (!make_worker(server, i, error, error_size))
-            return false;
-    return true;
+    return make_front(server, error, error_size) && make_workers(server, error, error_size);
 }

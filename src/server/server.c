@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "core/cid.h"
+#include "io/crash_note.h"
 #include "io/clock.h"
 #include "server/report.h"
 
@@ -87,6 +88,19 @@ static uint32_t worker_count_of(const struct dg_options *options)
     return processors > DG_WORKERS_MAX ? DG_WORKERS_MAX : (uint32_t)processors;
 }
 
+static bool make_memory(struct dg_server *server, char *error, size_t error_size)
+{
+    struct dg_inherited *left = dg_server_inherited_memory(server);
+    const struct dg_memory_shape shape = dg_server_shape(&server->options);
+    if (!left)
+        return dg_memfile_new(&server->memfile, &shape, error, error_size);
+    if (!dg_memfile_adopt(&server->memfile, left->fd, error, error_size))
+        return false;
+    left->fd = -1;
+    server->goes_on = true;
+    return true;
+}
+
 static bool make_shared_parts(struct dg_server *server, char *error, size_t error_size)
 {
     server->is_crypto_up = dg_crypto_init();
@@ -94,10 +108,9 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
         snprintf(error, error_size, "the TLS library does not start");
         return false;
     }
-    const struct dg_memory_shape shape = dg_server_shape(&server->options);
-    if (!dg_memfile_new(&server->memfile, &shape, error, error_size))
+    if (!make_memory(server, error, error_size))
         return false;
-    server->policy_generation = 1;
+    server->policy_generation = dg_memory_next_generation(&server->memfile.memory);
     server->gate = make_gate(server, server->policy_generation, error, error_size);
     if (!server->gate)
         return false;
@@ -132,14 +145,12 @@ static bool build(struct dg_server *server, char *error, size_t error_size)
            make_threads_parts(server, error, error_size);
 }
 
-struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datagram_callback on_datagram, void *context,
-                                char *error, size_t error_size)
+static struct dg_server *new_server(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
+                                    void *context)
 {
     struct dg_server *server = calloc(1, sizeof *server);
-    if (!server) {
-        snprintf(error, error_size, "memory is short for a server");
+    if (!server)
         return NULL;
-    }
     dg_log_set_level((enum dg_log_level)options->log_level); // the process', as its lines are
     server->options = *options;
     server->on_datagram = on_datagram;
@@ -148,11 +159,34 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
     server->memfile.fd = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_mutex_init(&server->reload_lock, NULL);
-    if (!build(server, error, error_size)) {
+    return server;
+}
+
+struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
+                                     void *context, const struct dg_inheritance *inherited, char *error,
+                                     size_t error_size)
+{
+    struct dg_server *server = new_server(options, on_datagram, context);
+    if (!server) {
+        for (size_t i = 0; i < inherited->count; i++)
+            close(inherited->items[i].fd);
+        snprintf(error, error_size, "memory is short for a server");
+        return NULL;
+    }
+    bool done = dg_server_inherit(server, inherited, error, error_size) && build(server, error, error_size);
+    dg_server_disinherit(server);
+    if (!done) {
         dg_server_free(server);
         return NULL;
     }
     return server;
+}
+
+struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datagram_callback on_datagram, void *context,
+                                char *error, size_t error_size)
+{
+    const struct dg_inheritance nothing = {0};
+    return dg_server_new_from(options, on_datagram, context, &nothing, error, error_size);
 }
 
 static void warn_of_choices(const struct dg_server *server)
@@ -169,6 +203,27 @@ static void warn_of_choices(const struct dg_server *server)
                                      "LimitMEMLOCK, or switch swap off");
         dg_log_end(&line);
     }
+}
+
+// The file's shape is the one that it was made with; options that say another one wait for a new file.
+static void report_memory(const struct dg_server *server)
+{
+    if (!server->goes_on)
+        return;
+    const struct dg_memory_shape wanted = dg_server_shape(&server->options);
+    const struct dg_memory_shape *found = &server->memfile.memory.shape;
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "goes-on");
+    dg_log_u64(&line, "associations", dg_server_associations(server));
+    dg_log_end(&line);
+    if (memcmp(&wanted, found, sizeof wanted) == 0)
+        return;
+    dg_log_begin(&line, DG_LOG_WARNING, "memory");
+    dg_log_text(&line, "reason", "--associations-max or --connection-id-length is not what the memory file was made with: it "
+                                 "takes effect when the server starts without the associations of the one before");
+    dg_log_u64(&line, "slots", (uint64_t)found->shard_count * found->slots_per_shard);
+    dg_log_u64(&line, "slots_wanted", (uint64_t)wanted.shard_count * wanted.slots_per_shard);
+    dg_log_end(&line);
 }
 
 static void report_start(const struct dg_server *server)
@@ -190,13 +245,19 @@ static void report_start(const struct dg_server *server)
 bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
 {
     server->is_started = true;
-    bool done = dg_thread_start(&server->threads[0], "dg-front", dg_front_loop_run, server->front);
+    report_memory(server);
+    dg_crash_note_memory(&server->memfile.memory, server->worker_count);
+    if (!dg_server_drain_retired(server)) {
+        snprintf(error, error_size, "memory is short for what waits in the sockets of workers that are no more");
+        return false;
+    }
+    bool done = true; // workers first: who is known is served before who is not
     for (uint32_t i = 0; done && i < server->worker_count; i++) {
         char name[32]; // the kernel shows the first 15 characters, and there are at most 64 workers
         snprintf(name, sizeof name, "dg-worker-%u", i);
         done = dg_thread_start(&server->threads[1 + i], name, dg_worker_loop_run, server->workers[i]);
     }
-    if (!done) {
+    if (!done || !dg_thread_start(&server->threads[0], "dg-front", dg_front_loop_run, server->front)) {
         snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
         return false;
     }
@@ -217,7 +278,7 @@ static void tell_workers_generation(struct dg_server *server, uint32_t generatio
 bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
 {
     pthread_mutex_lock(&server->reload_lock);
-    uint32_t generation = server->policy_generation + 1;
+    uint32_t generation = dg_memory_next_generation(&server->memfile.memory);
     struct dg_gate *gate = make_gate(server, generation, error, error_size);
     if (gate) {
         // Workers ask under this lock: held for the exchange alone, never while files are read.
@@ -253,6 +314,40 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
     }
 }
 
+// Each stage ends before the next begins, so that nobody passes a datagram on to a thread that is gone.
+static void keep_workers(struct dg_server *server)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        dg_worker_loop_stop(server->workers[i], DG_STOP_HOLD);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        while (!dg_worker_loop_is_holding(server->workers[i]))
+            usleep(100);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        dg_worker_loop_stop(server->workers[i], DG_STOP_KEEP);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        dg_thread_join(&server->threads[1 + i]);
+}
+
+static void free_front(struct dg_server *server);
+static void free_loops(struct dg_server *server);
+
+void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
+{
+    if (!server->is_started || server->is_stopped)
+        return;
+    server->is_stopped = true;
+    server->is_handed_over = true;
+    dg_front_loop_stop(server->front, DG_STOP_GENTLY);
+    if (!dg_thread_join_until(&server->threads[0], dg_clock_now() + wait_ms * DG_MILLISECOND)) {
+        dg_front_loop_stop(server->front, DG_STOP_NOW);
+        dg_thread_join(&server->threads[0]);
+    }
+    keep_workers(server);
+    free_loops(server); // they point into the memory
+    dg_crash_note_memory(NULL, 0);
+    dg_memfile_let_go(&server->memfile);
+}
+
 // The front holds one gate, and perhaps another that it was given and never took into use.
 static void free_front(struct dg_server *server)
 {
@@ -262,6 +357,17 @@ static void free_front(struct dg_server *server)
     }
     dg_front_loop_free(server->front);
     dg_gate_put(server->front_gate);
+    server->front = NULL;
+    server->front_gate = NULL;
+}
+
+static void free_loops(struct dg_server *server)
+{
+    free_front(server);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        dg_worker_loop_free(server->workers[i]);
+        server->workers[i] = NULL;
+    }
 }
 
 void dg_server_free(struct dg_server *server)
@@ -269,15 +375,15 @@ void dg_server_free(struct dg_server *server)
     if (!server)
         return;
     dg_server_stop(server, 0);
-    free_front(server);
-    for (uint32_t i = 0; i < server->worker_count; i++)
-        dg_worker_loop_free(server->workers[i]);
+    free_loops(server);
     if (server->mesh)
         dg_mesh_free(server->mesh);
     for (uint32_t i = 0; i < server->thread_count; i++)
         free(server->counters[i]);
     dg_server_close_sockets(server);
     dg_gate_put(server->gate);
+    if (!server->is_handed_over)
+        dg_crash_note_memory(NULL, 0);
     if (server->memfile.fd >= 0)
         dg_memfile_close(&server->memfile);
     if (server->is_crypto_up)
@@ -302,8 +408,10 @@ static uint64_t sum(const struct dg_server *server, enum dg_counter counter)
 
 size_t dg_server_associations(const struct dg_server *server)
 {
-    uint64_t closed = sum(server, DG_COUNT_ASSOCIATIONS_CLOSED); // first: never more closed than opened
-    return (size_t)(sum(server, DG_COUNT_ASSOCIATIONS_OPENED) - closed);
+    size_t live = 0;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        live += server->workers[i] ? dg_worker_loop_live(server->workers[i]) : 0;
+    return live;
 }
 
 uint64_t dg_server_counter(const struct dg_server *server, const char *name)

@@ -23,8 +23,8 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
 // descriptor of the list is the server's from then on, also where this fails: what it has no use for it closes.
 // Without a "memory" in the list, as dg_server_new. A memory file that another build laid out or that another process
 // still owns is refused: error says what differs and what to do. Its shape stays: another associations-max takes
-// effect with a new file, which the log says. Credentials are read here, the gate is made in dg_server_start, when the
-// workers serve already.
+// effect with a new file, which the log says. Sockets of threads that are no more are emptied and closed by
+// dg_server_start: whoever keeps copies of them lets go of them then.
 struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
                                      void *context, const struct dg_inheritance *inherited, char *error,
                                      size_t error_size);

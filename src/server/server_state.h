@@ -24,6 +24,11 @@ struct dg_server {
     uint32_t worker_count;
     uint32_t thread_count;                           // the front, the workers and the controlling thread
     struct dg_memfile memfile;                       // fd -1: none yet
+    bool goes_on;                                    // after another process, with its memory file
+    struct dg_inherited *inherited;                  // what it left; fd -1: taken over
+    size_t inherited_count;
+    struct dg_socket retired[DG_OPTION_ADDRESSES * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
+    size_t retired_count;
     struct dg_mesh *mesh;
     struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listener
     struct dg_counters *counters[2 + DG_WORKERS_MAX];
@@ -34,6 +39,7 @@ struct dg_server {
     bool is_crypto_up;
     bool is_started;
     bool is_stopped;
+    bool is_handed_over;
 
     pthread_mutex_t reload_lock; // one reload at a time: over policy_generation
     pthread_mutex_t lock;        // over gate, which workers ask
@@ -44,9 +50,16 @@ struct dg_server {
 
 // The memory file's shape for associations-max.
 struct dg_memory_shape dg_server_shape(const struct dg_options *options);
+// Takes the list apart. False: error says why. In any case all of its descriptors are the server's.
+DG_MUST_USE bool dg_server_inherit(struct dg_server *server, const struct dg_inheritance *inherited, char *error,
+                                   size_t error_size);
+void dg_server_disinherit(struct dg_server *server); // closes what was not taken over
+struct dg_inherited *dg_server_inherited_memory(const struct dg_server *server); // NULL: none
 // Sockets of every thread for every listener, with the filter on each group.
 DG_MUST_USE bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size);
 void dg_server_close_sockets(struct dg_server *server);
+// Before the threads start: what waits in retired sockets goes to whom it belongs. False: memory is short.
+DG_MUST_USE bool dg_server_drain_retired(struct dg_server *server);
 // The loops of front and workers, with hooks and backends.
 DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
 // Parses --backend, looks its host up and says whether it can be made.

@@ -126,7 +126,7 @@ static const void *as_before(const struct world *world, const void *part)
 
 static void check_others(const struct world *world)
 {
-    struct dg_shard *shard = &world->shard;
+    const struct dg_shard *shard = &world->shard;
     for (uint32_t number = 0; number < OTHERS; number++) {
         CHECK_MEM(&shard->slots[number], as_before(world, &shard->slots[number]), sizeof(struct dg_slot));
     }
