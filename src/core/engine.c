@@ -93,6 +93,8 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
     struct dg_slot *slot = dg_shard_take_over(shard, now, handover, &reason);
     if (slot == NULL) {
         dg_count(engine->counters, reason);
+        if (reason != DG_COUNT_FAIL_TAKEOVER) // its fields are sane
+            dg_refusal_send(engine, handover);
         return false;
     }
     struct dg_association association = dg_association_of(engine, now, shard, slot);

@@ -76,7 +76,8 @@ bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, co
 size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref);
 
 // A finished handshake: replaces a CID-less association at the same path in these shards, then opens the
-// new one. False: refused and counted (TABLE_FULL, CID_COLLISION). handover is wiped by the caller.
+// new one. False: refused and counted (TABLE_FULL, CID_COLLISION), and the peer is told so. handover is wiped by the
+// caller.
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover);
 // Ends the CID-less association at this path, if there is one, as replaced (a new one was proven elsewhere).
 void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path);

@@ -128,6 +128,10 @@ void dg_path_acknowledged(struct dg_receive *receive, struct dg_record_number nu
 // After a list of acknowledgements: what the next proof takes.
 void dg_path_probe_next(const struct dg_receive *receive);
 
+// refusal.c
+// A fatal alert under the keys of a handover that was refused for want of a place. It is not used afterwards.
+void dg_refusal_send(struct dg_engine *engine, const struct dg_handover *handover);
+
 // alerts.c
 void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);
 void dg_alert_received(struct dg_receive *receive, struct dg_record_number number, struct dg_bytes body);

@@ -96,7 +96,8 @@ static void on_no_room(void *context, dg_time now, const struct dg_handover *han
     static _Thread_local struct dg_report_limit limit; // each worker's
     struct dg_handshake_failure failure = {
         .counter = DG_COUNT_TABLE_FULL,
-        .reason = "proven, and no room for another association: raise --associations-max",
+        .reason = "proven, and no place for its association: the table is full (table_full; raise --associations-max), or "
+                  "its connection ID is in use (cid_collision; a longer --connection-id-length makes that rarer)",
         .identity_kind = handover->identity_kind,
         .identity_size = handover->identity_size,
         .alert_sent = 255,
