@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the datagrams of a batch will read of memory, asked for before the first of them is looked at: with many
+// associations none of it is in the processor's cache, and the waits then pass side by side instead of one after the
+// other. A guess, which proves and changes nothing. Used by the engine's thread.
+#ifndef DG_CORE_AHEAD_H
+#define DG_CORE_AHEAD_H
+
+#include "core/engine.h"
+
+struct dg_slot_index;
+
+// Of one datagram; slot is NULL where none is guessed.
+struct dg_ahead {
+    const struct dg_shard *shard;
+    const struct dg_slot_index *index;
+    uint64_t hash;
+    const struct dg_slot *slot;
+};
+
+// Three steps, each of which needs what the one before asked for, and takes it from memory if it has not come yet.
+void dg_ahead_index(const struct dg_engine *engine, const struct dg_path *path, const uint8_t *data, size_t size,
+                    struct dg_ahead *ret); // the entry in the index
+void dg_ahead_slot(struct dg_ahead *ahead);
+void dg_ahead_side(const struct dg_ahead *ahead); // its first side slot
+
+#endif
