@@ -348,7 +348,7 @@ DG_TEST(path_13_foreseen_acknowledgement_proves_nothing)
             size += fake_peer_seal(&peer, DG_CONTENT_ACK, ack, sizeof ack, out + size, sizeof out - size);
         }
         peer.path = places[B];
-        CHECK_EQ(fake_peer_give(&peer, out, size), DG_ENGINE_HANDLED);
+        CHECK(fake_peer_give(&peer, out, size) != DG_ENGINE_UNKNOWN);
         CHECK_EQ(server.moved, 0);
         CHECK(server.closed == 1 || bound_to() == A);
         scene_stop();
