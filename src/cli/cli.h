@@ -12,6 +12,7 @@
 int dg_cli_serve(int argc, char **argv);
 int dg_cli_connect(int argc, char **argv);
 int dg_cli_bench(int argc, char **argv);
+int dg_cli_upgrade(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
 
 #endif

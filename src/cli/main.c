@@ -23,6 +23,7 @@ static const struct command {
     {"serve", dg_cli_serve, "stand in front of a UDP service and let in the clients that prove who they are"},
     {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
     {"bench", dg_cli_bench, "put load on a DTLS server and report its handshakes, messages and latency"},
+    {"upgrade", dg_cli_upgrade, "have a running server go on in a new process, of a new version perhaps"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},

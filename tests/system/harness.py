@@ -132,11 +132,12 @@ def wait_until(condition, what, timeout=None):
 
 
 class Process:
-    """A program, with threads that read its lines. merge: stderr counts as stdout."""
+    """A program, with threads that read its lines. merge: stderr counts as stdout. close_fds False: preexec has put
+    descriptors in place."""
 
     is_server = False
 
-    def __init__(self, argv, name=None, merge=True, env=None, preexec=None):
+    def __init__(self, argv, name=None, merge=True, env=None, preexec=None, close_fds=True):
         self.name = name or os.path.basename(argv[0])
         self.argv = [str(a) for a in argv]
         self.lines = []
@@ -145,7 +146,7 @@ class Process:
         self.process = subprocess.Popen(
             self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.DEVNULL,
-            env=dict(os.environ, **(env or {})), preexec_fn=preexec, start_new_session=True)
+            env=dict(os.environ, **(env or {})), preexec_fn=preexec, close_fds=close_fds, start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         _living.append(self)
@@ -271,12 +272,12 @@ class Server(Process):
     is_server = True
 
     def __init__(self, *options, listen=("127.0.0.1:0",), backend="echo", preexec=None, up=True, level="debug",
-                 keeper="none", env=None, program=None):
-        argv = [program or DTLSGATE, "serve", "--keeper", keeper]
+                 keeper="none", env=None, program=(DTLSGATE,), close_fds=True):
+        argv = [*program, "serve", "--keeper", keeper]
         for address in listen:
             argv += ["--listen", address]
         argv += ["--backend", backend, "--log-level", level, *options]
-        super().__init__(argv, name="dtlsgate serve", preexec=preexec, env=env)
+        super().__init__(argv, name="dtlsgate serve", preexec=preexec, env=env, close_fds=close_fds)
         self.ports = []
         if up:
             for index in range(len(listen)):
