@@ -58,15 +58,20 @@ static void datagram_seeds(void)
         uint8_t peer, version;
         enum dg_aead_id aead;
         bool has_cid;
+        uint8_t cid_choice; // of the target's CID_SIZES
+        uint8_t cid_size;
     } PEERS[] = {
         {"12", 0, 12, DG_AEAD_AES_128_GCM, false},         {"12-cid", 1, 12, DG_AEAD_AES_128_GCM, true},
         {"12-chacha", 2, 12, DG_AEAD_CHACHA20_POLY1305, true}, {"12-ccm8", 3, 12, DG_AEAD_AES_128_CCM_8, false},
         {"13", 4, 13, DG_AEAD_AES_128_GCM, false},         {"13-cid", 5, 13, DG_AEAD_AES_256_GCM, true},
         {"13-ccm8", 6, 13, DG_AEAD_AES_128_CCM_8, true},   {"13-chacha", 7, 13, DG_AEAD_CHACHA20_POLY1305, false},
+        {"12-cid-4", 1, 12, DG_AEAD_AES_128_GCM, true, 1, 4},   {"12-cid-16", 1, 12, DG_AEAD_AES_128_GCM, true, 3, 16},
+        {"13-cid-4", 5, 13, DG_AEAD_AES_256_GCM, true, 1, 4},   {"13-cid-16", 5, 13, DG_AEAD_AES_256_GCM, true, 3, 16},
     };
     static const uint8_t TYPES[] = {23, 21, 22, 26, 27};
     for (size_t i = 0; i < sizeof PEERS / sizeof PEERS[0]; i++) {
-        uint8_t input[2048] = {1}, datagram[1024], cid[DG_CID_SIZE_DEFAULT], message[64];
+        uint8_t input[2048] = {(uint8_t)(1 | PEERS[i].cid_choice << 3)}, datagram[1024], cid[DG_CID_SIZE_MAX], message[64];
+        size_t cid_size = PEERS[i].cid_size > 0 ? PEERS[i].cid_size : DG_CID_SIZE_DEFAULT;
         size_t used = 1;
         const struct peer_keys keys = peer_keys_any(&dg_null_aead, PEERS[i].aead, DG_HASH_SHA256,
                                                     PEERS[i].version == 13, 1);
@@ -77,7 +82,7 @@ static void datagram_seeds(void)
                                          .sequence = 1 + t,
                                          .type = TYPES[t],
                                          .cid = cid,
-                                         .cid_size = PEERS[i].has_cid ? DG_CID_SIZE_DEFAULT : 0,
+                                         .cid_size = PEERS[i].has_cid ? cid_size : 0,
                                          .data = message,
                                          .size = TYPES[t] == 21 ? 2 : 16};
             memset(message, 0, sizeof message);

@@ -2,7 +2,7 @@
 // Datagrams of the fuzzer's for an engine with associations of every form. Its AEAD opens whatever it is
 // given, so that the bytes reach what lies behind the cryptography.
 //
-// Input: a byte of settings, then datagrams: 1 byte (0..2 address, 3 1: time passes instead, by the byte that
+// Input: a byte of settings (what the owner does, how long our connection IDs are), then datagrams: 1 byte (0..2 address, 3 1: time passes instead, by the byte that
 // follows), 2 bytes of length, bytes.
 #include "fuzz.h"
 
@@ -24,6 +24,9 @@ static const struct fake_setup SETUPS[] = {
     {.version = 13, .aead = DG_AEAD_CHACHA20_POLY1305, .has_flight = true},
 };
 #define PEERS (sizeof SETUPS / sizeof SETUPS[0])
+
+// Of the server's connection IDs, by settings.
+static const uint8_t CID_SIZES[] = {8, 4, 5, 16, 15, 6, 7, 12};
 
 static struct fake_server server;
 static struct fake_peer peers[PEERS];
@@ -64,13 +67,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = fuzz_input_of(data, size);
     sim_clock_start(1);
     sim_audit_start();
-    fake_server_start(&server, &fuzz_open_aead, NULL);
+    uint8_t settings = fuzz_u8(&input);
+    fake_server_start_with(&server, &fuzz_open_aead, NULL, CID_SIZES[settings >> 3 & 7]);
     for (uint32_t i = 0; i < PEERS; i++) {
         struct fake_setup setup = SETUPS[i];
         setup.who = i;
         CHECK(fake_peer_join(&peers[i], &server, &setup));
     }
-    uint8_t settings = fuzz_u8(&input);
     server.echoes = settings & 1;
     server.closes = settings & 2;
     server.is_full = settings & 4;

@@ -172,7 +172,7 @@ static size_t seal(struct actor *actor, uint8_t type, const void *data, size_t s
                                        .sequence = actor->tx_next++,
                                        .type = type,
                                        .cid = actor->toy.server_cid,
-                                       .cid_size = actor->toy.has_server_cid ? DG_CID_SIZE_DEFAULT : 0,
+                                       .cid_size = actor->toy.server_cid_size,
                                        .data = data,
                                        .size = size};
     return actor->toy.is_13 ? peer_seal13(&actor->tx, &record, out, capacity)
@@ -272,7 +272,11 @@ static void take_step(struct fuzz_input *input)
 static void open_world(uint8_t faults, uint8_t settings)
 {
     struct sim_config config = sim_config_default(1);
-    config.shape = (struct dg_memory_shape){.shard_count = 4, .slots_per_shard = 4, .flights_per_shard = 8, .cid_size = DG_CID_SIZE_DEFAULT};
+    static const uint8_t CID_SIZES[] = {8, 4, 16, 5};
+    config.shape = (struct dg_memory_shape){.shard_count = 4,
+                                            .slots_per_shard = 4,
+                                            .flights_per_shard = 8,
+                                            .cid_size = CID_SIZES[settings >> 3 & 3]};
     config.hosts_max = ACTORS;
     config.aead = &sim_audit_null;
     config.front.handshakes_max = 4;

@@ -112,6 +112,31 @@ DG_TEST(options_without_client_credentials_are_refused)
     CHECK_MSG(strstr(error, "contradict") != NULL, "%s", error);
 }
 
+// How many associations IDs of a length tell apart: docs/memory.md.
+DG_TEST(options_of_connection_ids_that_are_too_short_are_refused)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    CHECK_EQ(options.connection_id_length, 8);
+    REQUIRE(parse(&options, "--listen", "127.0.0.1:0") && parse(&options, "--backend", "echo") &&
+            parse(&options, "--psk-file", "psk.txt"));
+    CHECK(!parse(&options, "--connection-id-length", "3"));
+    CHECK(!parse(&options, "--connection-id-length", "17"));
+    REQUIRE(parse(&options, "--connection-id-length", "4") && parse(&options, "--associations-max", "1048576"));
+    CHECK_MSG(dg_options_check(&options, error, sizeof error), "%s", error);
+    REQUIRE(parse(&options, "--associations-max", "1048577"));
+    CHECK(!dg_options_check(&options, error, sizeof error));
+    CHECK_STR(error, "--associations-max 1048577 is more than connection IDs of 4 bytes can tell apart, which is 1048576: "
+                     "give a longer --connection-id-length, or a smaller --associations-max");
+    REQUIRE(parse(&options, "--connection-id", "no"));
+    CHECK_MSG(dg_options_check(&options, error, sizeof error), "%s", error);
+    REQUIRE(parse(&options, "--connection-id", "yes") && parse(&options, "--associations-max", "67108864"));
+    for (uint32_t length = 5; length <= 16; length++) {
+        options.connection_id_length = length;
+        CHECK_MSG(dg_options_check(&options, error, sizeof error), "%u: %s", length, error);
+    }
+}
+
 DG_TEST(options_words_have_their_numbers)
 {
     struct dg_options options;
@@ -306,6 +331,7 @@ int main(int argc, char **argv)
         DG_CASE(options_are_set_in_both_forms),
         DG_CASE(options_refusals_say_found_expected_and_keep_the_value),
         DG_CASE(options_without_client_credentials_are_refused),
+        DG_CASE(options_of_connection_ids_that_are_too_short_are_refused),
         DG_CASE(options_words_have_their_numbers),
         DG_CASE(options_documentation_is_the_table),
         DG_CASE(connect_options_verify_by_default),

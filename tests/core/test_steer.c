@@ -129,28 +129,28 @@ DG_TEST(steer_ports_spread_evenly)
 
 // The oracle: steer.h's rules as one expression a first byte. Where a rule needs more bytes than there are,
 // the front gets the datagram.
-static uint32_t oracle(const uint8_t *data, size_t size, uint32_t address_shard)
+static uint32_t oracle(const uint8_t *data, size_t size, size_t cid_size, uint32_t address_shard)
 {
     if (size < 1)
         return DG_STEER_FRONT;
     if (data[0] == 25)
-        return size >= 19 ? data[11] % 64u : DG_STEER_FRONT;
+        return size >= 11 + cid_size ? data[11] % 64u : DG_STEER_FRONT;
     if (data[0] == 21 || data[0] == 23)
         return size >= 13 && (data[3] | data[4]) != 0 ? address_shard : DG_STEER_FRONT;
     if (data[0] < 32 || data[0] > 63 || data[0] % 4 == 2)
         return DG_STEER_FRONT;
     if ((data[0] & 16) == 0)
         return address_shard;
-    return size >= 9 ? data[1] % 64u : DG_STEER_FRONT;
+    return size >= 1 + cid_size ? data[1] % 64u : DG_STEER_FRONT;
 }
 
 // R1: all first bytes, all short lengths, several epochs
-DG_TEST(steer_datagram_table)
+static void sorts_as_the_oracle(size_t cid_size)
 {
+    const struct dg_steer any = {.shard_count = 64, .seed = 0x12345678, .cid_size = (uint32_t)cid_size};
     struct dg_address peer = ipv4(0xc0000207, 40000);
-    uint32_t address_shard = dg_steer_address_shard(&steer, &peer);
+    uint32_t address_shard = dg_steer_address_shard(&any, &peer);
 
-    CHECK_EQ(DG_CID_SIZE_DEFAULT, 8); // the oracle's lengths
     CHECK_EQ(DG_CID_SHARD_BYTE, 0);
     for (unsigned first = 0; first < 256; first++) {
         for (size_t size = 0; size <= 40; size++) {
@@ -166,12 +166,24 @@ DG_TEST(steer_datagram_table)
                 full[3] = (uint8_t)(epochs[epoch] >> 8);
                 full[4] = (uint8_t)epochs[epoch];
                 memcpy(data, full, size);
-                CHECK_MSG(dg_steer_datagram(&steer, &peer, data, size) == oracle(data, size, address_shard),
-                          "first byte %u, size %zu, epoch %u", first, size, epochs[epoch]);
+                CHECK_MSG(dg_steer_datagram(&any, &peer, data, size) == oracle(data, size, cid_size, address_shard),
+                          "IDs of %zu, first byte %u, size %zu, epoch %u", cid_size, first, size, epochs[epoch]);
                 free(data);
             }
         }
     }
+}
+
+DG_TEST(steer_datagram_table)
+{
+    CHECK_EQ(DG_CID_SIZE_DEFAULT, 8);
+    sorts_as_the_oracle(8);
+}
+
+DG_TEST(steer_datagram_table_of_every_connection_id_length)
+{
+    for (size_t cid_size = DG_CID_SIZE_MIN; cid_size <= DG_CID_SIZE_MAX; cid_size++)
+        sorts_as_the_oracle(cid_size);
 }
 
 // A client's handshake goes to the front whole: hello, key exchange, ChangeCipherSpec, Finished of either version
@@ -191,6 +203,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(steer_hash_is_the_formula_of_the_header), DG_CASE(steer_hash_does_not_see_the_scope),
     DG_CASE(steer_addresses_spread_evenly),           DG_CASE(steer_ports_spread_evenly),
     DG_CASE(steer_datagram_table),                    DG_CASE(steer_handshakes_reach_the_front),
+    DG_CASE(steer_datagram_table_of_every_connection_id_length),
 };
 
 int main(int argc, char **argv)

@@ -46,6 +46,34 @@ DG_TEST(dial_every_version_credential_and_connection_id)
     dial_rig_free(&rig);
 }
 
+// Each side chooses its own length.
+DG_TEST(dial_connection_ids_of_every_length)
+{
+    static const uint32_t LENGTHS[][2] = {{4, 16}, {16, 4}, {5, 15}, {15, 8}, {8, 5}, {4, 4}, {16, 16}};
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (size_t i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) {
+        for (int version = 12; version <= 13; version++) {
+            struct dial_options options = options_of(PSK, version);
+            options.offer_cid = true;
+            rig.cid_size = LENGTHS[i][0];
+            rig.gate.cid_size = LENGTHS[i][1];
+            if (!dial_rig_dialer(&rig, &options)) {
+                CHECK_MSG(false, "%s", rig.error);
+                continue;
+            }
+            if (dial_and_talk(&rig, "lengths", DG_SECOND)) {
+                CHECK_EQ(rig.client_handover.cid_size, LENGTHS[i][0]);
+                CHECK_EQ(rig.client_handover.peer_cid_size, LENGTHS[i][1]);
+                CHECK_EQ(rig.server_handover.cid_size, LENGTHS[i][1]);
+                CHECK_EQ(rig.server_handover.peer_cid_size, LENGTHS[i][0]);
+            }
+            dial_rig_hang_up(&rig);
+        }
+    }
+    rig.cid_size = 0;
+    dial_rig_free(&rig);
+}
+
 static void resume_once(int version, enum credential credential, bool cid)
 {
     struct dial_options options = options_of(credential, version);
@@ -333,6 +361,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(dial_every_version_credential_and_connection_id),
+        DG_CASE(dial_connection_ids_of_every_length),
         DG_CASE(dial_resumes_with_the_last_ticket),
         DG_CASE(dial_resumes_while_another_of_its_dialer_fails),
         DG_CASE(dial_without_resumption_leaves_tickets_alone),

@@ -125,6 +125,28 @@ DG_TEST(takeover_every_suite_and_cid_size)
     rig_free(&rig);
 }
 
+// Ours, in the lengths that a memory file may have; the client's are of another length.
+DG_TEST(takeover_own_connection_ids_of_every_length)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (size_t length = DG_CID_SIZE_MIN; length <= DG_CID_SIZE_MAX; length++) {
+        for (int version = 12; version <= 13; version++) {
+            struct wolf_client_config config = psk_client(version);
+            config.groups[0] = WOLF_GROUP_X25519;
+            config.offer_cid = true;
+            config.cid_size = 20 - length;
+            memset(config.cid, 0xc1, config.cid_size);
+            rig.cid_size = length;
+            if (!take_over("own length", &config))
+                continue;
+            CHECK_EQ(handover.cid_size, length);
+            CHECK_MEM(handover.cid, rig.cid, length);
+            CHECK_EQ(handover.peer_cid_size, config.cid_size);
+        }
+    }
+    rig_free(&rig);
+}
+
 // RFC 9853 3: whether it was negotiated, which takes both sides and connection IDs.
 DG_TEST(takeover_says_whether_rrc_was_negotiated)
 {
@@ -311,6 +333,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(takeover_every_suite_and_cid_size),
+        DG_CASE(takeover_own_connection_ids_of_every_length),
         DG_CASE(takeover_says_whether_rrc_was_negotiated),
         DG_CASE(takeover_every_group),
         DG_CASE(takeover_of_a_hello_in_one_big_record),

@@ -31,17 +31,23 @@ struct sender {
     struct dg_address address;
 };
 
-static bool group_open(struct group *group, const char *address, uint32_t workers, uint64_t seed)
+static bool group_open_with(struct group *group, const char *address, uint32_t workers, uint64_t seed,
+                            uint32_t cid_size)
 {
     struct dg_address at;
     char error[256];
     group->workers = workers;
-    group->steer = (struct dg_steer){.shard_count = 64, .seed = (uint32_t)seed, .cid_size = DG_CID_SIZE_DEFAULT};
+    group->steer = (struct dg_steer){.shard_count = 64, .seed = (uint32_t)seed, .cid_size = cid_size};
     if (!dg_address_parse(address, &at) ||
         !dg_socket_group_open(&at, group->sockets, 1 + workers, error, sizeof error)) {
         return false;
     }
     return dg_steer_filter_attach(group->sockets[0].fd, &group->steer, workers);
+}
+
+static bool group_open(struct group *group, const char *address, uint32_t workers, uint64_t seed)
+{
+    return group_open_with(group, address, workers, seed, DG_CID_SIZE_DEFAULT);
 }
 
 static void group_close(struct group *group) { dg_socket_group_close(group->sockets, 1 + group->workers); }
@@ -159,13 +165,12 @@ DG_TEST(steer_filter_ipv6_1_worker) { feed("[::1]:0", 1, 20000); }
 DG_TEST(steer_filter_ipv6_2_workers) { feed("[::1]:0", 2, 20000); }
 DG_TEST(steer_filter_ipv6_8_workers) { feed("[::]:0", 8, 20000); }
 
-// Every first byte with every length, in order: nothing is left to chance.
-DG_TEST(steer_filter_every_first_byte_and_length)
+static void sorts_every_first_byte_and_length(uint32_t cid_size)
 {
     struct test_random random = {.state = dg_test_seed()};
     struct group group;
     struct sender sender;
-    REQUIRE(group_open(&group, "127.0.0.1:0", 8, test_random_next(&random)));
+    REQUIRE(group_open_with(&group, "127.0.0.1:0", 8, test_random_next(&random), cid_size));
     REQUIRE(sender_open(&sender, &random, &group.sockets[0].address));
     unsigned wrong = 0;
     for (unsigned first = 0; first < 256; first++) {
@@ -178,9 +183,21 @@ DG_TEST(steer_filter_every_first_byte_and_length)
             wrong += find_datagram(&group, expected, data, size) != expected;
         }
     }
-    CHECK_EQ(wrong, 0);
+    CHECK_MSG(wrong == 0, "connection IDs of %u bytes: %u wrong", cid_size, wrong);
+    CHECK_EQ(dg_steer_filter_check(group.sockets, 8, &group.steer), DG_STEER_RIGHT);
     close(sender.fd);
     group_close(&group);
+}
+
+// Every first byte with every length, in order: nothing is left to chance.
+DG_TEST(steer_filter_every_first_byte_and_length) { sorts_every_first_byte_and_length(DG_CID_SIZE_DEFAULT); }
+
+DG_TEST(steer_filter_every_connection_id_length)
+{
+    static const uint32_t CID_SIZES[] = {4, 5, 15, 16};
+    for (size_t i = 0; i < sizeof CID_SIZES / sizeof CID_SIZES[0]; i++) {
+        sorts_every_first_byte_and_length(CID_SIZES[i]);
+    }
 }
 
 // The port then lies further back: IHL says where.
@@ -289,6 +306,7 @@ int main(int argc, char **argv)
         DG_CASE(steer_filter_ipv6_2_workers),
         DG_CASE(steer_filter_ipv6_8_workers),
         DG_CASE(steer_filter_every_first_byte_and_length),
+        DG_CASE(steer_filter_every_connection_id_length),
         DG_CASE(steer_filter_ipv4_options),
         DG_CASE(steer_filter_ipv6_extension_header),
         DG_CASE(steer_filter_self_check_sees_the_order_of_sockets),

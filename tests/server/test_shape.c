@@ -45,9 +45,25 @@ DG_TEST(largest_associations_max_has_a_shape)
     CHECK((uint64_t)shape.slots_per_shard * shape.shard_count >= options.associations_max);
 }
 
+// Every length that the options let pass, with as many associations as it may carry.
+DG_TEST(every_connection_id_length_has_a_shape)
+{
+    struct dg_options options;
+    dg_options_default(&options);
+    for (uint32_t length = DG_CID_SIZE_MIN; length <= DG_CID_SIZE_MAX; length++) {
+        uint64_t most = dg_cid_associations_max(length);
+        options.connection_id_length = length;
+        options.associations_max = most < 67108864 ? (uint32_t)most : 67108864;
+        struct dg_memory_shape shape = dg_server_shape(&options);
+        CHECK_EQ(shape.cid_size, length);
+        CHECK(dg_memory_size(&shape) > 0);
+    }
+}
+
 static const struct dg_test_case CASES[] = {
     DG_CASE(associations_max_find_room_wherever_they_fall),
     DG_CASE(largest_associations_max_has_a_shape),
+    DG_CASE(every_connection_id_length_has_a_shape),
 };
 
 int main(int argc, char **argv) { return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv); }

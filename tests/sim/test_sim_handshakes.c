@@ -21,6 +21,7 @@ struct trial {
     enum dg_profile profile;
     struct dg_front_config front;
     unsigned restarts_max; // of one client
+    uint32_t cid_size;     // of the server's connection IDs; 0: the default
     int kind;              // of sim_mix: all clients are of this kind; -1: every kind in turn
     // results
     unsigned completed, restarts, errors;
@@ -71,6 +72,7 @@ static void run_trial(struct trial *trial)
     struct sim_config config = sim_config_default(trial->seed);
     config.workers = 3;
     config.ring_full = trial->ring_full;
+    config.shape.cid_size = trial->cid_size > 0 ? trial->cid_size : config.shape.cid_size;
     config.front = trial->front;
     struct sim_world *world = sim_world_new(&config);
     struct rig *gate = sim_gate_new(world, trial->profile);
@@ -136,6 +138,21 @@ DG_TEST(sim_handshakes_1000_at_10_percent_loss)
     CHECK_EQ(trial.errors, 0); // nobody ever got anything that he could not use
 }
 
+// Our own connection IDs in their shortest and their longest form.
+DG_TEST(sim_handshakes_with_short_and_long_connection_ids)
+{
+    static const uint32_t CID_SIZES[] = {4, 16};
+    for (size_t i = 0; i < sizeof CID_SIZES / sizeof CID_SIZES[0]; i++) {
+        struct trial trial = trial_of("other connection IDs", 112);
+        trial.cid_size = CID_SIZES[i];
+        trial.faults = USUAL;
+        trial.faults.loss = 50;
+        trial.restarts_max = 1;
+        run_trial(&trial);
+        CHECK_EQ(trial.errors, 0);
+    }
+}
+
 DG_TEST(sim_handshakes_every_fault_at_once)
 {
     struct trial trial = trial_of("every fault", 400);
@@ -198,6 +215,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(sim_handshakes_perfect_network),
         DG_CASE(sim_handshakes_1000_at_10_percent_loss),
+        DG_CASE(sim_handshakes_with_short_and_long_connection_ids),
         DG_CASE(sim_handshakes_every_fault_at_once),
         DG_CASE(sim_handshakes_at_30_percent_loss),
         DG_CASE(sim_handshakes_table_by_loss),

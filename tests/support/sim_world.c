@@ -449,6 +449,7 @@ void sim_world_open(struct sim_world *world, const struct dg_handshake_ops *ops,
         .context = world, .hand_over = on_hand_over, .forward = on_forward, .failed = on_failed};
     const struct dg_output output = {.context = world, .reserve = reserve, .commit = front_commit};
     struct dg_front_config config = world->config.front;
+    config.cid_size = world->config.shape.cid_size;
     config.own[0] = server_address(true);
     config.own[1] = server_address(false);
     config.own_count = 2;
