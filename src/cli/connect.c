@@ -91,6 +91,7 @@ static int run(const struct dg_connect_options *options, const char *where)
         .cid_size = options->connection_id_length,
         .handshake_timeout = options->handshake_timeout * DG_SECOND,
         .retransmit = options->retransmit * DG_SECOND,
+        .keepalive = options->keepalive * DG_SECOND,
     };
     if (!dg_resolve_all(where, client.servers, DG_CLIENT_SERVERS_MAX, &client.server_count, host, error, sizeof error)) {
         fprintf(stderr, "dtlsgate connect: %s: %s\n", where, error);

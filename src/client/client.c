@@ -382,6 +382,21 @@ dg_time dg_client_deadline(const struct dg_client *client)
     return dg_time_min(dg_timer_heap_next(&client->timers), dg_engine_deadline(client->engine));
 }
 
+static void open_link_due(struct dg_client *client, uint32_t number)
+{
+    struct dg_link *link = &client->links[number];
+    if (link->left_fd >= 0 && client->now >= link->left_until)
+        dg_link_forget_left(client, number);
+    if (link->state == DG_LINK_OPEN && client->now >= dg_link_keepalive_at(client, link)) {
+        link->sent_at = client->now; // also where nothing can go out now
+        (void)dg_engine_keep_alive(client->engine, client->now, link->ref);
+        if (link->state == DG_LINK_OPEN)
+            tell_move(client, number);
+    }
+    if (link->state == DG_LINK_OPEN)
+        dg_link_schedule(client, number);
+}
+
 void dg_client_advance(struct dg_client *client, dg_time now, uint32_t now_wall_s)
 {
     uint32_t number;
@@ -389,7 +404,7 @@ void dg_client_advance(struct dg_client *client, dg_time now, uint32_t now_wall_
     while (dg_timer_heap_pop(&client->timers, now, &number)) {
         struct dg_link *link = &client->links[number];
         if (link->state != DG_LINK_DIALLING)
-            dg_link_forget_left(client, number);
+            open_link_due(client, number);
         else if (now >= link->give_up_at)
             dg_link_fail(client, number);
         else if (now >= link->next_at)

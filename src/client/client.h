@@ -28,6 +28,7 @@ struct dg_client_config {
     uint32_t cid_size; // bytes of our connection IDs, DG_CID_SIZE_MIN..DG_CID_SIZE_MAX
     dg_time handshake_timeout;
     dg_time retransmit; // of messages after the handshake
+    dg_time keepalive;  // an open link that has sent nothing for so long says that it is there; 0: never
 };
 
 // owner is what dg_client_dial was given. Hooks may call any function of the client but dg_client_free.

@@ -37,6 +37,7 @@ struct dg_link {
     dg_time give_up_at;     // of the handshake
     dg_time asked_at;       // when the first data went out that nothing has come back for
     dg_time reopened_at;
+    dg_time sent_at;        // the last datagram, or when it would have been
     uint32_t refused;       // times since something came back
     bool wants_told_move;
     struct dg_address local_now; // where it is since it moved
@@ -51,7 +52,7 @@ struct dg_client {
     size_t region_size;
     struct dg_engine *engine;
     struct dg_output output;
-    struct dg_timer_heap timers; // by link: of its handshake, or of the socket that it left
+    struct dg_timer_heap timers; // by link: of its handshake, or of its keepalive and the socket that it left
     struct dg_link *links;
     uint32_t free_first, over_first;
     uint32_t dialling;
@@ -82,6 +83,8 @@ bool dg_link_open(struct dg_client *client, uint32_t number, const struct dg_add
 void dg_link_give_back(struct dg_client *client, uint32_t number);
 bool dg_link_reopen(struct dg_client *client, uint32_t number);
 void dg_link_forget_left(struct dg_client *client, uint32_t number);
+void dg_link_schedule(struct dg_client *client, uint32_t number); // the timer of an open link
+dg_time dg_link_keepalive_at(const struct dg_client *client, const struct dg_link *link);
 // What the engine calls the socket that was left: its answers to path challenges go back there (RFC 9853 5.2).
 struct dg_path dg_link_left_path(const struct dg_link *link);
 #define DG_LINK_LEFT (UINT32_C(1) << 31) // in an event, beside the number: of the socket that was left

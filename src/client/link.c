@@ -85,7 +85,19 @@ void dg_link_forget_left(struct dg_client *client, uint32_t number)
         return;
     close(link->left_fd);
     link->left_fd = -1;
-    dg_timer_heap_set(&client->timers, number, DG_NEVER);
+    dg_link_schedule(client, number);
+}
+
+dg_time dg_link_keepalive_at(const struct dg_client *client, const struct dg_link *link)
+{
+    return client->config.keepalive == 0 || link->is_cut ? DG_NEVER : link->sent_at + client->config.keepalive;
+}
+
+void dg_link_schedule(struct dg_client *client, uint32_t number)
+{
+    const struct dg_link *link = &client->links[number];
+    dg_time left = link->left_fd >= 0 ? link->left_until : DG_NEVER;
+    dg_timer_heap_set(&client->timers, number, dg_time_min(left, dg_link_keepalive_at(client, link)));
 }
 
 struct dg_path dg_link_left_path(const struct dg_link *link)
@@ -114,7 +126,7 @@ bool dg_link_reopen(struct dg_client *client, uint32_t number)
     if (watch(client, number, EPOLL_CTL_MOD, before, DG_LINK_LEFT)) {
         link->left_fd = before;
         link->left_until = client->now + LEFT_TIME;
-        dg_timer_heap_set(&client->timers, number, link->left_until);
+        dg_link_schedule(client, number);
     } else {
         close(before);
     }
@@ -173,7 +185,8 @@ static void commit(void *context, const struct dg_path *path, size_t size)
     struct dg_client *client = context;
     uint64_t number = path->listener - 1;
     DG_BUG_UNLESS(number < client->config.links_max);
-    const struct dg_link *link = &client->links[number];
+    struct dg_link *link = &client->links[number];
+    link->sent_at = client->now;
     if (link->left_fd >= 0 && path->local.port != link->path.local.port)
         (void)dg_upstream_send(link->left_fd, client->out, size); // it may be gone already
     else if (link->fd >= 0)

@@ -61,7 +61,8 @@ static bool take_over(struct dg_client *client, uint32_t number)
     client->config.dial->free(link->dial);
     link->dial = NULL;
     client->server = (link->server_first + link->servers_tried - 1) % client->config.server_count;
-    dg_timer_heap_set(&client->timers, number, DG_NEVER);
+    link->sent_at = client->now;
+    dg_link_schedule(client, number);
     done = dg_engine_take_over(client->engine, client->now, &handover);
     dg_wipe(&handover, sizeof handover);
     if (!done) {

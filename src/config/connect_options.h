@@ -20,6 +20,7 @@
     NUMBER(hold_max, "hold-max", "N", 16, 1, 64, "datagrams of a sender that are held while its association is made") \
     NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "a local sender is forgotten, and its association ends, after this long without a datagram") \
     NUMBER(answer_wait, "answer-wait", "SECONDS", 30, 0, 86400, "dial again when data was sent, nothing came back for this long and there is more to send; 0: never") \
+    NUMBER(keepalive, "keepalive", "SECONDS", 0, 0, 86400, "after this long without a word, send a record that says nothing: whoever only listens behind a NAT is found again (25 suits most NATs); 0: never") \
     NUMBER(rebind, "rebind", "SECONDS", 0, 0, 86400, "change our own port this often, as a test of connection IDs; 0: never") \
     FLAG(verbose, "verbose", "tell the handshake on the standard error") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "of a tunnel's log lines")

@@ -65,11 +65,13 @@ void dg_engine_free(struct dg_engine *engine)
     free(engine);
 }
 
-static void replace(struct dg_engine *engine, dg_time now, const struct dg_address *peer, uint64_t listener)
+// before: those that are younger stay.
+static void replace(struct dg_engine *engine, dg_time now, const struct dg_address *peer, uint64_t listener,
+                    dg_time before)
 {
     struct dg_shard *shard = engine->by_number[dg_steer_address_shard(&engine->memory->header->steer, peer)];
     struct dg_slot *slot = shard != NULL ? dg_shard_find_address(shard, peer, listener) : NULL;
-    if (slot == NULL)
+    if (slot == NULL || slot->opened_at > before)
         return;
     struct dg_association old = dg_association_of(engine, now, shard, slot);
     // No alert: whoever is at this address now has other keys.
@@ -87,7 +89,7 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
         return false;
     }
     // RFC 9147 5.11, RFC 6347 4.2.8: the new handshake is proven, so the old association at its path must go.
-    replace(engine, now, &handover->path.peer, handover->path.listener);
+    replace(engine, now, &handover->path.peer, handover->path.listener, now);
 
     enum dg_counter reason = DG_COUNT_NONE;
     struct dg_slot *slot = dg_shard_take_over(shard, now, handover, &reason);
@@ -107,9 +109,9 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
     return true;
 }
 
-void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path)
+void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path, dg_time proven_at)
 {
-    replace(engine, now, &path->peer, path->listener);
+    replace(engine, now, &path->peer, path->listener, proven_at);
 }
 
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason)

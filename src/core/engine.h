@@ -72,6 +72,8 @@ DG_MUST_USE enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, d
 // Protects and queues data for the association. False: ref has ended, data is too large for a datagram,
 // no room, or the key's limit is reached; each is counted.
 bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size);
+// A record that says nothing, so that the peer (and what is on the way to it) sees where we are. False: as above.
+bool dg_engine_keep_alive(struct dg_engine *engine, dg_time now, struct dg_ref ref);
 // The largest data that dg_engine_send takes for it, 0: ref has ended. RFC 9147 4.4.
 size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref);
 
@@ -79,8 +81,9 @@ size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref);
 // new one. False: refused and counted (TABLE_FULL, CID_COLLISION), and the peer is told so. handover is wiped by the
 // caller.
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover);
-// Ends the CID-less association at this path, if there is one, as replaced (a new one was proven elsewhere).
-void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path);
+// Ends the CID-less association at this path, if there is one, as replaced: a new one was proven elsewhere, at
+// proven_at. One that was opened after that is the client's next word, and stays.
+void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path, dg_time proven_at);
 // close_notify where it is due, then gone. reason for hooks and counters.
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason);
 // The identity that the peer has proven; lies in the slot, size 0 where ref has ended.

@@ -114,6 +114,8 @@ void dg_path_seen(struct dg_receive *receive, uint8_t type, size_t size, bool is
 // where that was drawn as dg_path_hides asked for; else NULL.
 struct dg_path dg_path_choose(const struct dg_association *association, uint8_t type, size_t size,
                               const struct dg_record_number *hidden);
+// A challenge outside of any check: nothing comes of its answer but that it opens.
+bool dg_path_ask(const struct dg_association *association);
 void dg_path_message_received(struct dg_receive *receive, struct dg_bytes body, size_t record_size);
 void dg_path_due(const struct dg_association *association, struct dg_side_flight *flight);
 

@@ -209,6 +209,23 @@ static bool send_data(const struct dg_association *association, const uint8_t *d
     return true;
 }
 
+// What every peer opens and none hands on: in DTLS 1.3 a list of acknowledgements that is empty (RFC 9147 7), in 1.2
+// with RRC a challenge (RFC 9853 4), whose answer says no more than that it came. DTLS 1.2 alone has nothing of the
+// kind: empty data (RFC 5246 6.2.1), of which the peer's application may hear.
+bool dg_engine_keep_alive(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    static const uint8_t NO_NUMBERS[2] = {0, 0};
+    struct dg_association association;
+    if (!dg_association_find(engine, now, ref, &association) ||
+        (association.slot->flags & DG_SLOT_CLOSE_SENT) != 0 || !within_limits(&association))
+        return false;
+    if (is_13(association.slot))
+        return dg_association_send(&association, DG_CONTENT_ACK, NO_NUMBERS, sizeof NO_NUMBERS, NULL);
+    if ((association.slot->flags & DG_SLOT_HAS_RRC) != 0)
+        return dg_path_ask(&association);
+    return dg_association_send(&association, DG_CONTENT_APPLICATION_DATA, NO_NUMBERS, 0, NULL);
+}
+
 bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
 {
     struct dg_association association;

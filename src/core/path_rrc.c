@@ -28,6 +28,21 @@ static dg_time check_time(const struct dg_association *association, const struct
     return phase == DG_PATH_NEW_CHECK ? time << side->failures : time;
 }
 
+static void write_message(uint8_t body[MESSAGE_SIZE], enum message type, uint64_t cookie)
+{
+    struct dg_writer writer = dg_writer_of(body, MESSAGE_SIZE);
+    dg_write_u8(&writer, (uint8_t)type);
+    dg_write_u64(&writer, cookie);
+    DG_BUG_UNLESS(!writer.failed);
+}
+
+bool dg_path_ask(const struct dg_association *association)
+{
+    uint8_t body[MESSAGE_SIZE];
+    write_message(body, PATH_CHALLENGE, dg_random_u64());
+    return dg_association_send(association, DG_CONTENT_RETURN_ROUTABILITY_CHECK, body, sizeof body, NULL);
+}
+
 // RFC 9853 4: the cookie is 64 fresh random bits, also when the challenge is repeated.
 static void challenge(const struct dg_association *association, struct dg_side_flight *flight)
 {
@@ -43,10 +58,7 @@ static void challenge(const struct dg_association *association, struct dg_side_f
     dg_shard_flight_schedule(association->shard, flight);
 
     uint8_t body[MESSAGE_SIZE];
-    struct dg_writer writer = dg_writer_of(body, sizeof body);
-    dg_write_u8(&writer, PATH_CHALLENGE);
-    dg_write_u64(&writer, side->cookies[at]);
-    DG_BUG_UNLESS(!writer.failed);
+    write_message(body, PATH_CHALLENGE, side->cookies[at]);
     bool is_old = phase == DG_PATH_OLD_CHECK;
     struct dg_path to = is_old ? dg_association_path(association->slot) : dg_path_candidate(association, side);
     if (dg_association_send_to(association, &to, is_old ? SIZE_MAX : dg_path_budget(side), is_old ? NULL : &side->sent,
@@ -98,10 +110,7 @@ static void respond(struct dg_receive *receive, uint64_t cookie, size_t record_s
     bool is_left = (slot->flags & DG_SLOT_IS_CLIENT) != 0 && slot->local_port != 0 && to->local.port != 0 &&
                    !dg_path_is_current(slot, to);
     uint8_t body[MESSAGE_SIZE];
-    struct dg_writer writer = dg_writer_of(body, sizeof body);
-    dg_write_u8(&writer, is_left ? PATH_DROP : PATH_RESPONSE);
-    dg_write_u64(&writer, cookie);
-    DG_BUG_UNLESS(!writer.failed);
+    write_message(body, is_left ? PATH_DROP : PATH_RESPONSE, cookie);
     size_t most = DG_PATH_AMPLIFICATION * record_size;
     uint64_t *spent = NULL;
     if (dg_path_is_current(slot, to)) {

@@ -33,7 +33,7 @@ struct dg_front_loop {
     _Atomic(void *) next_gate;
     bool is_stopping;
     size_t replacement_count;
-    struct dg_path replacements[REPLACEMENTS_MAX];
+    struct dg_message_replace replacements[REPLACEMENTS_MAX];
     struct dg_hash_key recent_key;
     struct recent {
         struct dg_address peer;
@@ -53,10 +53,10 @@ static struct recent *recent_of(struct dg_front_loop *loop, const struct dg_addr
 
 // --- hand-over -------------------------------------------------------------------------------------------
 
-static bool put_replacement(struct dg_front_loop *loop, const struct dg_path *path)
+static bool put_replacement(struct dg_front_loop *loop, const struct dg_message_replace *message)
 {
-    uint32_t to = thread_of(loop, dg_steer_address_shard(&loop->config.steer, &path->peer));
-    const struct dg_ring_part part = {path, sizeof *path};
+    uint32_t to = thread_of(loop, dg_steer_address_shard(&loop->config.steer, &message->path.peer));
+    const struct dg_ring_part part = {message, sizeof *message};
     return dg_mesh_put(loop->loop.mesh, loop->loop.self, to, DG_MESSAGE_REPLACE_PATH, &part, 1);
 }
 
@@ -99,8 +99,9 @@ static bool on_hand_over(void *context, dg_time now, const struct dg_handover *h
     *recent_of(loop, &handover->path.peer) = (struct recent){handover->path.peer, now + RECENT_TIME};
     if (owner != address_thread) {
         // Behind those that wait, so that two for one path keep their order.
-        if (loop->replacement_count > 0 || !put_replacement(loop, &handover->path)) {
-            loop->replacements[loop->replacement_count++] = handover->path;
+        const struct dg_message_replace message = {.path = handover->path, .proven_at = now};
+        if (loop->replacement_count > 0 || !put_replacement(loop, &message)) {
+            loop->replacements[loop->replacement_count++] = message;
         }
     }
     return true;

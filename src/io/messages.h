@@ -16,7 +16,7 @@ enum dg_message {
     DG_MESSAGE_DATAGRAM = 1,
     // struct dg_handover, then early records, each behind its size (uint32_t): front to worker
     DG_MESSAGE_HANDOVER = 2,
-    // struct dg_path: a new association was proven there, in another worker's shards
+    // struct dg_message_replace: a new association was proven there, in another worker's shards
     DG_MESSAGE_REPLACE_PATH = 3,
     // struct dg_message_close
     DG_MESSAGE_CLOSE_REF = 4,
@@ -37,6 +37,11 @@ struct dg_message_datagram {
     struct dg_path path;
     uint32_t errand; // dg_datagram_errand
     uint32_t reserved;
+};
+
+struct dg_message_replace {
+    struct dg_path path;
+    dg_time proven_at; // on a full ring it may arrive after what came later
 };
 
 struct dg_message_close {

@@ -324,10 +324,10 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         take_handover(loop, now, message, size);
         return;
     case DG_MESSAGE_REPLACE_PATH: {
-        struct dg_path path;
-        DG_BUG_UNLESS(size == sizeof path);
-        memcpy(&path, message, sizeof path);
-        dg_engine_replace_path(loop->engine, now, &path);
+        struct dg_message_replace replace;
+        DG_BUG_UNLESS(size == sizeof replace);
+        memcpy(&replace, message, sizeof replace);
+        dg_engine_replace_path(loop->engine, now, &replace.path, replace.proven_at);
         return;
     }
     case DG_MESSAGE_CLOSE_REF: {

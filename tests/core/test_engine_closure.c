@@ -461,10 +461,31 @@ DG_TEST(take_over_replaces_cid_less_association_only)
             CHECK_EQ(server.reason, DG_COUNT_CLOSED_REPLACED);
             CHECK_EQ(server.sent_total, 0);
         }
-        dg_engine_replace_path(server.engine, server.now, &peer.path);
+        dg_engine_replace_path(server.engine, server.now, &peer.path, server.now);
         CHECK_EQ(dg_engine_live(server.engine), (unsigned)old_cid + new_cid);
         fake_server_stop(&server);
     }
+}
+
+// Word of a handshake that was proven in another thread's shards comes late, when its client has already begun anew
+// here: that association is the younger one.
+DG_TEST(late_word_of_a_replacement_spares_the_younger_association)
+{
+    start_with(12, DG_AEAD_AES_128_GCM, false, NULL);
+    dg_time proven_at = server.now + DG_MILLISECOND;
+    server.now += DG_SECOND;
+    struct fake_peer again = peer;
+    struct dg_handover handover;
+    fake_peer_handover(&again, &handover);
+    REQUIRE(dg_engine_take_over(server.engine, server.now, &handover));
+    CHECK_EQ(server.closed, 1);
+    dg_engine_replace_path(server.engine, server.now, &peer.path, proven_at);
+    CHECK_EQ(server.closed, 1);
+    CHECK_EQ(dg_engine_live(server.engine), 1);
+    dg_engine_replace_path(server.engine, server.now, &peer.path, server.now);
+    CHECK_EQ(server.closed, 2);
+    CHECK_EQ(server.reason, DG_COUNT_CLOSED_REPLACED);
+    fake_server_stop(&server);
 }
 
 DG_TEST(full_output_loses_datagrams_and_no_number_twice)
@@ -501,6 +522,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(authorisation_is_asked_again_after_policy_change),
     DG_CASE(owner_may_answer_and_end_from_inside_the_hook),
     DG_CASE(take_over_replaces_cid_less_association_only),
+    DG_CASE(late_word_of_a_replacement_spares_the_younger_association),
     DG_CASE(full_output_loses_datagrams_and_no_number_twice),
 };
 

@@ -109,9 +109,10 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
     engine->hooks.opened(engine->hooks.context, now, (struct dg_ref){.id = 1}, NULL, handover);
     return true;
 }
-void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path)
+void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path, dg_time proven_at)
 {
-    (void)now, (void)path;
+    (void)path;
+    CHECK(proven_at > 0 && proven_at <= now);
     engine->replaced++;
 }
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason)

@@ -234,7 +234,7 @@ static bool on_hand_over(void *context, dg_time now, const struct dg_handover *h
         at += early[i].size;
     }
     if (owner != by_address) {
-        (void)message_new(world, REPLACE_PATH, by_address, &handover->path, "", 0, 0);
+        (void)message_new(world, REPLACE_PATH, by_address, &handover->path, &world->now, sizeof world->now, 0);
     }
     return true;
 }
@@ -373,6 +373,13 @@ static uint8_t *exact_copy(const uint8_t *data, size_t size)
     return copy;
 }
 
+static void replace_path(struct sim_world *world, struct sim_worker *worker, const struct sim_message *message)
+{
+    dg_time proven_at;
+    memcpy(&proven_at, message->bytes, sizeof proven_at);
+    dg_engine_replace_path(worker->engine, world->now, &message->path, proven_at);
+}
+
 static void take_handover(struct sim_world *world, struct sim_message *message)
 {
     struct sim_worker *worker = &world->workers[message->worker];
@@ -409,7 +416,7 @@ static void take_message(struct sim_world *world, struct sim_message *message)
         take_handover(world, message);
         break;
     case REPLACE_PATH:
-        dg_engine_replace_path(worker->engine, world->now, &message->path);
+        replace_path(world, worker, message);
         break;
     }
     free(copy);
