@@ -92,7 +92,7 @@ static bool on_hand_over(void *context, dg_time now, const struct dg_handover *h
         parts[part_count++] = (struct dg_ring_part){&sizes[i], sizeof sizes[i]};
         parts[part_count++] = (struct dg_ring_part){early[i].data, early[i].size};
     }
-    if (!dg_mesh_put(loop->loop.mesh, loop->loop.self, owner, DG_MESSAGE_HANDOVER, parts, part_count)) {
+    if (!dg_mesh_put_quietly(loop->loop.mesh, loop->loop.self, owner, DG_MESSAGE_HANDOVER, parts, part_count)) {
         return false;
     }
     dg_mesh_contest(loop->loop.mesh, &handover->path.peer, now + CONTESTED_AFTER);

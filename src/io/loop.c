@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One epoll set for each thread, level-triggered: what a bounded turn leaves behind is reported again.
+// One epoll set for each thread, level-triggered but for wake-ups: what a bounded turn leaves behind is reported
+// again.
 #include "io/loop.h"
 
 #include "base/secret.h"
@@ -48,7 +49,7 @@ bool dg_loop_init(struct dg_loop *loop, struct dg_mesh *mesh, uint32_t self, con
     }
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     bool is_watched =
-        loop->epoll_fd >= 0 && watch(loop, EPOLL_CTL_ADD, dg_mesh_wake(mesh, self)->fd, EVENT_WAKE, EPOLLIN);
+        loop->epoll_fd >= 0 && watch(loop, EPOLL_CTL_ADD, dg_mesh_wake(mesh, self)->fd, EVENT_WAKE, EPOLLIN | EPOLLET);
     for (size_t i = 0; i < socket_count && is_watched; i++) {
         is_watched = watch(loop, EPOLL_CTL_ADD, sockets[i].fd, (uint32_t)i, EPOLLIN);
     }
@@ -106,8 +107,9 @@ void dg_loop_wait(struct dg_loop *loop, dg_time now, dg_time deadline)
     for (int i = 0; i < count; i++) {
         uint32_t what = events[i].data.u32;
         if (what == EVENT_WAKE) {
-            dg_wake_drain(wake);
-        } else if (what == EVENT_EXTRA) {
+            continue; // it has done its work
+        }
+        if (what == EVENT_EXTRA) {
             loop->is_extra_readable = true;
         } else {
             // An error that waits on a socket is read, and so cleared, like a datagram.
@@ -130,6 +132,7 @@ void dg_loop_flush(struct dg_loop *loop)
             loop->is_armed[i] = is_blocked;
         }
     }
+    dg_mesh_wake_waiting(loop->mesh, loop->self);
 }
 
 void dg_loop_serve_sockets(struct dg_loop *loop, dg_time now, const struct dg_loop_owner *owner)

@@ -15,8 +15,9 @@ struct dg_mesh {
     uint32_t thread_count;
     struct dg_ring *rings;   // [from * thread_count + to]
     struct dg_wake *wakes;
-    struct turn {            // of each reader: the writer whose turn it is
-        _Alignas(DG_CACHE_LINE) uint32_t from;
+    struct turn {            // of each thread, its own
+        _Alignas(DG_CACHE_LINE) uint32_t from; // as reader: the writer whose turn it is
+        uint64_t to_wake;                      // as writer: whom it owes a wake-up, by number
     } *turns;
     struct dg_hash_key contested_key;
     _Atomic dg_time contested_until[CONTESTED]; // by the peer's hash
@@ -53,7 +54,7 @@ struct dg_mesh *dg_mesh_new(uint32_t thread_count, size_t ring_bytes)
         }
         for (uint32_t i = 0; i < thread_count; i++) {
             mesh->wakes[i].fd = -1;
-            mesh->turns[i].from = 0;
+            mesh->turns[i] = (struct turn){0};
         }
         for (size_t i = 0; i < ring_count && !is_short; i++) {
             is_short = !dg_ring_init(&mesh->rings[i], ring_bytes);
@@ -96,6 +97,31 @@ bool dg_mesh_put(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_messa
     }
     dg_wake_up(&mesh->wakes[to]);
     return true;
+}
+
+bool dg_mesh_put_quietly(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_message kind,
+                         const struct dg_ring_part *parts, size_t part_count)
+{
+    if (!dg_ring_put(ring_of(mesh, from, to), (uint32_t)kind, parts, part_count)) {
+        return false;
+    }
+    mesh->turns[from].to_wake |= UINT64_C(1) << to % 64;
+    return true;
+}
+
+void dg_mesh_wake_waiting(struct dg_mesh *mesh, uint32_t from)
+{
+    uint64_t to_wake = mesh->turns[from].to_wake;
+    if (to_wake == 0) {
+        return;
+    }
+    mesh->turns[from].to_wake = 0;
+    for (uint32_t to = 0; to < mesh->thread_count; to++) {
+        // With more than 64 threads one is woken for another, and sleeps on.
+        if ((to_wake >> to % 64 & 1) != 0) {
+            dg_wake_up(&mesh->wakes[to]);
+        }
+    }
 }
 
 bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_kind, void *buffer, size_t *ret_size_bytes)

@@ -31,6 +31,11 @@ void dg_mesh_free(struct dg_mesh *mesh);
 // Called by thread `from` only. Wakes `to`. False: the ring is full, nothing was written.
 DG_MUST_USE bool dg_mesh_put(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_message kind,
                              const struct dg_ring_part *parts, size_t part_count);
+// The same for what can wait until `from` has sent its answers: wakes nobody until dg_mesh_wake_waiting. Where both
+// threads share a processor, waking at once would put the other one before our own system call.
+DG_MUST_USE bool dg_mesh_put_quietly(struct dg_mesh *mesh, uint32_t from, uint32_t to, enum dg_message kind,
+                                     const struct dg_ring_part *parts, size_t part_count);
+void dg_mesh_wake_waiting(struct dg_mesh *mesh, uint32_t from);
 // Called by thread `to` only: the next message from anybody, in turn, so that one writer does not starve
 // another. buffer holds DG_MESSAGE_BYTES_MAX. False: there is none.
 DG_MUST_USE bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_kind, void *buffer,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Wakes a thread out of epoll_wait: an eventfd and a word that says whether it may be asleep, so that a
-// busy thread costs its writers no system call. Never carries data.
+// Wakes a thread out of epoll_wait: an eventfd, watched edge-triggered and never read, and a word that says whether
+// it may be asleep, so that a busy thread costs its writers no system call. Never carries data.
 #ifndef DG_IO_WAKE_H
 #define DG_IO_WAKE_H
 
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct dg_wake {
-    int fd; // readable: somebody woke it
+    int fd; // each write is an edge
     _Alignas(DG_CACHE_LINE) _Atomic bool may_sleep;
 };
 
@@ -24,6 +24,5 @@ void dg_wake_surely(struct dg_wake *wake);
 // The sleeper: before its last look at what may have been published, and after it woke.
 void dg_wake_will_sleep(struct dg_wake *wake);
 void dg_wake_is_awake(struct dg_wake *wake);
-void dg_wake_drain(struct dg_wake *wake); // when fd is readable
 
 #endif
