@@ -164,7 +164,7 @@ struct wolf_server *wolf_server_new(const struct bench_kind *kind, const struct 
     (void)wolfSSL_Init();
     server->kind = kind;
     server->credentials = credentials;
-    server->context = wolfSSL_CTX_new(kind->version == 12 ? wolfDTLSv1_2_server_method() : wolfDTLSv1_3_server_method());
+    server->context = wolfSSL_CTX_new(wolfDTLS_server_method()); // for both versions on one port, as the gate
     if (server->context == NULL || !set_up(server))
         BENCH_FAIL("wolfSSL refuses the yardstick's configuration (%s)", kind->name);
     return server;
@@ -185,7 +185,8 @@ static double thread_seconds(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static WOLFSSL *new_object(struct wolf_server *server)
+// What a server calls stands in three functions that a profiler can name (bench/instructions).
+static __attribute__((noinline)) WOLFSSL *server_new(struct wolf_server *server)
 {
     static const unsigned char cookie_secret[32] = {1}; // the yardstick's own; protects nothing
     static unsigned char cid[8] = {8, 7, 6, 5, 4, 3, 2, 1};
@@ -199,8 +200,7 @@ static WOLFSSL *new_object(struct wolf_server *server)
     bool done = wolfSSL_dtls_set_peer(ssl, &peer, sizeof peer) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_set_mtu(ssl, MTU) == WOLFSSL_SUCCESS &&
                 wolfSSL_DTLS_SetCookieSecret(ssl, cookie_secret, sizeof cookie_secret) == 0 &&
-                (server->kind->version == 12 ||
-                 wolfSSL_send_hrr_cookie(ssl, cookie_secret, sizeof cookie_secret) == WOLFSSL_SUCCESS) &&
+                wolfSSL_send_hrr_cookie(ssl, cookie_secret, sizeof cookie_secret) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_cid_use(ssl) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_cid_set(ssl, cid, sizeof cid) == WOLFSSL_SUCCESS;
     if (done)
@@ -209,11 +209,14 @@ static WOLFSSL *new_object(struct wolf_server *server)
     return NULL;
 }
 
+static __attribute__((noinline)) int server_accept(WOLFSSL *ssl) { return wolfSSL_accept(ssl); }
+static __attribute__((noinline)) void server_free(WOLFSSL *ssl) { wolfSSL_free(ssl); }
+
 // True: the handshake is complete on this side.
 static bool server_turn(struct wolf_server *server, WOLFSSL *ssl)
 {
     double before = thread_seconds();
-    int result = wolfSSL_accept(ssl);
+    int result = server_accept(ssl);
     server->seconds += thread_seconds() - before;
     if (result == WOLFSSL_SUCCESS)
         return true;
@@ -237,7 +240,7 @@ static double handshake(struct wolf_server *server)
     server->traffic = (struct bench_traffic){0};
 
     double before = thread_seconds();
-    WOLFSSL *ssl = new_object(server);
+    WOLFSSL *ssl = server_new(server);
     server->seconds = thread_seconds() - before;
     if (ssl == NULL)
         BENCH_FAIL("wolfSSL refuses the yardstick's object (%s)", server->kind->name);
@@ -257,7 +260,7 @@ static double handshake(struct wolf_server *server)
     if (server->kind->resumes && server->session == NULL)
         server->session = wolf_client_session(client);
     before = thread_seconds();
-    wolfSSL_free(ssl);
+    server_free(ssl);
     double seconds = server->seconds + thread_seconds() - before;
     wolf_client_free(client);
     return seconds;

@@ -49,6 +49,7 @@ void dg_cookie_refresh(struct dg_gate *gate)
         DG_BUG_UNLESS(derive(secrets->cookie[i], "dtlsgate cookie 1.2", gate->cookie_keys[i][0]) &&
                       derive(secrets->cookie[i], "dtlsgate cookie 1.3", gate->cookie_keys[i][1]));
     gate->cookie_generation = generation;
+    gate->judged.is_set = false;
 }
 
 // Everything that a 1.2 cookie covers, in the library's order.
@@ -120,10 +121,29 @@ int dg_cookie_match(struct dg_gate *gate, const struct dg_path *path, const stru
     return hello->offers_13 ? match13(gate, path, hello) : match12(gate, path, hello);
 }
 
+int dg_cookie_judged(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello)
+{
+    dg_cookie_refresh(gate);
+    bool is_set = gate->judged.is_set;
+    gate->judged.is_set = false;
+    if (is_set && hello->random.size == sizeof gate->judged.random &&
+        dg_secret_equal(gate->judged.random, hello->random.data, sizeof gate->judged.random) &&
+        dg_address_equal(&gate->judged.peer, &path->peer))
+        return gate->judged.match;
+    return dg_cookie_match(gate, path, hello);
+}
+
 enum dg_cookie_verdict dg_cookie_check(void *gate, dg_time now, const struct dg_path *path,
                                        const struct dg_hello *hello)
 {
     (void)now; // a cookie carries no time: its secret does
-    int match = dg_cookie_match(gate, path, hello);
+    struct dg_gate *of = gate;
+    int match = dg_cookie_match(of, path, hello);
+    of->judged.is_set = hello->random.size == sizeof of->judged.random;
+    if (of->judged.is_set) {
+        memcpy(of->judged.random, hello->random.data, sizeof of->judged.random);
+        of->judged.peer = path->peer;
+        of->judged.match = match;
+    }
     return match >= 0 ? DG_COOKIE_VALID : match == -2 ? DG_COOKIE_NONE : DG_COOKIE_INVALID;
 }

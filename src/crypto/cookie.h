@@ -24,6 +24,9 @@ socklen_t dg_cookie_address(const struct dg_address *peer, union dg_canonical_ad
 void dg_cookie_refresh(struct dg_gate *gate);
 // Which secret (0 current, 1 previous) the hello's cookie verifies under; -1 none does; -2 it has no cookie.
 int dg_cookie_match(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello);
+// The same for the hello that dg_cookie_check has seen last, without computing it again: once, and only to choose
+// the secret that the library then checks the cookie under by itself.
+int dg_cookie_judged(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello);
 enum dg_cookie_verdict dg_cookie_check(void *gate, dg_time now, const struct dg_path *path,
                                        const struct dg_hello *hello);
 

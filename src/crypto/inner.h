@@ -58,6 +58,12 @@ struct dg_gate {
     uint8_t dummy_secret[32];  // makes keys for unknown identities (RFC 4279 2)
     uint32_t cookie_generation; // of which cookie_keys are made; odd: none yet
     uint8_t cookie_keys[2][2][32]; // current and previous; for 1.2 and for 1.3
+    struct {
+        bool is_set;
+        uint8_t random[32]; // of the hello
+        struct dg_address peer;
+        int match;
+    } judged; // the cookie that was checked last: the front asks, and gives the same hello to the listener
     struct dg_handshake *listener; // the object for hellos without state; no user of the gate
 };
 

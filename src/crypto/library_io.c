@@ -35,8 +35,7 @@ static int on_receive(WOLFSSL *ssl, char *buffer, int capacity, void *context)
     struct dg_library_io *io = context;
     size_t size = io->record_size;
     io->record_size = 0; // once
-    if (io->datagram_max > 0)
-        (void)wolfSSL_dtls_set_mtu(ssl, io->datagram_max);
+    (void)wolfSSL_dtls_set_mtu(ssl, io->datagram_max);
     if (size == 0 || capacity <= 0 || size > (size_t)capacity)
         return WOLFSSL_CBIO_ERR_WANT_READ;
     memcpy(buffer, io->record, size);

@@ -16,7 +16,7 @@ struct dg_library_io {
     void *owner; // the handshake of either role
     struct dg_tap tap;
     struct dg_path path;   // to the peer
-    uint16_t datagram_max; // what the library may send at once; 0: its own size stays as it is
+    uint16_t datagram_max; // what the library may send at once
     bool silent;           // nothing may be sent any more
     size_t sent;           // datagrams of the library's
     size_t queued;         // those of them that found room

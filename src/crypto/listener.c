@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELLO_RECORD_MAX 4096 // what the library takes as one record; the real size is set after the accept
+#define HELLO_RECORD_MAX 4096 // one record; a larger hello is nobody's
 
 // Runs when the cookie is good, before the extensions are read: what is set here is negotiated.
 static int on_good_hello(WOLFSSL *ssl, void *context)
@@ -46,6 +46,7 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
     if (handshake == NULL)
         return NULL;
     handshake->gate = gate;
+    handshake->io.datagram_max = gate->config.datagram_max;
     handshake->ssl = wolfSSL_new(gate->context);
     if (handshake->ssl == NULL) {
         free(handshake);
@@ -54,7 +55,7 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
     WOLFSSL *ssl = handshake->ssl;
     wolfSSL_SetCertCbCtx(ssl, handshake);
     bool done = dg_library_io_begin(&handshake->io, handshake, ssl, false) &&
-                wolfSSL_dtls_set_mtu(ssl, HELLO_RECORD_MAX) == WOLFSSL_SUCCESS &&
+                wolfSSL_dtls_set_mtu(ssl, gate->config.datagram_max) == WOLFSSL_SUCCESS &&
                 wolfDTLS_SetChGoodCb(ssl, on_good_hello, handshake) == WOLFSSL_SUCCESS &&
                 wolfSSL_SetHsDoneCb(ssl, dg_handshake_on_done, handshake) == WOLFSSL_SUCCESS &&
                 wolfSSL_dtls_set_timeout_init(ssl, (int)gate->config.retransmit_seconds) == WOLFSSL_SUCCESS;
@@ -116,7 +117,6 @@ static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
 {
     struct dg_handshake *handshake = gate->listener;
     handshake->started = true;
-    handshake->io.datagram_max = gate->config.datagram_max;
     (void)dg_gate_get(gate);
     (void)replace(gate); // without memory the next hello tries again
     handshake->now = now;
@@ -139,7 +139,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     if (gate->listener == NULL && !replace(gate))
         return DG_HELLO_IGNORED;
     struct dg_handshake *handshake = gate->listener;
-    int match = dg_cookie_match(gate, path, &hello);
+    int match = dg_cookie_judged(gate, path, &hello);
     reset(handshake);
     dg_peek_hello(&hello, gate->credentials, &handshake->peek);
     handshake->io.path = *path;
@@ -149,6 +149,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
         memcpy(handshake->cid, cid.data, cid.size);
     if (!set_peer(handshake, path, match > 0 ? match : 0))
         return DG_HELLO_IGNORED;
+    dg_library_io_make_room(&handshake->io, size);
     dg_library_io_open(&handshake->io, record, size, output);
     int result = wolfDTLS_accept_stateless(handshake->ssl);
     enum dg_hello_verdict verdict = DG_HELLO_STARTED;
@@ -169,10 +170,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     } else {
         *ret = start(gate, now);
         handshake->io.record_size = 0;
-        if (wolfSSL_dtls_set_mtu(handshake->ssl, gate->config.datagram_max) != WOLFSSL_SUCCESS)
-            handshake->failed = true;
-        else
-            (void)dg_handshake_run(handshake, now);
+        (void)dg_handshake_run(handshake, now);
     }
     dg_library_io_close(&handshake->io);
     return verdict;
