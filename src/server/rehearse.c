@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads what a start would read and throws it away. Never opens a socket, never writes.
+// Reads what a start would read and throws it away. A gate with secrets of its own finds keys and certificates that do
+// not belong together while the old server still serves. Never opens a socket, never writes.
 #include "server/rehearse.h"
 
-#include "credentials/credentials.h"
+#include "base/secret.h"
+#include "core/memory.h"
+#include "crypto/gate.h"
 #include "io/memfile_wait.h"
 #include "server/server_state.h"
 
@@ -18,25 +21,24 @@ static int memory_of(const struct dg_inheritance *inherited)
     return -1;
 }
 
-static bool can_read_credentials(const struct dg_options *options, char *error, size_t error_size)
+static bool can_make_gate(const struct dg_options *options, char *error, size_t error_size)
 {
-    const struct dg_credential_files files = {
-        .psk_file = options->psk_file[0] ? options->psk_file : NULL,
-        .certificate_file = options->cert[0] ? options->cert : NULL,
-        .key_file = options->key[0] ? options->key : NULL,
-        .client_ca_file = options->client_ca[0] ? options->client_ca : NULL,
-        .client_keys_file = options->client_keys[0] ? options->client_keys : NULL,
-    };
-    struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
-    if (credentials)
-        dg_credentials_put(credentials);
-    return credentials != NULL;
+    struct dg_memory_secrets *secrets = dg_secret_new(sizeof *secrets);
+    if (!secrets) {
+        snprintf(error, error_size, "memory is short");
+        return false;
+    }
+    struct dg_gate *gate = dg_server_make_gate(options, secrets, 1, error, error_size);
+    if (gate)
+        dg_gate_put(gate);
+    dg_secret_free(secrets, sizeof *secrets);
+    return gate != NULL;
 }
 
 static bool can_start(struct dg_server *scratch, char *error, size_t error_size)
 {
     return dg_options_check(&scratch->options, error, error_size) && dg_server_check_backend(scratch, error, error_size) &&
-           can_read_credentials(&scratch->options, error, error_size);
+           can_make_gate(&scratch->options, error, error_size);
 }
 
 bool dg_server_rehearse(const struct dg_options *options, const struct dg_inheritance *inherited, char *error,
@@ -46,12 +48,14 @@ bool dg_server_rehearse(const struct dg_options *options, const struct dg_inheri
     if (memory >= 0 && !dg_memfile_check(memory, error, error_size))
         return false;
     struct dg_server *scratch = calloc(1, sizeof *scratch);
-    if (!scratch) {
-        snprintf(error, error_size, "memory is short");
+    if (!scratch || !dg_crypto_init()) {
+        snprintf(error, error_size, "memory is short, or the TLS library does not start");
+        free(scratch);
         return false;
     }
     scratch->options = *options;
     bool done = can_start(scratch, error, error_size);
+    dg_crypto_cleanup();
     free(scratch);
     return done;
 }

@@ -16,10 +16,9 @@
 #define FLIGHTS_PER_SHARD_MIN 256
 #define FLIGHTS_PER_SHARD_MAX (1u << 20)
 
-// Reads the credentials and builds a gate for them under this generation. NULL: error says why.
-static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
+struct dg_gate *dg_server_make_gate(const struct dg_options *options, struct dg_memory_secrets *secrets,
+                                    uint32_t generation, char *error, size_t error_size)
 {
-    const struct dg_options *options = &server->options;
     const struct dg_credential_files files = {
         .psk_file = options->psk_file[0] ? options->psk_file : NULL,
         .certificate_file = options->cert[0] ? options->cert : NULL,
@@ -34,7 +33,7 @@ static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, 
         .credentials = credentials,
         .profile = (enum dg_profile)options->profile,
         .authenticate_clients = options->client_auth == DG_CLIENT_AUTH_REQUIRED,
-        .secrets = server->memfile.memory.secrets,
+        .secrets = secrets,
         .offer_rrc = options->rrc != DG_RRC_NO,
         .datagram_max = (uint16_t)options->datagram_max,
         .cookie_period = options->cookie_period * DG_SECOND,
@@ -45,6 +44,11 @@ static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, 
     struct dg_gate *gate = dg_gate_new(&config, error, error_size);
     dg_credentials_put(credentials);
     return gate;
+}
+
+static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
+{
+    return dg_server_make_gate(&server->options, server->memfile.memory.secrets, generation, error, error_size);
 }
 
 static uint32_t square_root(uint32_t value)

@@ -48,6 +48,9 @@ struct dg_server {
     uint32_t policy_generation;
 };
 
+// Reads the credentials and builds a gate for them under this generation; secrets outlive it. NULL: error says why.
+struct dg_gate *dg_server_make_gate(const struct dg_options *options, struct dg_memory_secrets *secrets,
+                                    uint32_t generation, char *error, size_t error_size);
 // The memory file's shape for associations-max.
 struct dg_memory_shape dg_server_shape(const struct dg_options *options);
 // Takes the list apart. False: error says why. In any case all of its descriptors are the server's.

@@ -437,6 +437,18 @@ def upgrade_to_a_broken_program_is_refused_and_the_service_goes_on():
 
 
 @case
+def upgrade_with_a_key_that_is_not_the_certificates_is_refused():
+    c = Credentials()
+    gate = Upgradable(c, *c.certificates())
+    client = clients.wolf_certificate(gate.server.port, c)
+    client.echo()
+    (c.path / "server.key").write_bytes((c.path / "client.key").read_bytes())
+    status, text = gate.upgrade()
+    check(status == 1 and "the old one goes on" in text, text)
+    client.echo()
+
+
+@case
 def upgrade_of_a_server_that_is_not_there_says_so():
     status, text = run([DTLSGATE, "upgrade", "/nonexistent/upgrade"])
     check(status == 1 and "--upgrade-socket" in text, text)
