@@ -140,6 +140,7 @@ static bool after_step(struct dg_load_thread *thread, dg_time now, uint32_t numb
 
 // --- begins -----------------------------------------------------------------------------------------------------
 
+// False: there is no room for one more now, but the end of another will make some.
 static bool begin_one(struct dg_load_thread *thread, dg_time now, dg_time due_at)
 {
     uint32_t number = thread->dials_free;
@@ -147,6 +148,8 @@ static bool begin_one(struct dg_load_thread *thread, dg_time now, dg_time due_at
         return false;
     struct dg_load_dial *dial = &thread->dials[number];
     uint32_t place = dg_load_place_take(&thread->places, number);
+    if (place == DG_LOAD_NO_PLACE && thread->dialling > 0)
+        return false;
     dg_load_tally(&thread->tally, DG_LOAD_HANDSHAKES_STARTED);
     if (place == DG_LOAD_NO_PLACE) {
         note_reason(thread, "no address and port of ours is free: the associations have no connection IDs, so each "
@@ -185,7 +188,7 @@ dg_time dg_load_dialling_begin(struct dg_load_thread *thread, dg_time now, struc
         if (!begin_one(thread, now, is_paced ? due_at : now)) {
             if (is_paced)
                 thread->begun_late++;
-            return DG_NEVER; // the end of another makes room
+            return DG_NEVER;
         }
         dg_load_schedule_take(schedule);
         if (is_paced)
@@ -232,4 +235,11 @@ void dg_load_dialling_advance(struct dg_load_thread *thread, dg_time now)
             dg_load_tally(&thread->tally, DG_LOAD_HANDSHAKE_TIMEOUTS);
         (void)after_step(thread, now, number, step, NULL, 0);
     }
+}
+
+void dg_load_dialling_drop(struct dg_load_thread *thread)
+{
+    for (uint32_t i = 0; thread->dialling > 0 && i < thread->dials_max; i++)
+        if (thread->dials[i].dial)
+            forget(thread, i, false);
 }

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #define CLOSED_AT_ONCE 64
+#define LINGERS_STOPPED DG_SECOND
 #define LOOK_PERIOD (20 * DG_MILLISECOND) // how long a word of another thread may wait
 
 static enum dg_load_stage stage_of(const struct dg_load_thread *thread)
@@ -84,8 +85,11 @@ static bool has_connected(const struct dg_load_thread *thread)
     return thread->dialling == 0 && thread->ramp.taken >= thread->ramp.limit;
 }
 
-static bool has_lingered(const struct dg_load_thread *thread)
+// Whoever interrupts does not want to wait long for answers; those that are missing then are neither answered nor lost.
+static bool has_lingered(const struct dg_load_thread *thread, dg_time now, bool is_stopped)
 {
+    if (is_stopped && now >= thread->load_ended_at + LINGERS_STOPPED)
+        return true;
     return thread->dialling == 0 && thread->pending.open == 0;
 }
 
@@ -126,8 +130,10 @@ static void change_stage(struct dg_load_thread *thread, dg_time now)
     const bool is_stopped = atomic_load_explicit(&thread->shared->stop, memory_order_relaxed);
     switch (stage_of(thread)) {
     case DG_LOAD_CONNECTING:
-        if (is_stopped)
+        if (is_stopped) {
             thread->ramp.limit = thread->ramp.taken;
+            dg_load_dialling_drop(thread);
+        }
         if (has_connected(thread))
             end_connecting(thread, now);
         return;
@@ -142,8 +148,9 @@ static void change_stage(struct dg_load_thread *thread, dg_time now)
             end_loading(thread, now);
         return;
     case DG_LOAD_LINGERING:
-        if (!has_lingered(thread))
+        if (!has_lingered(thread, now, is_stopped))
             return;
+        dg_load_dialling_drop(thread);
         dg_load_talking_sum_up(thread, now);
         enter(thread, DG_LOAD_CLOSING);
         return;

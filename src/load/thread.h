@@ -114,6 +114,7 @@ dg_time dg_load_dialling_begin(struct dg_load_thread *thread, dg_time now, struc
 // A datagram at a place where a handshake is under way; false: there is none.
 bool dg_load_dialling_receive(struct dg_load_thread *thread, dg_time now, uint32_t place, uint8_t *data, size_t size);
 void dg_load_dialling_advance(struct dg_load_thread *thread, dg_time now);
+void dg_load_dialling_drop(struct dg_load_thread *thread); // what is under way: neither done nor failed
 
 // talking.c
 void dg_load_seat_take(struct dg_load_thread *thread, struct dg_ref ref, const struct dg_handover *handover,

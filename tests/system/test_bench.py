@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The load generator against our server and against other people's: every message that it
+# sent is in its report once, the report and the server agree on how many there were, and
+# what it cannot do it says in words. No figure of time is judged.
+
+import json
+import re
+import signal
+import socket
+
+import harness
+from harness import DTLSGATE, Credentials, Process, Server, case, check, check_equal, program, run, wait_until
+from relay import Relay
+
+PATIENT = ("--answer-timeout", "60000", "--handshake-timeout", "60")  # a busy machine loses nothing
+
+
+def bench(port, *options, status=0, timeout=60):
+    """The JSON report of a run that ends by itself."""
+    path = harness.folder() / "report.json"
+    found, text = run([DTLSGATE, "bench", f"127.0.0.1:{port}", "--duration", "1", "--json", path, *PATIENT, *options],
+                      timeout=timeout)
+    check_equal(found, status, f"exit status, with {text}")
+    return json.loads(path.read_text())
+
+
+def refused(*words):
+    """What it says to this command line, which it must not take."""
+    status, text = run([DTLSGATE, "bench", *words])
+    check_equal(status, 2, f"exit status, with {text}")
+    return text
+
+
+def sums(report):
+    """Every message has ended once."""
+    tally = report["all"]
+    check_equal(tally["messages_answered"] + tally["messages_lost"], tally["messages_sent"], "answered and lost")
+    check_equal(report["latency"]["count"], tally["messages_answered"], "latencies")
+    for times in ("handshake", "latency", "behind_schedule"):
+        row = [report[times][f"{name}_ms"] for name in ("least", "p50", "p75", "p90", "p95", "p99", "p99_9", "p99_99",
+                                                       "greatest")]
+        check(row == sorted(row), f"{times} is not in order: {row}")
+    return tally
+
+
+def server_with(credentials, *options):
+    return Server(*credentials.both(*options), level="info")
+
+
+# --- messages ---------------------------------------------------------------------
+
+
+def agrees_with_the_server(version, *options):
+    credentials = Credentials()
+    server = server_with(credentials)
+    report = bench(server.port, *credentials.psk(), "--dtls", version, "--associations", "40", *options)
+    tally, counters = sums(report), server.counters()
+    check_equal(report["agreed"]["version"], version, "version")
+    check_equal(tally["messages_lost"], 0, "lost messages")
+    check(tally["messages_sent"] > 40, f"only {tally['messages_sent']} messages")
+    check_equal(counters["plaintext_delivered"], tally["messages_sent"], "messages at the server")
+    check_equal(counters["plaintext_answered"], tally["messages_answered"], "answers of the server")
+    check_equal(counters["handshakes_completed"], 40, "handshakes at the server")
+    check_equal(tally["handshakes_done"], 40, "handshakes")
+    check_equal(report["associations"]["live_at_end"], 40, "associations at the end")
+    check_equal(report["load"]["handshakes_started"], 0, "handshakes during the load")
+    wait_until(lambda: server.counter("associations_closed") == 40, "every close_notify")
+    return report
+
+
+@case
+def bench_at_a_fixed_rate_sends_what_the_server_gets():
+    report = agrees_with_the_server("1.3", "--rate", "500")
+    check_equal(report["load"]["messages_sent"], 500, "messages in a second")
+
+
+@case
+def bench_in_a_closed_loop_sends_what_the_server_gets():
+    agrees_with_the_server("1.2")
+
+
+@case
+def bench_with_threads_sends_what_the_server_gets():
+    report = agrees_with_the_server("1.3", "--threads", "3", "--rate", "600", "--ramp", "200")
+    check_equal(report["load"]["messages_sent"], 600, "messages in a second")
+    check_equal(len(report["this_side"]["threads"]), 3, "threads in the report")
+
+
+@case
+def bench_without_connection_ids_gives_each_association_an_address():
+    report = agrees_with_the_server("1.2", "--connection-id", "no", "--rate", "400")
+    check_equal(report["agreed"]["connection_ids"], False, "connection IDs")
+
+
+@case
+def bench_of_many_associations_fits_one_port():
+    """RFC 9146: with connection IDs nothing else tells them apart."""
+    for version in ("1.2", "1.3"):
+        agrees_with_the_server(version, "--sources", "1", "--sockets", "1", "--rate", "400")
+
+
+@case
+def bench_each_association_speaks_as_often_as_every_says():
+    report = agrees_with_the_server("1.3", "--every", "1", "--duration", "2")
+    check_equal(report["load"]["messages_sent"], 80, "messages of 40 associations in two seconds")
+
+
+@case
+def bench_sends_messages_of_the_size_that_was_asked_for():
+    agrees_with_the_server("1.3", "--size", "1200", "--rate", "200")
+    agrees_with_the_server("1.2", "--size", "16", "--rate", "200")
+
+
+@case
+def bench_over_ipv6_uses_a_socket_for_each_handshake():
+    credentials = Credentials()
+    server = Server(*credentials.both(), listen=("[::1]:0",), level="info")
+    path = harness.folder() / "report.json"
+    status, text = run([DTLSGATE, "bench", f"[::1]:{server.port}", *credentials.psk(), "--associations", "20", "--rate",
+                        "200", "--duration", "1", "--json", path, *PATIENT])
+    check_equal(status, 0, text)
+    check_equal(sums(json.loads(path.read_text()))["messages_lost"], 0, "lost messages")
+
+
+@case
+def bench_moves_and_nobody_shakes_hands_again():
+    credentials = Credentials()
+    for version in ("1.2", "1.3"):
+        server = server_with(credentials)
+        report = bench(server.port, *credentials.psk(), "--dtls", version, "--associations", "10", "--rate", "200",
+                       "--move", "1", "--duration", "4")
+        tally = sums(report)
+        check(report["agreed"]["return_routability_check"], "no return routability check")
+        check_equal(tally["moves"], 40, "changes of address")
+        check_equal(tally["messages_lost"], 0, "lost messages")
+        check_equal(server.counter("handshakes_completed"), 10, "handshakes")
+        check(server.counter("paths_moved") >= 10, f"the server saw {server.counter('paths_moved')} moves")
+        server.stop()
+
+
+@case
+def bench_counts_what_is_lost_on_the_way():
+    credentials = Credentials()
+    server = server_with(credentials)
+    relay = Relay(server.port)
+    seen = [0]
+
+    def lose(datagram):  # fifty records with a connection ID, in the middle of the load
+        seen[0] += datagram[0] == 25
+        return [] if datagram[0] == 25 and 200 <= seen[0] < 250 else [datagram]
+    relay.on_client = lose
+    report = bench(relay.port, *credentials.psk(), "--dtls", "1.2", "--associations", "10", "--handshakes-at-once", "1",
+                   "--sources", "1", "--rate", "400", "--duration", "2", "--answer-timeout", "8000")
+    tally = sums(report)
+    check_equal(tally["messages_sent"], 800, "sent")
+    check_equal(tally["messages_lost"], 50, "lost")
+    # 50 messages are five turns of ten associations, 400 of them a second: each waited through five and for the next.
+    waits = report["associations"]["longest_wait"]
+    check_equal(waits["count"], 10, "associations that waited")
+    check(waits["least_ms"] >= 100, f"an association waited only {waits['least_ms']} ms")
+    check(report["associations"]["silence_ms"] >= 100, f"silence of {report['associations']['silence_ms']} ms")
+
+
+@case
+def bench_says_when_the_server_goes_away():
+    credentials = Credentials()
+    server = server_with(credentials)
+    path = harness.folder() / "report.json"
+    process = Process([DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--associations", "20", "--rate",
+                       "400", "--duration", "4", "--answer-timeout", "500", "--json", path], name="dtlsgate bench")
+    process.wait_line(r" sent/s")
+    server.kill()
+    check_equal(process.wait(), 0, process.text())
+    report = json.loads(path.read_text())
+    tally = sums(report)
+    check(tally["messages_lost"] > 0 and tally["messages_answered"] > 0, f"lost and answered: {tally}")
+    check_equal(report["associations"]["unheard_at_end"], 20, "associations without an answer to their last message")
+    check_equal(report["load"]["handshakes_started"], 0, "new handshakes")
+
+
+# --- handshakes -------------------------------------------------------------------
+
+
+@case
+def bench_counts_handshakes_as_the_server_does():
+    credentials = Credentials()
+    client = ["--ca", credentials["ca.pem"], "--cert", credentials["client.pem"], "--key", credentials["client.key"],
+              "--server-name", "localhost"]
+    for version in ("1.2", "1.3"):
+        for options, resumed in (((), False), (("--resumed",), True), ((*credentials.psk(),), False)):
+            server = server_with(credentials)
+            proof = client if "--psk-file" not in options else []
+            report = bench(server.port, *proof, *options, "--dtls", version, "--load", "handshakes", "--rate", "40",
+                           "--duration", "1")
+            check_equal(report["load"]["handshakes_done"], 40, f"handshakes of DTLS {version} {options}")
+            check_equal(report["load"]["handshakes_resumed"], 40 if resumed else 0, "resumed")
+            wait_until(lambda s=server, r=resumed: s.counter("handshakes_completed") == 40 + r, "the server's handshakes")
+            check_equal(server.counter("handshakes_resumed"), 40 if resumed else 0, "resumed at the server")
+            server.stop()
+
+
+@case
+def bench_handshakes_in_a_closed_loop_end_each_association():
+    credentials = Credentials()
+    server = server_with(credentials)
+    report = bench(server.port, *credentials.psk(), "--load", "handshakes", "--handshakes-at-once", "8", "--dtls", "1.2")
+    done = report["all"]["handshakes_done"]
+    check(done > 8, f"only {done} handshakes")
+    check_equal(report["all"]["handshakes_failed"], 0, "failures")
+    check_equal(report["all"]["associations_closed"], done, "closed")
+    check_equal(report["handshake"]["count"], done, "times of handshakes")
+
+
+@case
+def bench_connects_at_the_rate_of_its_ramp_and_leaves():
+    credentials = Credentials()
+    server = server_with(credentials)
+    report = bench(server.port, *credentials.psk(), "--associations", "30", "--ramp", "30", "--connect-only", "--leave")
+    check_equal(report["all"]["handshakes_done"], 30, "associations")
+    check(report["connect_seconds"] >= 29 / 30, f"made in {report['connect_seconds']} s")
+    check_equal(server.counter("associations_closed"), 0, "associations that were closed")
+
+
+@case
+def bench_holds_idle_associations():
+    credentials = Credentials()
+    server = server_with(credentials)
+    report = bench(server.port, *credentials.psk(), "--associations", "30", "--load", "idle")
+    check_equal(report["all"]["messages_sent"], 0, "messages")
+    check_equal(report["associations"]["live_at_end"], 30, "associations at the end")
+
+
+# --- other people's servers ---------------------------------------------------------
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@case
+def bench_of_gnutls_echo():
+    """gnutls-serv has one client at a time."""
+    credentials, port = Credentials(), free_port()
+    server = Process([program("gnutls-serv"), "--udp", "--echo", "--port", str(port), "--x509certfile",
+                      credentials["server.pem"], "--x509keyfile", credentials["server.key"], "--disable-client-cert"],
+                     name="gnutls-serv")
+    server.wait_line(r"listening")
+    report = bench(port, "--ca", credentials["ca.pem"], "--server-name", "localhost", "--dtls", "1.2", "--rate", "100")
+    tally = sums(report)
+    check_equal((tally["messages_sent"], tally["messages_answered"]), (100, 100), "messages")
+    check_equal(report["agreed"]["connection_ids"], False, "connection IDs")
+
+
+@case
+def bench_of_openssl_handshakes():
+    credentials, port = Credentials(), free_port()
+    server = Process([program("openssl"), "s_server", "-dtls1_2", "-accept", str(port), "-cert", credentials["server.pem"],
+                      "-key", credentials["server.key"]], name="openssl s_server")
+    server.wait_line(r"ACCEPT")
+    report = bench(port, "--ca", credentials["ca.pem"], "--server-name", "localhost", "--dtls", "1.2", "--associations",
+                   "1", "--load", "idle")
+    check_equal(report["all"]["handshakes_done"], 1, "handshakes")
+    check_equal(report["associations"]["live_at_end"], 1, "associations at the end")
+
+
+# --- what goes wrong ----------------------------------------------------------------
+
+
+@case
+def bench_of_nobody_fails_and_says_why():
+    credentials = Credentials()
+    status, text = run([DTLSGATE, "bench", f"127.0.0.1:{free_port()}", *credentials.psk(), "--handshake-timeout", "1"])
+    check_equal(status, 1, text)
+    check("not one handshake came about" in text, text)
+
+
+@case
+def bench_with_a_wrong_key_fails_and_says_why():
+    credentials = Credentials()
+    server = server_with(credentials)
+    wrong = credentials.write_psk({credentials.identity: harness.fresh_key()}, "wrong.txt")
+    status, text = run([DTLSGATE, "bench", f"127.0.0.1:{server.port}", "--psk-file", wrong, "--associations", "3",
+                        "--handshake-timeout", "5"])
+    check_equal(status, 1, text)
+    check("handshakes that failed: 3" in text, text)
+
+
+@case
+def bench_does_not_take_anybody_for_the_server():
+    credentials = Credentials()
+    server = server_with(credentials, "--client-auth", "required")
+    credentials.make_ca("other", "another CA")
+    status, text = run([DTLSGATE, "bench", f"127.0.0.1:{server.port}", "--ca", credentials["other.pem"], "--server-name",
+                        "localhost", "--handshake-timeout", "5"])
+    check_equal(status, 1, text)
+
+
+@case
+def bench_refuses_in_words():
+    check("expected HOST:PORT first" in refused(), "no word of HOST:PORT")
+    check("expected HOST:PORT first" in refused("--rate", "5"), "no word of HOST:PORT")
+    check("nothing to prove the server by" in refused("127.0.0.1:1"), "no word of proof")
+    check("the nearest is --rate" in refused("127.0.0.1:1", "--insecure-no-verify", "--rat", "5"), "no nearest option")
+    check("two ways to say" in refused("127.0.0.1:1", "--insecure-no-verify", "--rate", "5", "--every", "5"), "no word")
+    check("127/8" in refused("192.0.2.1:1", "--insecure-no-verify", "--sources", "5"), "no word of 127/8")
+    status, text = run([DTLSGATE, "bench", "--help"])
+    check_equal(status, 0, "status of --help")
+    for option in re.findall(r"NUMBER\((\w+), \"([a-z-]+)\"", (harness.SOURCE / "src/config/bench_options.h").read_text()):
+        check(f"--{option[1]} " in text, f"--help has no --{option[1]}")
+
+
+@case
+def bench_ends_early_with_a_report():
+    credentials = Credentials()
+    server = server_with(credentials)
+    process = Process([DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--associations", "5", "--rate",
+                       "100", "--duration", "600", "--json", "-"], name="dtlsgate bench")
+    process.wait_line(r" sent/s")
+    process.signal(signal.SIGINT)
+    check_equal(process.wait(), 0, process.text())
+    report = json.loads("\n".join(line for line in process.lines if not re.match(r" +[\d.]+ s: ", line)))
+    check(report["interrupted"], "not marked as interrupted")
+    check(report["all"]["messages_sent"] > 0, "nothing was sent")
+    check(len(report["samples"]) > 0, "no sample")
+
+
+@case
+def bench_ends_early_while_nobody_answers():
+    credentials = Credentials()
+    process = Process([DTLSGATE, "bench", f"127.0.0.1:{free_port()}", *credentials.psk(), "--handshake-timeout", "600"],
+                      name="dtlsgate bench")
+    process.wait_line(r"0 associations")
+    process.signal(signal.SIGTERM)
+    check_equal(process.wait(), 1, process.text())
+
+
+if __name__ == "__main__":
+    harness.main()
