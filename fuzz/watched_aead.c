@@ -49,5 +49,5 @@ static bool no_mask(enum dg_aead_id aead, const uint8_t *key, const uint8_t samp
     return true;
 }
 
-const struct dg_aead_ops fuzz_null_aead = {watched_seal, null_open, null_mask, null_expand};
-const struct dg_aead_ops fuzz_open_aead = {watched_seal, any_open, no_mask, null_expand};
+const struct dg_aead_ops fuzz_null_aead = {watched_seal, null_open, null_mask, null_expand, NULL};
+const struct dg_aead_ops fuzz_open_aead = {watched_seal, any_open, no_mask, null_expand, NULL};

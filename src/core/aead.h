@@ -55,6 +55,8 @@ struct dg_aead_ops {
     bool (*number_mask)(enum dg_aead_id aead, const uint8_t *key, const uint8_t sample[16], uint8_t mask[16]);
     // RFC 8446 7.1 with RFC 9147 5.9's prefix "dtls13": HKDF-Expand-Label(secret, label, "", size).
     bool (*expand_label)(enum dg_hash_id hash, const uint8_t *secret, const char *label, uint8_t *out, size_t size);
+    // A key has ended its life: nothing that was made from one by this thread remains. NULL: nothing is kept anyway.
+    void (*forget)(void);
 };
 
 // For tests and fuzzers: does not encrypt; the tag is a plain checksum over key, nonce, AAD and data,

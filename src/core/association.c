@@ -134,6 +134,7 @@ void dg_association_end(const struct dg_association *association, enum dg_counte
                              reason);
     }
     dg_shard_give_back(association->shard, slot);
+    dg_association_forget_keys(association);
     engine->closing = closing.outer;
 }
 

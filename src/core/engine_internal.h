@@ -79,6 +79,12 @@ bool dg_association_is_alive(const struct dg_association *association);
 struct dg_keyset *dg_association_tx(const struct dg_association *association);
 struct dg_keyset *dg_association_rx(const struct dg_association *association);
 struct dg_key_view dg_association_view(const struct dg_association *association, const struct dg_keyset *keyset);
+// After keys were wiped: what the library made from them goes too.
+static inline void dg_association_forget_keys(const struct dg_association *association)
+{
+    if (association->engine->aead->forget != NULL)
+        association->engine->aead->forget();
+}
 struct dg_path dg_association_path(const struct dg_slot *slot);
 // The peer's ID in what we send; size 0: none (RFC 9146 3: negotiated but empty is sent without).
 struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);

@@ -64,6 +64,7 @@ bool dg_key_update_acknowledged(const struct dg_association *association)
     atomic_store_explicit(&slot->tx_place, place, memory_order_release);
     DG_CRASH_POINT(KEY_UPDATE_PUBLISHED);
     dg_shard_keyset_free(association->shard, slot, old);
+    dg_association_forget_keys(association);
     DG_CRASH_POINT(KEY_UPDATE_OLD_WIPED);
     return true;
 }
@@ -79,8 +80,10 @@ void dg_key_update_retire_old(const struct dg_association *association)
     atomic_store_explicit(&slot->rx_old_place, DG_PLACE_NONE, memory_order_release);
     DG_CRASH_POINT(KEY_UPDATE_OLD_DROPPED);
     // Both are the same where a process died between the two stores of a change.
-    if (old != atomic_load_explicit(&slot->rx_place, memory_order_relaxed))
+    if (old != atomic_load_explicit(&slot->rx_place, memory_order_relaxed)) {
         dg_shard_keyset_free(association->shard, slot, old);
+        dg_association_forget_keys(association);
+    }
     DG_CRASH_POINT(KEY_UPDATE_OLD_WIPED);
 }
 

@@ -193,6 +193,7 @@ static void sent12(struct dg_tap *tap, const struct dg_record *record)
     struct dg_bytes plaintext = {0};
     struct dg_result result = dg_record12_open(&dg_wolf_aead, &view, record, cid, cid_size, &type, &plaintext);
     dg_wipe(&keys, sizeof keys);
+    dg_wolf_aead.forget();
     if (result.outcome != DG_OK ||
         (type == DG_CONTENT_HANDSHAKE && !each_message(plaintext, tap, on_own_message))) {
         tap->broken = true;
@@ -222,6 +223,7 @@ static void sent13(struct dg_tap *tap, const struct dg_record *record)
     struct dg_bytes plaintext = {0};
     struct dg_result result =
         dg_record13_open(&dg_wolf_aead, &view, record, cid, cid_size, *next, &sequence, &type, &plaintext);
+    dg_wolf_aead.forget();
     bool had_ticket = tap->ticket.size > 0;
     if (result.outcome != DG_OK ||
         (type == DG_CONTENT_HANDSHAKE && !each_message(plaintext, tap, on_own_message))) {
@@ -287,6 +289,7 @@ static bool open12(struct dg_tap *tap, const struct dg_record *record, const str
     struct dg_key_view view = view_of(&keys, suite, false);
     struct dg_result result = dg_record12_open(&dg_wolf_aead, &view, record, cid, cid_size, type, plaintext);
     dg_wipe(&keys, sizeof keys);
+    dg_wolf_aead.forget();
     if (result.outcome != DG_OK)
         tap->unopened++;
     return result.outcome == DG_OK;
@@ -306,6 +309,7 @@ static bool open13(struct dg_tap *tap, const struct dg_record *record, const str
     uint64_t next = is_data ? tap->data_received_next : tap->received_next;
     bool opened = dg_record13_open(&dg_wolf_aead, &view, record, cid, cid_size, next, sequence, type, plaintext)
                       .outcome == DG_OK;
+    dg_wolf_aead.forget();
     if (!opened)
         tap->unopened++;
     return opened;

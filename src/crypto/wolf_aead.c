@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The AEADs, the record-number mask and HKDF-Expand-Label, by wolfCrypt. Keeps no state: each call expands
-// its key on the stack and wipes it, so that threads share nothing and no key outlives a record.
+// The AEADs, the record-number mask and HKDF-Expand-Label, by wolfCrypt. Each call expands its key anew, in objects of
+// its thread: threads share nothing, and no expanded key outlives the next record or the end of its association.
 #include "crypto/wolf_aead.h"
 
 #include "base/secret.h"
@@ -14,6 +14,7 @@
 #include <wolfssl/wolfcrypt/hash.h>
 #include <wolfssl/wolfcrypt/kdf.h>
 
+#include <pthread.h>
 #include <string.h>
 
 static bool is_gcm(enum dg_aead_id aead)
@@ -21,53 +22,101 @@ static bool is_gcm(enum dg_aead_id aead)
     return aead == DG_AEAD_AES_128_GCM || aead == DG_AEAD_AES_256_GCM;
 }
 
-// Aes is aligned to 16 by its own declaration, which the assembly needs. wc_AesFree wipes all of it.
-static bool aes_start(Aes *aes, enum dg_aead_id aead, const uint8_t *key)
+// A thread's own Aes objects. Making one, and wiping it, takes longer than expanding a key into it (docs/benchmarks.md),
+// so they are made once. What was expanded last stays in them until the next record, or until it is forgotten: in
+// memory of its own that is kept out of core dumps, and as far as the limits allow out of swap.
+struct scratch {
+    Aes gcm, ccm, block; // aligned to 16 by the type's declaration, which the assembly needs
+};
+static _Thread_local struct scratch *scratch;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_thread_end; // only frees
+static bool is_prepared;
+
+static void end_thread(void *mine)
+{
+    struct scratch *ended = mine;
+    wc_AesFree(&ended->gcm);
+    wc_AesFree(&ended->ccm);
+    wc_AesFree(&ended->block);
+    dg_secret_free(ended, sizeof *ended);
+    scratch = NULL;
+}
+
+static void prepare(void) { is_prepared = pthread_key_create(&at_thread_end, end_thread) == 0; }
+
+static bool init(struct scratch *fresh)
+{
+    return wc_AesInit(&fresh->gcm, NULL, INVALID_DEVID) == 0 && wc_AesInit(&fresh->ccm, NULL, INVALID_DEVID) == 0 &&
+           wc_AesInit(&fresh->block, NULL, INVALID_DEVID) == 0;
+}
+
+// NULL: memory is short.
+static struct scratch *own_scratch(void)
+{
+    if (scratch != NULL)
+        return scratch;
+    if (pthread_once(&once, prepare) != 0 || !is_prepared)
+        return NULL;
+    struct scratch *fresh = dg_secret_new(sizeof *fresh);
+    if (fresh == NULL)
+        return NULL;
+    if (!init(fresh) || pthread_setspecific(at_thread_end, fresh) != 0) {
+        dg_secret_free(fresh, sizeof *fresh);
+        return NULL;
+    }
+    scratch = fresh;
+    return scratch;
+}
+
+static void wolf_forget(void)
+{
+    if (scratch == NULL)
+        return;
+    wc_AesFree(&scratch->gcm);
+    wc_AesFree(&scratch->ccm);
+    wc_AesFree(&scratch->block);
+    dg_wipe(scratch, sizeof *scratch);
+    DG_BUG_UNLESS(init(scratch));
+}
+
+// NULL: the library or memory fails.
+static Aes *aes_with(enum dg_aead_id aead, const uint8_t *key)
 {
     word32 size = dg_aead_table[aead].key_size;
-    int error;
+    struct scratch *mine = own_scratch();
 
-    if (wc_AesInit(aes, NULL, INVALID_DEVID) != 0)
-        return false;
-    error = is_gcm(aead) ? wc_AesGcmSetKey(aes, key, size) : wc_AesCcmSetKey(aes, key, size);
-    if (error == 0)
-        return true;
-    wc_AesFree(aes);
-    return false;
+    if (mine == NULL)
+        return NULL;
+    if (is_gcm(aead))
+        return wc_AesGcmSetKey(&mine->gcm, key, size) == 0 ? &mine->gcm : NULL;
+    return wc_AesCcmSetKey(&mine->ccm, key, size) == 0 ? &mine->ccm : NULL;
 }
 
 static bool aes_seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad,
                      word32 aad_size, uint8_t *data, word32 size)
 {
     word32 tag_size = dg_aead_table[aead].tag_size;
-    Aes aes;
-    int error;
+    Aes *aes = aes_with(aead, key);
 
-    if (!aes_start(&aes, aead, key))
+    if (aes == NULL)
         return false;
     if (is_gcm(aead))
-        error = wc_AesGcmEncrypt(&aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size);
-    else
-        error = wc_AesCcmEncrypt(&aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size);
-    wc_AesFree(&aes);
-    return error == 0;
+        return wc_AesGcmEncrypt(aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size) == 0;
+    return wc_AesCcmEncrypt(aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size) == 0;
 }
 
 static bool aes_open(enum dg_aead_id aead, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad,
                      word32 aad_size, uint8_t *data, word32 size)
 {
     word32 tag_size = dg_aead_table[aead].tag_size;
-    Aes aes;
-    int error;
+    Aes *aes = aes_with(aead, key);
 
-    if (!aes_start(&aes, aead, key))
+    if (aes == NULL)
         return false;
     if (is_gcm(aead))
-        error = wc_AesGcmDecrypt(&aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size);
-    else
-        error = wc_AesCcmDecrypt(&aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size);
-    wc_AesFree(&aes);
-    return error == 0;
+        return wc_AesGcmDecrypt(aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size) == 0;
+    return wc_AesCcmDecrypt(aes, data, data, size, nonce, DG_AEAD_NONCE, data + size, tag_size, aad, aad_size) == 0;
 }
 
 static bool sizes_fit(size_t aad_size, size_t size)
@@ -119,15 +168,11 @@ static bool wolf_open(enum dg_aead_id aead, const uint8_t *key, const uint8_t no
 
 static bool aes_mask(enum dg_aead_id aead, const uint8_t *key, const uint8_t *sample, uint8_t *mask)
 {
-    Aes aes;
-    bool done;
+    struct scratch *mine = own_scratch();
 
-    if (wc_AesInit(&aes, NULL, INVALID_DEVID) != 0)
-        return false;
-    done = wc_AesSetKeyDirect(&aes, key, dg_aead_table[aead].key_size, NULL, AES_ENCRYPTION) == 0 &&
-           wc_AesEncryptDirect(&aes, mask, sample) == 0;
-    wc_AesFree(&aes);
-    return done;
+    return mine != NULL &&
+           wc_AesSetKeyDirect(&mine->block, key, dg_aead_table[aead].key_size, NULL, AES_ENCRYPTION) == 0 &&
+           wc_AesEncryptDirect(&mine->block, mask, sample) == 0;
 }
 
 // RFC 9147 4.2.3: the first four bytes are the block counter in little endian, the others the nonce.
@@ -179,4 +224,5 @@ const struct dg_aead_ops dg_wolf_aead = {
     .open = wolf_open,
     .number_mask = wolf_number_mask,
     .expand_label = wolf_expand_label,
+    .forget = wolf_forget,
 };

@@ -29,7 +29,7 @@ static bool expand(enum dg_hash_id hash, const uint8_t *secret, const char *labe
     return dg_null_aead.expand_label(hash, secret, label, out, size);
 }
 
-static const struct dg_aead_ops counting = {counting_seal, counting_open, mask, expand};
+static const struct dg_aead_ops counting = {counting_seal, counting_open, mask, expand, NULL};
 
 // The fake peer opens and seals with the table of its server too: only what the server does in between counts.
 static unsigned opens_while_given(const uint8_t *record, size_t size)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // wolfCrypt behind struct dg_aead_ops: the same bytes as OpenSSL's (make_record_vectors.py), in place at any
 // alignment, from several threads, and nothing that is not authentic.
+#include "base/secret.h"
 #include "check.h"
 #include "crypto/wolf_aead.h"
 #include "record_vectors.h"
@@ -10,8 +11,11 @@
 
 #include <wolfssl/wolfcrypt/sha256.h>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -122,6 +126,105 @@ DG_TEST(wolf_aead_refuses_every_flipped_bit)
     }
 }
 
+// Keys of all sizes and kinds by turns: what one leaves behind in its thread's objects does not disturb the next.
+DG_TEST(wolf_aead_keys_by_turns_do_not_disturb_each_other)
+{
+    enum { KEYS = 24, SIZE = 40 };
+    struct test_random random = {.state = dg_test_seed()};
+    struct {
+        enum dg_aead_id aead;
+        uint8_t key[DG_AEAD_KEY_MAX], nonce[12], sealed[SIZE + DG_AEAD_TAG_MAX], mask[16];
+    } all[KEYS];
+    static const uint8_t PLAIN[SIZE] = {1, 2, 3};
+
+    for (size_t i = 0; i < KEYS; i++) {
+        all[i].aead = (enum dg_aead_id)(1 + test_random_below(&random, DG_AEAD_COUNT - 1));
+        test_random_fill(&random, all[i].key, sizeof all[i].key);
+        test_random_fill(&random, all[i].nonce, sizeof all[i].nonce);
+        memcpy(all[i].sealed, PLAIN, SIZE);
+        dg_wolf_aead.forget(); // as if for the first time
+        CHECK(dg_wolf_aead.seal(all[i].aead, all[i].key, all[i].nonce, NULL, 0, all[i].sealed, SIZE));
+        dg_wolf_aead.forget();
+        CHECK(dg_wolf_aead.number_mask(all[i].aead, all[i].key, all[i].sealed, all[i].mask));
+    }
+    for (unsigned turn = 0; turn < 4000; turn++) {
+        size_t i = test_random_below(&random, KEYS);
+        uint8_t data[SIZE + DG_AEAD_TAG_MAX], mask[16];
+        memcpy(data, PLAIN, SIZE);
+        switch (test_random_below(&random, 3)) {
+        case 0:
+            CHECK(dg_wolf_aead.seal(all[i].aead, all[i].key, all[i].nonce, NULL, 0, data, SIZE));
+            CHECK_MEM(data, all[i].sealed, SIZE + dg_aead_table[all[i].aead].tag_size);
+            break;
+        case 1:
+            memcpy(data, all[i].sealed, sizeof data);
+            CHECK(dg_wolf_aead.open(all[i].aead, all[i].key, all[i].nonce, NULL, 0, data, SIZE));
+            CHECK_MEM(data, PLAIN, SIZE);
+            break;
+        default:
+            CHECK(dg_wolf_aead.number_mask(all[i].aead, all[i].key, all[i].sealed, mask));
+            CHECK_MEM(mask, all[i].mask, sizeof mask);
+            break;
+        }
+    }
+}
+
+// Is the key, given as its complement, anywhere in memory that this process can write?
+static unsigned find_in_memory(const uint8_t complement[16])
+{
+    char line[512];
+    unsigned found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int memory = open("/proc/self/mem", O_RDONLY);
+    static uint8_t page[4096 + 15]; // with the end of the page before
+    while (maps != NULL && memory >= 0 && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long from, to;
+        char access[8];
+        if (sscanf(line, "%llx-%llx %7s", &from, &to, access) != 3 || access[1] != 'w')
+            continue;
+        for (unsigned long long at = from; at < to; at += 4096) {
+            if (pread(memory, page + 15, 4096, (off_t)at) != 4096)
+                continue;
+            if (at <= (uintptr_t)page + sizeof page && at + 4096 > (uintptr_t)page)
+                continue; // what is being looked through
+            for (size_t i = 0; i + 16 <= sizeof page; i++) {
+                size_t same = 0;
+                while (same < 16 && (page[i + same] ^ complement[same]) == 0xff)
+                    same++;
+                found += same == 16;
+            }
+            memcpy(page, page + 4096, 15);
+        }
+    }
+    if (maps != NULL)
+        fclose(maps);
+    if (memory >= 0)
+        close(memory);
+    memset(page, 0, sizeof page);
+    return found;
+}
+
+// An expanded AES key begins with the key itself: it stays until it is forgotten, and then nothing of it is left.
+DG_TEST(wolf_aead_forgets_expanded_keys)
+{
+#if !defined(__SANITIZE_ADDRESS__)
+    struct test_random random = {.state = dg_test_seed()};
+    static const enum dg_aead_id aeads[] = {DG_AEAD_AES_128_GCM, DG_AEAD_AES_128_CCM};
+    for (size_t i = 0; i < COUNT(aeads); i++) {
+        uint8_t complement[16], key[16], nonce[12] = {0}, data[32] = {0}, mask[16];
+        test_random_fill(&random, complement, sizeof complement);
+        for (size_t k = 0; k < sizeof key; k++)
+            key[k] = (uint8_t)~complement[k];
+        CHECK(dg_wolf_aead.seal(aeads[i], key, nonce, NULL, 0, data, 16));
+        CHECK(dg_wolf_aead.number_mask(aeads[i], key, data, mask));
+        dg_wipe(key, sizeof key);
+        CHECK(find_in_memory(complement) > 0);
+        dg_wolf_aead.forget();
+        CHECK_EQ(find_in_memory(complement), 0);
+    }
+#endif
+}
+
 DG_TEST(wolf_aead_refuses_what_is_none)
 {
     uint8_t key[32] = {0}, nonce[12] = {0}, data[64] = {0}, mask[16];
@@ -141,6 +244,8 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(wolf_aead_matches_openssl_at_every_size_and_alignment),
     DG_CASE(wolf_aead_from_several_threads),
     DG_CASE(wolf_aead_refuses_every_flipped_bit),
+    DG_CASE(wolf_aead_keys_by_turns_do_not_disturb_each_other),
+    DG_CASE(wolf_aead_forgets_expanded_keys),
     DG_CASE(wolf_aead_refuses_what_is_none),
 };
 

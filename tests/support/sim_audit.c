@@ -124,7 +124,7 @@ static bool wolf_expand(enum dg_hash_id hash, const uint8_t *secret, const char 
 {
     return dg_wolf_aead.expand_label(hash, secret, label, out, size);
 }
-const struct dg_aead_ops sim_audit_wolf = {wolf_seal, wolf_open, wolf_mask, wolf_expand};
+const struct dg_aead_ops sim_audit_wolf = {wolf_seal, wolf_open, wolf_mask, wolf_expand, NULL};
 
 static bool null_seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[DG_AEAD_NONCE],
                       const uint8_t *aad, size_t aad_size, uint8_t *data, size_t size)
@@ -145,4 +145,4 @@ static bool null_expand(enum dg_hash_id hash, const uint8_t *secret, const char 
 {
     return dg_null_aead.expand_label(hash, secret, label, out, size);
 }
-const struct dg_aead_ops sim_audit_null = {null_seal, null_open, null_mask, null_expand};
+const struct dg_aead_ops sim_audit_null = {null_seal, null_open, null_mask, null_expand, NULL};
