@@ -21,6 +21,7 @@ struct dg_mesh {
     } *turns;
     struct dg_hash_key contested_key;
     _Atomic dg_time contested_until[CONTESTED]; // by the peer's hash
+    _Atomic dg_time contested_last;             // no peer is after this time: the front's
 };
 
 static struct dg_ring *ring_of(const struct dg_mesh *mesh, uint32_t from, uint32_t to)
@@ -159,10 +160,16 @@ static size_t contested_place(const struct dg_mesh *mesh, const struct dg_addres
 
 void dg_mesh_contest(struct dg_mesh *mesh, const struct dg_address *peer, dg_time until)
 {
+    if (until > atomic_load_explicit(&mesh->contested_last, memory_order_relaxed)) {
+        atomic_store_explicit(&mesh->contested_last, until, memory_order_relaxed);
+    }
     atomic_store_explicit(&mesh->contested_until[contested_place(mesh, peer)], until, memory_order_relaxed);
 }
 
 bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *peer, dg_time now)
 {
+    if (now >= atomic_load_explicit(&mesh->contested_last, memory_order_relaxed)) {
+        return false; // without a hash
+    }
     return now < atomic_load_explicit(&mesh->contested_until[contested_place(mesh, peer)], memory_order_relaxed);
 }
