@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Server CPU of an echoed message, as a ratio to a plain UDP echo of the same datagrams in the
-// same batches: each burst waits for the server as a whole. Prints lines of the table; judges nothing.
-#include "measure/clients.h"
-#include "measure/process.h"
-#include "measure/table.h"
+// Server CPU of an echoed message, as a ratio to a plain UDP echo of the same datagrams: in full batches, and at a
+// fixed rate. Prints lines of the table; judges nothing.
+#include "measure/compare.h"
 
 #include <stdio.h>
 
 #define ROUNDS 9
+#define ROUNDS_PACED 5
 #define BURSTS 125 // of 128 messages: 16,000 a measurement
-#define AIM 1.5
+#define ASSOCIATIONS 200
 
 static const struct bench_kind kinds[] = {
     {.name = "DTLS 1.2, connection ID", .version = 12, .suites = "ECDHE-PSK-AES128-GCM-SHA256",
@@ -23,56 +22,48 @@ static const struct bench_kind kinds[] = {
 static const size_t sizes[] = {64, 1200};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
-static unsigned sent, lost;
+// The aims are set for associations with connection IDs.
+static double aim_of(const struct bench_kind *kind, size_t size)
+{
+    if (kind->without_cid)
+        return 0;
+    return kind->version == 12 && size == 64 ? 1.15 : 1.25;
+}
 
-struct server {
-    struct bench_process process;
-    struct bench_wire *wire;
-    double seconds;
-    unsigned back;
+struct lane {
+    struct bench_clients *clients;
+    struct bench_side gate;
+    struct bench_figure saturated[SIZES], paced[SIZES];
+    char saturated_names[SIZES][112], paced_names[SIZES][112];
 };
 
-static void echo_burst(struct server *server, const struct bench_burst *burst)
+static void begin(struct lane *lane, const struct bench_kind *kind, const struct bench_process *gate,
+                  const struct bench_credentials *credentials)
 {
-    bench_hold(&server->process);
-    bench_wire_send_burst(server->wire, burst);
-    bench_release(&server->process);
-    server->back += (unsigned)bench_wire_collect(server->wire, burst->count);
+    lane->gate.process = *gate;
+    bench_wire_open(&lane->gate.wire, gate->port);
+    lane->clients = bench_clients_new(&lane->gate.wire, kind, credentials, ASSOCIATIONS);
+    for (size_t s = 0; s < SIZES; s++) {
+        snprintf(lane->saturated_names[s], sizeof lane->saturated_names[s],
+                 "CPU of an echoed message of %zu bytes: %s, full batches", sizes[s], kind->name);
+        snprintf(lane->paced_names[s], sizeof lane->paced_names[s],
+                 "CPU of an echoed message of %zu bytes: %s, %d a second", sizes[s], kind->name, BENCH_RATE);
+        const double aim = aim_of(kind, sizes[s]);
+        lane->saturated[s] = (struct bench_figure){.name = lane->saturated_names[s], .unit = "us", .aim = aim};
+        lane->paced[s] = (struct bench_figure){.name = lane->paced_names[s], .unit = "us", .aim = aim};
+    }
 }
 
-// What holding and releasing costs a server by itself: it is no part of the work.
-static double measure_hold(const struct server *server)
+static void measure(struct lane *lane, struct bench_side *plain, int round)
 {
-    double before = bench_cpu_seconds(&server->process);
-    for (int i = 0; i < BURSTS; i++) {
-        bench_hold(&server->process);
-        bench_release(&server->process);
+    for (size_t s = 0; s < SIZES; s++) {
+        struct bench_figure warming = {.name = lane->saturated_names[s]};
+        const struct bench_comparison comparison = {
+            .gate = &lane->gate, .plain = plain, .clients = lane->clients, .size = sizes[s], .bursts = BURSTS};
+        bench_compare_saturated(&comparison, round < 0 ? &warming : &lane->saturated[s]);
+        if (round >= 0 && round < ROUNDS_PACED)
+            bench_compare_paced(&comparison, &lane->paced[s]);
     }
-    return bench_cpu_seconds(&server->process) - before;
-}
-
-// One round, the servers taking turns burst by burst, so that what disturbs the machine meets both.
-static void measure(struct server *gate, struct server *plain, struct bench_clients *clients, size_t size,
-                    struct bench_figure *ret)
-{
-    static struct bench_burst burst;
-    struct server *both[] = {plain, gate};
-    for (int i = 0; i < 2; i++) {
-        both[i]->back = 0;
-        both[i]->seconds = -bench_cpu_seconds(&both[i]->process);
-    }
-    for (int i = 0; i < BURSTS; i++) {
-        bench_clients_burst(clients, size, &burst);
-        echo_burst(plain, &burst);
-        echo_burst(gate, &burst);
-    }
-    for (int i = 0; i < 2; i++) {
-        both[i]->seconds += bench_cpu_seconds(&both[i]->process);
-        both[i]->seconds -= measure_hold(both[i]);
-        sent += BURSTS * BENCH_BURST;
-        lost += BURSTS * BENCH_BURST - both[i]->back;
-    }
-    bench_figure_add(ret, gate->seconds * 1e6 / gate->back, plain->seconds * 1e6 / plain->back);
 }
 
 int main(int argc, char **argv)
@@ -84,44 +75,29 @@ int main(int argc, char **argv)
     // For as long as a handshake may take, what comes from its address is copied in case that it belongs to
     // the next one. The warming round outlasts this short time: associations are measured, not their beginning.
     static const char *const more[] = {"--handshake-timeout", "1", NULL};
-    struct server gate = {.process = bench_start_gate(argv[1], &credentials, more)};
-    struct server plain = {.process = bench_start_plain_echo()};
+    struct bench_process gate = bench_start_gate(argv[1], &credentials, more);
+    static struct bench_side plain;
+    plain.process = bench_start_plain_echo();
     bench_pin(BENCH_CLIENT_CPU);
+    bench_wire_open(&plain.wire, plain.process.port);
 
-    static struct bench_wire gate_wires[KINDS];
-    static struct bench_figure figures[KINDS][SIZES];
-    static char names[KINDS][SIZES][96];
-    struct bench_clients *clients[KINDS];
-    static struct bench_wire plain_wire;
-    bench_wire_open(&plain_wire, plain.process.port);
-    plain.wire = &plain_wire;
+    static struct lane lanes[KINDS];
+    for (size_t k = 0; k < KINDS; k++)
+        begin(&lanes[k], &kinds[k], &gate, &credentials);
+    for (int round = -1; round < ROUNDS; round++) // the first one warms up
+        for (size_t k = 0; k < KINDS; k++)
+            measure(&lanes[k], &plain, round);
     for (size_t k = 0; k < KINDS; k++) {
-        bench_wire_open(&gate_wires[k], gate.process.port);
-        clients[k] = bench_clients_new(&gate_wires[k], &kinds[k], &credentials);
         for (size_t s = 0; s < SIZES; s++) {
-            snprintf(names[k][s], sizeof names[k][s], "CPU of an echoed message of %zu bytes: %s", sizes[s], kinds[k].name);
-            // The aims are set for associations with connection IDs.
-            figures[k][s] = (struct bench_figure){
-                .name = names[k][s], .unit = "us", .aim = kinds[k].without_cid ? 0 : AIM};
+            bench_figure_print_ratio(&lanes[k].saturated[s]);
+            bench_figure_print_ratio(&lanes[k].paced[s]);
         }
     }
-    for (int round = -1; round < ROUNDS; round++) { // the first one warms up
-        for (size_t k = 0; k < KINDS; k++) {
-            for (size_t s = 0; s < SIZES; s++) {
-                struct bench_figure warming = {.name = names[k][s]};
-                gate.wire = &gate_wires[k];
-                measure(&gate, &plain, clients[k], sizes[s], round < 0 ? &warming : &figures[k][s]);
-            }
-        }
-    }
-    for (size_t k = 0; k < KINDS; k++)
-        for (size_t s = 0; s < SIZES; s++)
-            bench_figure_print_ratio(&figures[k][s]);
-    fprintf(stderr, "messages: %u sent to both servers, %u lost\n", sent, lost);
+    fprintf(stderr, "messages: %u sent to both servers, %u lost\n", bench_compare_sent(), bench_compare_lost());
 
     for (size_t k = 0; k < KINDS; k++)
-        bench_clients_free(clients[k]);
-    bench_stop(&gate.process);
+        bench_clients_free(lanes[k].clients);
+    bench_stop(&gate);
     bench_stop(&plain.process);
     bench_credentials_remove(&credentials);
     return 0;

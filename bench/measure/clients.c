@@ -14,8 +14,9 @@
 
 struct bench_clients {
     struct bench_wire *wire;
-    unsigned next;
-    struct wolf_client *items[BENCH_SOURCES];
+    uint32_t count;
+    uint32_t next;
+    struct wolf_client *items[];
 };
 
 struct wolf_client_config bench_client_config(const struct bench_kind *kind,
@@ -122,13 +123,14 @@ void bench_handshake(struct bench_wire *wire, const struct bench_kind *kind,
 }
 
 struct bench_clients *bench_clients_new(struct bench_wire *wire, const struct bench_kind *kind,
-                                        const struct bench_credentials *credentials)
+                                        const struct bench_credentials *credentials, uint32_t count)
 {
-    struct bench_clients *clients = calloc(1, sizeof *clients);
+    struct bench_clients *clients = calloc(1, sizeof *clients + count * sizeof clients->items[0]);
     if (clients == NULL)
         BENCH_FAIL("out of memory");
     clients->wire = wire;
-    for (uint32_t i = 0; i < BENCH_SOURCES; i++) {
+    clients->count = count;
+    for (uint32_t i = 0; i < count; i++) {
         wire->source = i;
         clients->items[i] = start(wire, kind, credentials);
         finish(clients->items[i], wire, kind);
@@ -138,7 +140,7 @@ struct bench_clients *bench_clients_new(struct bench_wire *wire, const struct be
 
 void bench_clients_free(struct bench_clients *clients)
 {
-    for (size_t i = 0; i < BENCH_SOURCES; i++)
+    for (uint32_t i = 0; i < clients->count; i++)
         forget(clients->items[i], clients->wire);
     free(clients);
 }
@@ -150,7 +152,7 @@ void bench_clients_burst(struct bench_clients *clients, size_t size, struct benc
     ret->count = 0;
     wire->into = ret;
     while (ret->count < BENCH_BURST) {
-        wire->source = clients->next++ % BENCH_SOURCES;
+        wire->source = clients->next++ % clients->count;
         if (!wolf_client_write(clients->items[wire->source], plaintext, size))
             BENCH_FAIL("a client does not write");
     }

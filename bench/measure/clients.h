@@ -32,9 +32,9 @@ struct wolf_client_config bench_client_config(const struct bench_kind *kind,
 
 struct bench_clients;
 
-// One association for each of the wire's sources.
+// So many associations, each from an address of its own.
 struct bench_clients *bench_clients_new(struct bench_wire *wire, const struct bench_kind *kind,
-                                        const struct bench_credentials *credentials);
+                                        const struct bench_credentials *credentials, uint32_t count);
 void bench_clients_free(struct bench_clients *clients);
 // Datagrams of the next associations in turn, each protecting size bytes.
 void bench_clients_burst(struct bench_clients *clients, size_t size, struct bench_burst *ret);

@@ -4,9 +4,11 @@
 
 #include "measure/plain_echo.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +40,25 @@ void bench_pin(int cpu)
     (void)sched_setaffinity(0, sizeof set, &set);
 }
 
-static void begin_child(void)
+static void begin_child_on(int cpu)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    bench_pin(BENCH_SERVER_CPU);
+    bench_pin(cpu);
+}
+
+static void begin_child(void) { begin_child_on(BENCH_SERVER_CPU); }
+
+struct bench_process bench_start_child(uint16_t port, int cpu, void (*run)(void *context), void *context)
+{
+    struct bench_process process = {.pid = fork(), .port = port};
+    if (process.pid < 0)
+        BENCH_FAIL("cannot fork");
+    if (process.pid == 0) {
+        begin_child_on(cpu);
+        run(context);
+        _exit(1);
+    }
+    return process;
 }
 
 static struct bench_process start_plain(void (*run)(int fd))
@@ -155,6 +172,43 @@ double bench_cpu_seconds(const struct bench_process *process)
     if (clock_getcpuclockid(process->pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
         BENCH_FAIL("process %d has no CPU clock", (int)process->pid);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static bool read_line(const char *path, char *line, int size)
+{
+    FILE *file = fopen(path, "r");
+    bool is_read = file != NULL && fgets(line, size, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    return is_read;
+}
+
+// The worker's thread; the first one where there is none of that name.
+static pid_t serving_thread(pid_t pid)
+{
+    char path[512], name[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    pid_t found = pid;
+    for (struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/comm", (int)pid, entry->d_name);
+        if (read_line(path, name, sizeof name) && strncmp(name, "dg-worker", 9) == 0)
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    }
+    if (threads != NULL)
+        closedir(threads);
+    return found;
+}
+
+double bench_serving_seconds(struct bench_process *process)
+{
+    char path[128], line[128];
+    if (process->serving == 0)
+        process->serving = serving_thread(process->pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)process->pid, (int)process->serving);
+    if (!read_line(path, line, sizeof line))
+        BENCH_FAIL("cannot read %s", path);
+    return (double)strtoull(line, NULL, 10) * 1e-9;
 }
 
 uint64_t bench_resident_bytes(const struct bench_process *process)

@@ -12,6 +12,7 @@
 struct bench_process {
     pid_t pid;
     uint16_t port; // where it listens on 127.0.0.1
+    pid_t serving; // the thread, once it is known
 };
 
 #define BENCH_SERVER_CPU 0
@@ -27,6 +28,8 @@ struct bench_process bench_start_plain_answers(void);
 // file without a name, at the default level.
 struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
                                       const char *const *arguments);
+// The process that a plain server of the caller's runs in; run never returns. Pinned to the processor `cpu`.
+struct bench_process bench_start_child(uint16_t port, int cpu, void (*run)(void *context), void *context);
 void bench_stop(struct bench_process *process); // by SIGKILL: nothing is measured any more
 void bench_end(struct bench_process *process);  // by SIGTERM, and waits: a profiler writes what it saw
 // Stops the process and lets it go on (SIGSTOP, SIGCONT), so that a whole burst waits for it: any server then
@@ -34,6 +37,9 @@ void bench_end(struct bench_process *process);  // by SIGTERM, and waits: a prof
 void bench_hold(const struct bench_process *process);
 void bench_release(const struct bench_process *process);
 double bench_cpu_seconds(const struct bench_process *process);      // user and system, all threads
+// The same of the thread that serves associations alone. Where the process is stopped and goes on again and again:
+// that wakes every thread of it, which a server of one thread would have for nothing.
+double bench_serving_seconds(struct bench_process *process);
 uint64_t bench_resident_bytes(const struct bench_process *process); // Rss of all mappings, the memory file included
 
 #define BENCH_FAIL(...) bench_fail(__FILE__, __LINE__, __VA_ARGS__)

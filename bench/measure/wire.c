@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LOSS_MS 200
+#define SOURCES_MAX 1000000 // addresses from 127.0.1.1 on
 #define NAP_NS 200000
 #define LOSS_NAPS (LOSS_MS * 1000000 / NAP_NS)
 #define CONTROL CMSG_SPACE(sizeof(struct in_pktinfo))
@@ -47,7 +48,7 @@ static void address(struct envelope *envelope, struct msghdr *message, uint16_t 
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     envelope->vector = (struct iovec){(void *)(uintptr_t)bytes, size};
     struct cmsghdr *part = (struct cmsghdr *)(void *)envelope->control;
-    struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(0x7f000101 + source % BENCH_SOURCES)};
+    struct in_pktinfo info = {.ipi_spec_dst.s_addr = htonl(0x7f000101 + source % SOURCES_MAX)};
     part->cmsg_level = IPPROTO_IP;
     part->cmsg_type = IP_PKTINFO;
     part->cmsg_len = CMSG_LEN(sizeof info);
@@ -130,12 +131,34 @@ static int collect_now(const struct bench_wire *wire, int wanted)
     static uint8_t buffers[BENCH_BURST][BENCH_DATAGRAM_MAX];
     struct iovec vectors[BENCH_BURST];
     struct mmsghdr messages[BENCH_BURST];
+    if (wanted > BENCH_BURST)
+        wanted = BENCH_BURST;
     for (int i = 0; i < wanted; i++) {
         vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
         messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
     }
     int got = recvmmsg(wire->fd, messages, (unsigned)wanted, MSG_DONTWAIT, NULL);
     return got > 0 ? got : 0;
+}
+
+int bench_wire_play_bursts(const struct bench_wire *wire, const struct bench_burst *bursts, int count, int rate)
+{
+    int64_t due = now_ns();
+    int came = 0;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < bursts[i].count; k++, due += 1000000000 / rate) {
+            const struct bench_datagram *datagram = &bursts[i].datagrams[k];
+            struct envelope envelope;
+            struct msghdr message;
+            address(&envelope, &message, wire->port, datagram->source, datagram->bytes, datagram->size);
+            while (now_ns() < due) {
+            }
+            if (sendmsg(wire->fd, &message, 0) < 0)
+                BENCH_FAIL("a datagram does not go out");
+        }
+        came += collect_now(wire, BENCH_BURST);
+    }
+    return came;
 }
 
 int bench_wire_collect(const struct bench_wire *wire, int wanted)

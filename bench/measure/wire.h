@@ -10,7 +10,6 @@
 
 #define BENCH_BURST 128 // two batches of the servers; fits the usual receive buffer at 1,200 bytes each
 #define BENCH_DATAGRAM_MAX 2048
-#define BENCH_SOURCES 200
 
 struct bench_datagram {
     uint8_t bytes[BENCH_DATAGRAM_MAX];
@@ -43,7 +42,7 @@ struct bench_script {
 struct bench_wire {
     int fd;
     uint16_t port;       // of the server
-    uint32_t source;     // of what is sent next
+    uint32_t source;     // number of the address that what is sent next leaves from
     struct bench_burst *into; // not NULL: what is sent is kept there instead
     struct bench_traffic traffic;
     struct bench_script *script;  // not NULL: what goes and comes is noted there
@@ -60,6 +59,8 @@ size_t bench_wire_receive(void *context, uint8_t *buffer, size_t capacity);
 bool bench_wire_wait(const struct bench_wire *wire, int milliseconds);
 // Sends the burst in one call; what is not taken is a failure of the run.
 void bench_wire_send_burst(const struct bench_wire *wire, const struct bench_burst *burst);
+// Sends the bursts one datagram at a time, so many a second, whatever comes back meanwhile. Returns how many came.
+int bench_wire_play_bursts(const struct bench_wire *wire, const struct bench_burst *bursts, int count, int rate);
 // Fetches so many datagrams and discards them. Returns how many came: a loss ends the wait after 200 ms.
 // Takes naps meanwhile, for the same reason as bench_wire_wait.
 int bench_wire_collect(const struct bench_wire *wire, int wanted);
