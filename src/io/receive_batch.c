@@ -54,6 +54,21 @@ static uint32_t dropped_so_far(const struct dg_socket *socket)
     return getsockopt(socket->fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 ? info[SK_MEMINFO_DROPS] : 0;
 }
 
+// The kernel shortens what it has written, so the messages of a read are made ready again for the next.
+static void prepare(struct dg_receive_batch *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        batch->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &batch->names[i],
+            .msg_namelen = sizeof batch->names[i],
+            .msg_iov = &batch->vectors[i],
+            .msg_iovlen = 1,
+            .msg_control = batch->controls[i].bytes,
+            .msg_controllen = CONTROL_BYTES,
+        };
+    }
+}
+
 struct dg_receive_batch *dg_receive_batch_new(const struct dg_socket *sockets, size_t count,
                                               struct dg_counters *counters)
 {
@@ -82,6 +97,7 @@ struct dg_receive_batch *dg_receive_batch_new(const struct dg_socket *sockets, s
         batch->vectors[i] =
             (struct iovec){.iov_base = batch->buffers + i * BUFFER_STRIDE, .iov_len = MESSAGE_BYTES};
     }
+    prepare(batch, DG_RECEIVE_BATCH_MAX);
     return batch;
 }
 
@@ -98,28 +114,13 @@ void dg_receive_batch_free(struct dg_receive_batch *batch)
 
 // --- reading ---------------------------------------------------------------------------------------------
 
-// The kernel shortens these to what it wrote, so they are set before every call.
-static void prepare(struct dg_receive_batch *batch)
-{
-    for (size_t i = 0; i < DG_RECEIVE_BATCH_MAX; i++) {
-        batch->messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &batch->names[i],
-            .msg_namelen = sizeof batch->names[i],
-            .msg_iov = &batch->vectors[i],
-            .msg_iovlen = 1,
-            .msg_control = batch->controls[i].bytes,
-            .msg_controllen = CONTROL_BYTES,
-        };
-    }
-}
-
 size_t dg_receive_batch_read(struct dg_receive_batch *batch, size_t socket)
 {
     DG_BUG_UNLESS(socket < batch->socket_count);
     batch->socket = &batch->sockets[socket];
     batch->message = 0;
     batch->offset = 0;
-    prepare(batch);
+    prepare(batch, batch->message_count);
     int got = recvmmsg(batch->socket->fd, batch->messages, DG_RECEIVE_BATCH_MAX, MSG_DONTWAIT, NULL);
     // Below 0: nothing there, a signal, or an error that belongs to a datagram sent earlier.
     batch->message_count = got > 0 ? (size_t)got : 0;
@@ -128,11 +129,16 @@ size_t dg_receive_batch_read(struct dg_receive_batch *batch, size_t socket)
 
 // --- taking ----------------------------------------------------------------------------------------------
 
-// The kernel's count is of the socket's whole life, and wraps.
+// The kernel's count is of the socket's whole life, and wraps. A datagram carries the count of when it was queued: what
+// already waited when we began carries less than we began with.
 static void count_dropped(struct dg_receive_batch *batch, uint32_t dropped)
 {
     uint32_t *before = &batch->dropped[batch->socket - batch->sockets];
-    dg_count_by(batch->counters, DG_COUNT_DROP_KERNEL, (uint32_t)(dropped - *before));
+    uint32_t more = dropped - *before;
+    if (more > UINT32_MAX / 2) {
+        return;
+    }
+    dg_count_by(batch->counters, DG_COUNT_DROP_KERNEL, more);
     *before = dropped;
 }
 

@@ -236,6 +236,30 @@ DG_TEST(offloads_what_the_kernel_drops_is_counted_once)
     dg_socket_group_close(&listener, 1);
 }
 
+// What waits in a socket that another process has left carries the count of when it came.
+DG_TEST(offloads_a_process_that_goes_on_does_not_count_drops_backwards)
+{
+    struct dg_address peer;
+    open_listener("127.0.0.1:0");
+    REQUIRE(setsockopt(listener.fd, SOL_SOCKET, SO_RCVBUF, &(int){8192}, sizeof(int)) == 0);
+    int client = open_client(&peer);
+    struct dg_receive_batch *batch = dg_receive_batch_new(&listener, 1, &counters);
+    REQUIRE(batch != NULL);
+    overflow(client, batch);
+    dg_receive_batch_free(batch);
+    for (unsigned i = 0; i < 300; i++) { // the first of them carry a smaller count than stands at the end
+        CHECK_EQ(send(client, load, 1000, 0), 1000);
+    }
+    memset(&counters, 0, sizeof counters);
+    batch = dg_receive_batch_new(&listener, 1, &counters);
+    REQUIRE(batch != NULL);
+    read_all(batch);
+    CHECK_EQ(counted(DG_COUNT_DROP_KERNEL), 0);
+    dg_receive_batch_free(batch);
+    close(client);
+    dg_socket_group_close(&listener, 1);
+}
+
 static size_t limit_of(const char *path)
 {
     FILE *file = fopen(path, "r");
@@ -463,6 +487,7 @@ int main(int argc, char **argv)
         DG_CASE(offloads_one_message_is_several_datagrams),
         DG_CASE(offloads_takes_are_bounded_and_peers_are_kept_apart),
         DG_CASE(offloads_what_the_kernel_drops_is_counted_once),
+        DG_CASE(offloads_a_process_that_goes_on_does_not_count_drops_backwards),
         DG_CASE(offloads_buffers_are_as_large_as_the_host_allows),
         DG_CASE(offloads_runs_of_one_size_are_one_message),
         DG_CASE(offloads_runs_end_where_the_peer_or_our_address_changes),
