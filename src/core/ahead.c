@@ -6,8 +6,8 @@
 #include "core/engine_internal.h"
 #include "core/shard_private.h"
 
-// The cache lines of a slot from its first one on, in this number: all but the last, which holds the identity.
-#define SLOT_LINES (DG_SLOT_SIZE / DG_CACHE_LINE - 1)
+// What a record reads of its slot: all but the last cache line, which holds most of the identity.
+#define SLOT_READ (DG_SLOT_SIZE - DG_CACHE_LINE)
 
 // Where the connection ID lies that nominates; NULL: an address does.
 static const uint8_t *cid_in(const struct dg_steer *steer, const uint8_t *data, size_t size)
@@ -20,20 +20,41 @@ static const uint8_t *cid_in(const struct dg_steer *steer, const uint8_t *data, 
     return at > 0 && size >= at + steer->cid_size ? data + at : NULL;
 }
 
-void dg_ahead_index(const struct dg_engine *engine, const struct dg_path *path, const uint8_t *data, size_t size,
-                    struct dg_ahead *ret)
+static void fetch(const void *from, size_t size)
+{
+    for (size_t i = 0; i < size; i += DG_CACHE_LINE)
+        __builtin_prefetch((const uint8_t *)from + i, 1);
+}
+
+// Passes, and not one datagram after the other, so that the waits of many overlap.
+void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
 {
     const struct dg_steer *steer = &engine->memory->header->steer;
-    const uint8_t *cid = cid_in(steer, data, size);
-    uint32_t number = cid != NULL ? dg_cid_shard(cid, steer->shard_count) : dg_steer_address_shard(steer, &path->peer);
-    const struct dg_shard *shard = engine->by_number[number];
-    *ret = (struct dg_ahead){.shard = shard};
-    if (shard == NULL)
-        return;
-    ret->index = cid != NULL ? shard->by_cid : shard->by_address;
-    ret->hash = cid != NULL ? dg_cid_key_of(shard, cid).hash
-                            : dg_shard_address_hash(shard, &path->peer, path->listener);
-    dg_slot_index_prefetch(ret->index, ret->hash);
+    for (size_t i = 0; i < count; i++) {
+        all[i].cid = cid_in(steer, all[i].data, all[i].size);
+        uint32_t number = all[i].cid != NULL ? dg_cid_shard(all[i].cid, steer->shard_count)
+                                             : dg_steer_address_shard(steer, &all[i].path->peer);
+        all[i].shard = engine->by_number[number];
+        all[i].index = NULL;
+        all[i].slot = NULL;
+        if (all[i].shard != NULL)
+            fetch(all[i].shard, sizeof *all[i].shard);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].shard == NULL)
+            continue;
+        all[i].index = all[i].cid != NULL ? all[i].shard->by_cid : all[i].shard->by_address;
+        __builtin_prefetch(all[i].index);
+        __builtin_prefetch(all[i].shard->head, 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].shard == NULL)
+            continue;
+        all[i].hash = all[i].cid != NULL ? dg_cid_key_of(all[i].shard, all[i].cid).hash
+                                         : dg_shard_address_hash(all[i].shard, &all[i].path->peer,
+                                                                 all[i].path->listener);
+        dg_slot_index_prefetch(all[i].index, all[i].hash);
+    }
 }
 
 void dg_ahead_slot(struct dg_ahead *ahead)
@@ -44,8 +65,7 @@ void dg_ahead_slot(struct dg_ahead *ahead)
     if (number == DG_NO_SLOT)
         return;
     ahead->slot = &ahead->shard->slots[number];
-    for (size_t i = 0; i < SLOT_LINES; i++)
-        __builtin_prefetch((const uint8_t *)ahead->slot + i * DG_CACHE_LINE, 1);
+    fetch(ahead->slot, SLOT_READ);
 }
 
 void dg_ahead_side(const struct dg_ahead *ahead)

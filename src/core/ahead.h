@@ -9,18 +9,23 @@
 
 struct dg_slot_index;
 
-// Of one datagram; slot is NULL where none is guessed.
+// Of one datagram: path, data and size are the caller's, the rest is found; slot stays NULL where none is guessed.
 struct dg_ahead {
+    const struct dg_path *path;
+    const uint8_t *data;
+    size_t size;
+    const uint8_t *cid;
     const struct dg_shard *shard;
     const struct dg_slot_index *index;
     uint64_t hash;
     const struct dg_slot *slot;
 };
 
-// Three steps, each of which needs what the one before asked for, and takes it from memory if it has not come yet.
-void dg_ahead_index(const struct dg_engine *engine, const struct dg_path *path, const uint8_t *data, size_t size,
-                    struct dg_ahead *ret); // the entry in the index
+// Each step needs what the one before asked for, and waits for it if it has not come yet. First, for the whole batch,
+// up to the entries in the indexes:
+void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count);
+// Then for each, some time before it is taken: its slot, and a little later the first of its side slots.
 void dg_ahead_slot(struct dg_ahead *ahead);
-void dg_ahead_side(const struct dg_ahead *ahead); // its first side slot
+void dg_ahead_side(const struct dg_ahead *ahead);
 
 #endif

@@ -263,8 +263,9 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
     }
     struct dg_ahead ahead[DG_RECEIVE_BATCH_MAX];
     for (size_t i = 0; i < count; i++) {
-        dg_ahead_index(loop->engine, &received[i].path, received[i].data, received[i].size, &ahead[i]);
+        ahead[i] = (struct dg_ahead){.path = &received[i].path, .data = received[i].data, .size = received[i].size};
     }
+    dg_ahead_entries(loop->engine, ahead, count);
     // A distance of some microseconds: longer than memory takes, and no more than the nearest cache holds.
     for (size_t i = 0; i < count + AHEAD_SLOTS; i++) {
         if (i < count) {

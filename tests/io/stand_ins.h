@@ -141,11 +141,9 @@ void dg_engine_drain(struct dg_engine *engine, dg_time now)
     engine->is_draining = true;
 }
 // Looking ahead is for the real one only: this one's memory is elsewhere.
-void dg_ahead_index(const struct dg_engine *engine, const struct dg_path *path, const uint8_t *data, size_t size,
-                    struct dg_ahead *ret)
+void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
 {
-    (void)engine, (void)path, (void)data, (void)size;
-    *ret = (struct dg_ahead){.slot = NULL};
+    (void)engine, (void)all, (void)count;
 }
 void dg_ahead_slot(struct dg_ahead *ahead) { (void)ahead; }
 void dg_ahead_side(const struct dg_ahead *ahead) { (void)ahead; }
