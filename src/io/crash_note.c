@@ -12,7 +12,9 @@
 static _Atomic(struct dg_memory_shard_head *) heads;
 static _Atomic uint32_t shard_count, worker_count;
 static _Thread_local uint32_t own_worker = NO_WORKER;
+#ifndef DTLSGATE_SANITIZED
 static _Thread_local uint8_t own_stack[STACK_BYTES];
+#endif
 
 // A crash of a worker's thread concerns its own shards. A SIGABRT that comes from outside, because nothing moves any
 // more, reaches any thread: then every slot that is being served is suspected.
@@ -61,6 +63,8 @@ void dg_crash_note_memory(const struct dg_memory *memory, uint32_t workers)
 void dg_crash_note_worker(uint32_t worker)
 {
     own_worker = worker;
+#ifndef DTLSGATE_SANITIZED // AddressSanitizer has given the thread one, and takes away what it finds at the thread's end
     const stack_t stack = {.ss_sp = own_stack, .ss_size = sizeof own_stack};
     (void)sigaltstack(&stack, NULL); // without it, a stack that is used up ends the process without a note
+#endif
 }

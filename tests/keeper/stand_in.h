@@ -133,11 +133,7 @@ static int stand_in_main(char **argv)
         _exit(93);
     if (strcmp(mode, "ends-by-itself") == 0)
         return 0;
-    int status = stand_in_serve(signal_fd, &notify);
-    dg_notify_close(&notify);
-    free(inherited.items);
-    munmap(starts, 64);
-    return status;
+    return stand_in_serve(signal_fd, &notify);
 }
 
 #endif

@@ -303,6 +303,7 @@ class Server(Process):
     @property
     def serving(self):
         """The process that became ready last."""
+        self.wait_line(r"event=ready pid=")
         with self._lock:
             return int([m for line in self.lines for m in re.findall(r"event=ready pid=(\d+)", line)][-1])
 
