@@ -204,6 +204,9 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
         }
         enum dg_dial_step step =
             client->config.dial->receive(link->dial, client->now, record.start, record.size, &client->output);
+        enum dg_counter dropped = client->config.dial->dropped(link->dial);
+        if (dropped != DG_COUNT_NONE)
+            dg_count(client->counters, dropped);
         dg_link_after_step(client, number, step, data, size);
         data += record.size;
         size -= record.size;

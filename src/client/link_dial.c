@@ -42,6 +42,15 @@ void dg_link_fail(struct dg_client *client, uint32_t number)
     client->hooks.failed(client->hooks.context, client->now, owner, number, why, alert);
 }
 
+// Data that overtook the end of the handshake (RFC 9147 5.8.1), in the order in which it came.
+static void receive_kept(struct dg_client *client, struct dg_link *link, struct dg_dial *dial)
+{
+    uint8_t *record;
+    size_t size;
+    while (link->state == DG_LINK_OPEN && (size = client->config.dial->kept(dial, &record)) > 0)
+        (void)!dg_engine_receive(client->engine, client->now, &link->path, record, size);
+}
+
 // The handshake's result leaves it. False: it could not be used, and the link is gone.
 static bool take_over(struct dg_client *client, uint32_t number)
 {
@@ -58,13 +67,16 @@ static bool take_over(struct dg_client *client, uint32_t number)
     dg_count(client->counters, DG_COUNT_HANDSHAKES_COMPLETED);
     if (handover.resumed)
         dg_count(client->counters, DG_COUNT_HANDSHAKES_RESUMED);
-    client->config.dial->free(link->dial);
+    struct dg_dial *dial = link->dial;
     link->dial = NULL;
     client->server = (link->server_first + link->servers_tried - 1) % client->config.server_count;
     link->sent_at = client->now;
     dg_link_schedule(client, number);
     done = dg_engine_take_over(client->engine, client->now, &handover);
     dg_wipe(&handover, sizeof handover);
+    if (done)
+        receive_kept(client, link, dial);
+    client->config.dial->free(dial);
     if (!done) {
         const uint32_t owner = link->owner;
         dg_link_give_back(client, number);

@@ -99,6 +99,11 @@
     X(DROP_HELLO_REPEATED, "drop_hello_repeated", "hello of a handshake that is under way already")               \
     X(DROP_EARLY_FULL, "drop_early_full", "application data before the handshake's end, beyond what is held")     \
     X(DROP_RING_FULL, "drop_ring_full", "messages between threads for which the ring had no room")                \
+    /* the client's handshakes: drops */                                                                          \
+    X(DROP_ALERT_UNPROVEN, "drop_alert_unproven", "unprotected alerts: anybody could have sent them (RFC 9147 4.5.2)") \
+    X(DROP_MESSAGE_REPEATED, "drop_message_repeated", "unprotected handshake messages that were there before")    \
+    X(DROP_MESSAGE_CONTRADICTED, "drop_message_contradicted", "unprotected handshake messages that differ from one before") \
+    X(DROP_MESSAGE_UNEXPECTED, "drop_message_unexpected", "unprotected handshake messages that have no place now") \
     /* front: what became of hellos and handshakes */                                                             \
     X(HELLOS_ANSWERED, "hellos_answered", "HelloVerifyRequests and HelloRetryRequests sent")                      \
     X(HANDSHAKES_STARTED, "handshakes_started", "handshakes begun after a valid cookie")                          \

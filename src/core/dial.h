@@ -7,6 +7,7 @@
 #include "base/attributes.h"
 #include "base/time_value.h"
 #include "base/wire.h"
+#include "core/counters.h"
 #include "core/handover.h"
 #include "core/output.h"
 
@@ -38,10 +39,15 @@ struct dg_dial_ops {
     // record that was not the handshake's any more is still whole. DONE may also come of advance.
     enum dg_dial_step (*receive)(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
                                  const struct dg_output *output);
+    // Why the record that was given last was dropped; DG_COUNT_NONE: it was not, or there is no more to say about it.
+    enum dg_counter (*dropped)(const struct dg_dial *dial);
     dg_time (*deadline)(const struct dg_dial *dial);
     enum dg_dial_step (*advance)(struct dg_dial *dial, dg_time now, const struct dg_output *output);
     // Once, after DONE; path as given to start. False: the watched records did not open with the extracted keys.
     bool (*take)(struct dg_dial *dial, struct dg_handover *ret);
+    // After take: the next record that overtook the end of the handshake, oldest first, for the engine; valid until the
+    // next call. 0: there is none.
+    size_t (*kept)(struct dg_dial *dial, uint8_t **ret_record);
     // Why it failed, in words for people; static text. ret_alert: received alert description, or -1.
     const char *(*why)(const struct dg_dial *dial, int *ret_alert);
     // The next thing to tell about the handshake; false: nothing new.

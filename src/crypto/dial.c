@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One handshake in the client's role: gives the library one record at a time, passes on what it sends, keeps its
-// retransmission timer, lets it take in the session ticket, and hands over. Never gives it a record that is the
-// engine's, never lets it send after the hand-over.
+// One handshake in the client's role: begun, run, repeated by its timer, begun anew where answers contradict each
+// other, handed over. Never judges a record (dial_receive.c does), never lets the library send after the hand-over.
 #include "base/secret.h"
 #include "crypto/cookie.h"
 #include "crypto/dial_inner.h"
@@ -14,7 +13,7 @@
 
 #define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
-#define ALERT_GRACE (2 * DG_SECOND)           // until an unprotected alert is believed: a repetition and its answer
+#define BEGINS_MAX 3                          // times that a handshake is begun anew
 
 // --- running ------------------------------------------------------------------
 
@@ -31,7 +30,7 @@ static void fail(struct dg_dial *dial)
         dg_dial_drop_session(dial->dialer);
 }
 
-static void finish(struct dg_dial *dial)
+void dg_dial_finish(struct dg_dial *dial)
 {
     dial->state = DIAL_DONE;
     dial->deadline = dial->alert_deadline = DG_NEVER;
@@ -44,7 +43,7 @@ static void connected(struct dg_dial *dial)
 {
     bool is_13 = wolfSSL_version(dial->ssl) == DTLS1_3_VERSION;
     if (!is_13 || !dial->dialer->config.resume || dial->io.tap.peer_ticket_seen) {
-        finish(dial);
+        dg_dial_finish(dial);
         return;
     }
     dial->state = DIAL_AWAITS_TICKET;
@@ -56,6 +55,16 @@ static void set_deadline(struct dg_dial *dial) { dial->deadline = dial->now + dg
 
 static bool is_waiting(int error) { return error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE; }
 
+// The library gave up over what anybody could have sent, for nothing has opened yet: should another answer come
+// meanwhile that contradicts it, the handshake is begun anew. Not at once, since answers to what the library sent
+// before may still be on their way.
+static void wait_for_another(struct dg_dial *dial)
+{
+    dial->is_dead = true;
+    // A server that does not hear from us repeats its flight after as long.
+    dial->deadline = dial->now + 3 * dial->dialer->config.retransmit_seconds * DG_SECOND / 2;
+}
+
 // Runs the library's state machine over what dial->record holds. True: it has connected.
 static bool run(struct dg_dial *dial)
 {
@@ -66,10 +75,14 @@ static bool run(struct dg_dial *dial)
     int error = wolfSSL_get_error(dial->ssl, result);
     if (!is_waiting(error)) {
         dg_dial_reason_from_library(dial, error);
-        fail(dial);
+        if (dial->screen.next_seq > 0 && dial->screen.stage != DG_SCREEN_OVER)
+            wait_for_another(dial);
+        else
+            fail(dial);
     } else if (dial->io.sent != sent_before || dial->deadline == 0) {
         set_deadline(dial);
         dial->alert_deadline = DG_NEVER; // the server goes on: the alert was not its
+        dial->plain_alert = -1;
     }
     return false;
 }
@@ -84,7 +97,7 @@ static void take_ticket(struct dg_dial *dial)
         dial->io.tap.broken = true; // an object in an unknown state is not taken over
 }
 
-static void give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output)
+void dg_dial_give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output)
 {
     if (size <= RECORD_MAX)
         dg_library_io_make_room(&dial->io, size);
@@ -98,124 +111,11 @@ static void give(struct dg_dial *dial, const uint8_t *record, size_t size, const
     if (is_connected)
         connected(dial);
     else if (dial->state == DIAL_AWAITS_TICKET && (dial->io.tap.peer_ticket_seen || dial->io.tap.broken))
-        finish(dial);
+        dg_dial_finish(dial);
     dg_library_io_close(&dial->io);
 }
 
-// --- what is given ------------------------------------------------------------
-
-// An unprotected alert may be anybody's who guesses our port: it ends nothing by itself (RFC 9147 4.5.2). But a
-// server that refuses us says so in just this way and then is silent: when nothing of the handshake moves for a
-// moment after it, it is believed. False: any other record.
-static bool is_plain_alert(struct dg_dial *dial, const uint8_t *record, size_t size)
-{
-    struct dg_bytes body;
-    if (!dg_library_io_is_plain_alert(record, size, &body))
-        return false;
-    if (body.size != 2 || body.data[0] != DG_ALERT_LEVEL_FATAL || dial->plain_alert >= 0 ||
-        dial->state != DIAL_CONNECTING)
-        return true;
-    dial->plain_alert = body.data[1];
-    dial->alert_deadline = dial->now + ALERT_GRACE;
-    dg_dial_tell(dial, "alert received", "unprotected: %s", dg_dial_words_of_alert(dial, dial->plain_alert));
-    return true;
-}
-
-enum fate { FATE_GIVE, FATE_LEAVE, FATE_END }; // END: it is the engine's, and so is the association
-
-// Application data before the handshake is over is lost (RFC 9147 5.8.1 allows that): the library would swallow
-// it, and a KeyUpdate would change the keys under our feet.
-static enum fate fate_of(struct dg_dial *dial, const uint8_t *record, size_t size)
-{
-    struct dg_tap_look look = dg_tap_peek(&dial->io.tap, record, size);
-    bool is_connecting = dial->state == DIAL_CONNECTING;
-    if (!look.is_unified) {
-        bool is_data = look.epoch != 0 && (record[0] == DG_CONTENT_APPLICATION_DATA ||
-                                           (look.is_opened && look.type != DG_CONTENT_HANDSHAKE &&
-                                            look.type != DG_CONTENT_ALERT));
-        return is_connecting && !is_data ? FATE_GIVE : FATE_LEAVE;
-    }
-    if (look.epoch != DG_EPOCH13_APPLICATION)
-        return is_connecting ? FATE_GIVE : FATE_LEAVE;
-    if (!look.is_opened)
-        return FATE_LEAVE;
-    if (look.is_ticket)
-        return FATE_GIVE;
-    if (is_connecting)
-        return look.type == DG_CONTENT_ACK || look.type == DG_CONTENT_ALERT ? FATE_GIVE : FATE_LEAVE;
-    return look.type == DG_CONTENT_ACK ? FATE_LEAVE : FATE_END;
-}
-
-static enum dg_dial_step receive(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
-                                 const struct dg_output *output)
-{
-    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || size == 0)
-        return step_of(dial);
-    dial->now = now;
-    if (is_plain_alert(dial, record, size))
-        return step_of(dial);
-    switch (fate_of(dial, record, size)) {
-    case FATE_GIVE:
-        dg_dial_tell_received(dial, record, size);
-        give(dial, record, size, output);
-        break;
-    case FATE_END:
-        finish(dial);
-        break;
-    default:
-        break;
-    }
-    return step_of(dial);
-}
-
-// --- time ---------------------------------------------------------------------
-
-static dg_time deadline(const struct dg_dial *dial)
-{
-    return dial->state == DIAL_FAILED ? 0 : dg_time_min(dial->deadline, dial->alert_deadline);
-}
-
-static enum dg_dial_step advance(struct dg_dial *dial, dg_time now, const struct dg_output *output)
-{
-    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || now < deadline(dial))
-        return step_of(dial);
-    dial->now = now;
-    if (dial->state == DIAL_AWAITS_TICKET) {
-        finish(dial); // without a ticket; should it come yet, the engine acknowledges it
-        return step_of(dial);
-    }
-    if (now >= dial->alert_deadline) {
-        dg_dial_set_reason(dial, dg_dial_words_of_alert(dial, dial->plain_alert));
-        fail(dial);
-        return step_of(dial);
-    }
-    dg_library_io_open(&dial->io, NULL, 0, output);
-    int result = wolfSSL_dtls_got_timeout(dial->ssl);
-    dg_library_io_close(&dial->io);
-    if (result == WOLFSSL_SUCCESS) {
-        set_deadline(dial);
-        return step_of(dial);
-    }
-    int error = wolfSSL_get_error(dial->ssl, result);
-    if (is_waiting(error)) // the library has repeated its flight often enough
-        dg_dial_set_reason(dial, dg_dial_why(dial, NULL));
-    else
-        dg_dial_reason_from_library(dial, error);
-    fail(dial);
-    return step_of(dial);
-}
-
-// --- both ends ----------------------------------------------------------------
-
-static void dial_free(struct dg_dial *dial)
-{
-    if (dial == NULL)
-        return;
-    dial->io.silent = true;
-    wolfSSL_free(dial->ssl);
-    dg_wipe(dial, sizeof *dial);
-    free(dial);
-}
+// --- begun --------------------------------------------------------------------
 
 static bool set_up(struct dg_dial *dial)
 {
@@ -247,6 +147,102 @@ static bool set_up(struct dg_dial *dial)
     return !config->offer_rrc || wolfSSL_dtls_rrc_use(ssl) == WOLFSSL_SUCCESS;
 }
 
+static bool begin(struct dg_dial *dial, const struct dg_output *output)
+{
+    dial->ssl = wolfSSL_new(dial->dialer->context);
+    if (dial->ssl == NULL || !set_up(dial))
+        return false;
+    dg_screen_begin(&dial->screen, dial->begun_anew > 0);
+    dg_dial_tell_hello(dial);
+    dg_library_io_open(&dial->io, NULL, 0, output);
+    (void)run(dial);
+    dg_library_io_close(&dial->io);
+    return true;
+}
+
+// With a fresh hello, from the same port: a forger has to find out its random and be first again.
+static void begin_anew(struct dg_dial *dial, const struct dg_output *output)
+{
+    dial->io.silent = true;
+    wolfSSL_free(dial->ssl);
+    dg_dial_forget_kept(dial);
+    dial->begun_anew++;
+    dial->is_contested = dial->is_dead = false;
+    dial->heard_hello = dial->certificate_seen = dial->ticket12_seen = false;
+    dg_wipe(&dial->certificate, sizeof dial->certificate);
+    dg_wipe(&dial->proof, sizeof dial->proof);
+    dial->reason = NULL;
+    dial->plain_alert = dial->alert_received = -1;
+    dial->alert_deadline = DG_NEVER;
+    dial->deadline = 0;
+    dg_dial_tell(dial, "begins anew", "answers to our hello contradict each other: one of them is forged");
+    if (begin(dial, output))
+        return;
+    dg_dial_set_reason(dial, "memory is short");
+    fail(dial);
+}
+
+// --- time ---------------------------------------------------------------------
+
+static dg_time deadline(const struct dg_dial *dial)
+{
+    return dial->state == DIAL_FAILED ? 0 : dg_time_min(dial->deadline, dial->alert_deadline);
+}
+
+static void repeat_flight(struct dg_dial *dial, const struct dg_output *output)
+{
+    dg_library_io_open(&dial->io, NULL, 0, output);
+    int result = wolfSSL_dtls_got_timeout(dial->ssl);
+    dg_library_io_close(&dial->io);
+    if (result == WOLFSSL_SUCCESS) {
+        set_deadline(dial);
+        return;
+    }
+    int error = wolfSSL_get_error(dial->ssl, result);
+    if (is_waiting(error)) // the library has repeated its flight often enough
+        dg_dial_set_reason(dial, dg_dial_why(dial, NULL));
+    else
+        dg_dial_reason_from_library(dial, error);
+    fail(dial);
+}
+
+static enum dg_dial_step advance(struct dg_dial *dial, dg_time now, const struct dg_output *output)
+{
+    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || now < deadline(dial))
+        return step_of(dial);
+    dial->now = now;
+    if (dial->state == DIAL_AWAITS_TICKET) {
+        dg_dial_finish(dial); // without a ticket; should it come yet, the engine acknowledges it
+        return step_of(dial);
+    }
+    if (now >= dial->alert_deadline) {
+        dg_dial_set_reason(dial, dg_dial_words_of_alert(dial, dial->plain_alert));
+        fail(dial);
+        return step_of(dial);
+    }
+    if (dial->is_contested && dial->screen.stage != DG_SCREEN_OVER && dial->begun_anew < BEGINS_MAX)
+        begin_anew(dial, output);
+    else if (dial->is_dead)
+        fail(dial);
+    else
+        repeat_flight(dial, output);
+    return step_of(dial);
+}
+
+// --- both ends ----------------------------------------------------------------
+
+static void dial_free(struct dg_dial *dial)
+{
+    if (dial == NULL)
+        return;
+    dial->io.silent = true;
+    wolfSSL_free(dial->ssl);
+    dg_screen_clear(&dial->screen);
+    dg_dial_forget_kept(dial);
+    dg_wipe(dial, sizeof *dial);
+    free(dial);
+}
+
 static struct dg_dial *start(void *context, dg_time now, const struct dg_path *path, struct dg_bytes cid,
                              const struct dg_output *output)
 {
@@ -262,21 +258,25 @@ static struct dg_dial *start(void *context, dg_time now, const struct dg_path *p
     dial->plain_alert = dial->alert_received = -1;
     dial->started_at = dial->now = now;
     dial->alert_deadline = DG_NEVER;
-    dial->ssl = wolfSSL_new(dial->dialer->context);
-    if (dial->ssl == NULL) {
-        free(dial);
-        return NULL;
-    }
-    if (!set_up(dial)) {
+    if (!begin(dial, output)) {
         dial_free(dial);
         return NULL;
     }
-    dg_dial_tell_hello(dial);
-    dg_library_io_open(&dial->io, NULL, 0, output);
-    (void)run(dial);
-    dg_library_io_close(&dial->io);
     return dial;
 }
+
+static enum dg_dial_step receive(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
+                                 const struct dg_output *output)
+{
+    dial->dropped = DG_COUNT_NONE;
+    if (dial->state == DIAL_DONE || dial->state == DIAL_FAILED || size == 0)
+        return step_of(dial);
+    dial->now = now;
+    dg_dial_receive(dial, record, size, output);
+    return step_of(dial);
+}
+
+static enum dg_counter dropped(const struct dg_dial *dial) { return dial->dropped; }
 
 static bool take(struct dg_dial *dial, struct dg_handover *ret)
 {
@@ -303,9 +303,11 @@ static bool take(struct dg_dial *dial, struct dg_handover *ret)
 const struct dg_dial_ops dg_wolf_dial = {
     .start = start,
     .receive = receive,
+    .dropped = dropped,
     .deadline = deadline,
     .advance = advance,
     .take = take,
+    .kept = dg_dial_kept,
     .why = dg_dial_why,
     .told = dg_dial_told,
     .free = dial_free,

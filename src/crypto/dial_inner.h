@@ -3,6 +3,7 @@
 #ifndef DG_CRYPTO_DIAL_INNER_H
 #define DG_CRYPTO_DIAL_INNER_H
 
+#include "crypto/dial_screen.h"
 #include "crypto/dialer.h"
 #include "crypto/inner.h"
 
@@ -22,6 +23,7 @@ struct dg_dialer {
 };
 
 #define DG_DIAL_EVENTS 16
+#define DG_DIAL_KEPT 8 // records that overtake the end of the handshake (RFC 9147 5.8.1)
 
 struct dg_dial {
     struct dg_dialer *dialer;
@@ -33,6 +35,17 @@ struct dg_dial {
     bool offers_session;
     struct dg_proof offered_proof; // who the server was in that session: other handshakes change the dialer's
     bool ticket12_seen;
+
+    struct dg_screen screen;
+    bool is_contested;      // two answers of the server contradict each other: one is forged
+    bool is_dead;           // the library has given up over what anybody could have sent: it is not called again
+    unsigned begun_anew;    // times
+    enum dg_counter dropped;
+    struct {
+        uint8_t *bytes;
+        size_t size;
+    } kept[DG_DIAL_KEPT];
+    unsigned kept_count, kept_taken;
 
     dg_time started_at, now;
     dg_time deadline;       // retransmission, or the end of waiting for a ticket
@@ -49,6 +62,15 @@ struct dg_dial {
     struct dg_dial_event events[DG_DIAL_EVENTS];
     unsigned event_count, event_told;
 };
+
+// dial.c
+void dg_dial_give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output);
+void dg_dial_finish(struct dg_dial *dial);
+
+// dial_receive.c: one record of the server's.
+void dg_dial_receive(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output);
+size_t dg_dial_kept(struct dg_dial *dial, uint8_t **ret_record);
+void dg_dial_forget_kept(struct dg_dial *dial);
 
 // dial_verify.c
 int dg_dial_verify(int accepted, WOLFSSL_X509_STORE_CTX *store);

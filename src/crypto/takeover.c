@@ -119,8 +119,7 @@ static bool take13(struct dg_tap *tap, struct dg_handover *ret)
         // took in of epoch 3 (that acknowledgement, a ticket) counts as seen.
         ret->rx_next = tap->data_received_next;
         ret->rx_replay = tap->data_received;
-        if (tap->peer_ticket_seen && tap->peer_ticket_next > ret->rx_message_seq)
-            ret->rx_message_seq = tap->peer_ticket_next;
+        ret->rx_message_seq = tap->peer_ticket_next;
         return tap->flight_next > 0 && tap->finished.size > 0;
     }
     const struct dg_key_material *handshake_rx = dg_tap_keys(tap, DG_TAP_CLIENT_HANDSHAKE);

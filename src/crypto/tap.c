@@ -266,15 +266,30 @@ void dg_tap_sent(struct dg_tap *tap, const uint8_t *bytes, size_t size)
     dg_wipe(copy, size);
 }
 
+// RFC 9147 5.2: in turn, and of one message part by part. Anything else changes nothing: a number that the library has
+// not reached must not count as taken in, or the engine would wait for the one after it. True: a message is whole.
+static bool advance_ticket(uint16_t *next, uint32_t *have, const struct dg_handshake_fragment *fragment)
+{
+    if (fragment->message_seq != *next || fragment->offset != *have || *next == UINT16_MAX)
+        return false;
+    *have += (uint32_t)fragment->bytes.size;
+    if (*have < fragment->length)
+        return false;
+    *have = 0;
+    *next = (uint16_t)(*next + 1);
+    return true;
+}
+
 static void on_peer_message(struct dg_tap *tap, const struct dg_handshake_fragment *fragment)
 {
     if (fragment->type == DG_HS_FINISHED) {
+        if (!tap->finished_seen)
+            tap->peer_ticket_next = (uint16_t)(fragment->message_seq + 1);
         tap->finished_seen = true;
         tap->finished_message_seq = fragment->message_seq;
     } else if (fragment->type == DG_HS_NEW_SESSION_TICKET && tap->is_client) {
-        tap->peer_ticket_seen = true;
-        if (fragment->message_seq >= tap->peer_ticket_next)
-            tap->peer_ticket_next = (uint16_t)(fragment->message_seq + 1);
+        tap->peer_ticket_seen = advance_ticket(&tap->peer_ticket_next, &tap->peer_ticket_have, fragment) ||
+                                tap->peer_ticket_seen;
     }
 }
 
@@ -363,15 +378,26 @@ void dg_tap_received(struct dg_tap *tap, const uint8_t *bytes, size_t size)
     dg_wipe(copy, size);
 }
 
-static bool holds_only_tickets(struct dg_bytes plaintext)
+static bool holds_next_ticket(const struct dg_tap *tap, struct dg_bytes plaintext)
 {
     struct dg_reader reader = dg_reader_in(plaintext);
+    uint16_t next = tap->peer_ticket_next;
+    uint32_t have = tap->peer_ticket_have;
     while (dg_reader_left(&reader) > 0) {
         struct dg_handshake_fragment fragment;
-        if (!dg_handshake_fragment_read(&reader, &fragment) || fragment.type != DG_HS_NEW_SESSION_TICKET)
+        if (!dg_handshake_fragment_read(&reader, &fragment) || fragment.type != DG_HS_NEW_SESSION_TICKET ||
+            fragment.message_seq != next || fragment.offset != have)
             return false;
+        (void)advance_ticket(&next, &have, &fragment);
     }
     return plaintext.size > 0;
+}
+
+static uint16_t first_message_seq(struct dg_bytes plaintext)
+{
+    struct dg_reader reader = dg_reader_in(plaintext);
+    struct dg_handshake_fragment fragment;
+    return dg_handshake_fragment_read(&reader, &fragment) ? fragment.message_seq : 0;
 }
 
 struct dg_tap_look dg_tap_peek(struct dg_tap *tap, const uint8_t *bytes, size_t size)
@@ -389,7 +415,10 @@ struct dg_tap_look dg_tap_peek(struct dg_tap *tap, const uint8_t *bytes, size_t 
     tap->unopened = unopened;
     look.epoch = record.epoch;
     look.is_unified = record.is_unified;
-    look.is_ticket = look.is_opened && look.type == DG_CONTENT_HANDSHAKE && holds_only_tickets(plaintext);
+    if (look.is_opened && look.type == DG_CONTENT_HANDSHAKE) {
+        look.is_ticket = holds_next_ticket(tap, plaintext);
+        look.message_seq = first_message_seq(plaintext);
+    }
     dg_wipe(copy, size);
     return look;
 }

@@ -50,8 +50,9 @@ struct dg_tap {
     // as client of 1.3: the server's epoch 3
     uint64_t data_received_next;
     struct dg_replay data_received;
-    bool peer_ticket_seen;     // a NewSessionTicket was given to the library
-    uint16_t peer_ticket_next; // its message_seq + 1
+    bool peer_ticket_seen;     // a whole NewSessionTicket was given to the library
+    uint16_t peer_ticket_next; // message_seq of the server's next message after its Finished
+    uint32_t peer_ticket_have; // bytes that the library has of a ticket under that number
 };
 
 enum { DG_TAP_CLIENT_HANDSHAKE, DG_TAP_SERVER_HANDSHAKE, DG_TAP_CLIENT_DATA, DG_TAP_SERVER_DATA };
@@ -84,9 +85,10 @@ void dg_tap_received(struct dg_tap *tap, const uint8_t *record, size_t size);
 struct dg_tap_look {
     bool is_opened;  // protected, and under keys that are known
     bool is_unified; // DTLS 1.3
-    bool is_ticket;  // nothing but NewSessionTicket
+    bool is_ticket;  // nothing but NewSessionTicket, and what the library has to get next
     uint16_t epoch;
     uint8_t type;    // where it opened
+    uint16_t message_seq; // of the first message, where it opened and is of the handshake
 };
 struct dg_tap_look dg_tap_peek(struct dg_tap *tap, const uint8_t *record, size_t size);
 

@@ -109,24 +109,45 @@ static void note_told(struct dial_rig *rig)
     }
 }
 
-static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
+void dial_rig_give(struct dial_rig *rig, const uint8_t *datagram, size_t size)
+{
+    const struct dg_output output = {.context = rig, .reserve = reserve, .commit = commit};
+    uint8_t copy[RIG_DATAGRAM_MAX];
+    memcpy(copy, datagram, size);
+    for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
+        struct dg_record record;
+        if (dg_record_parse(copy + at, size - at, cid_size_of(rig), &record).outcome != DG_OK)
+            break;
+        rig->rest_size = size - at;
+        memcpy(rig->rest, copy + at, rig->rest_size);
+        rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, record.start, record.size, &output);
+        rig->dropped[dg_wolf_dial.dropped(rig->dial)]++;
+        at += record.size;
+    }
+}
+
+static bool client_turn(struct dial_rig *rig)
 {
     uint8_t datagram[RIG_DATAGRAM_MAX];
     size_t size = rig_queue_get(&rig->gate.to_client, datagram, sizeof datagram);
     if (size == 0)
         return false;
     if (++rig->server_datagrams == rig->forge_before)
-        rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, rig->forged, rig->forged_size, output);
+        dial_rig_give(rig, rig->forged, rig->forged_size);
     if (rig->server_datagrams == rig->lose_from_server || rig->lose_all_from_server)
         return true;
-    for (size_t at = 0; at < size && rig->step == DG_DIAL_GOES_ON;) {
-        struct dg_record record;
-        if (dg_record_parse(datagram + at, size - at, cid_size_of(rig), &record).outcome != DG_OK)
-            break;
-        rig->rest_size = size - at;
-        memcpy(rig->rest, datagram + at, rig->rest_size);
-        rig->step = dg_wolf_dial.receive(rig->dial, rig->gate.now, record.start, record.size, output);
-        at += record.size;
+    if (rig->server_datagrams == rig->late_from_server) {
+        memcpy(rig->late, datagram, size);
+        rig->late_size = size;
+        return true;
+    }
+    if (rig->arrives != NULL)
+        rig->arrives(rig, rig->server_datagrams, datagram, size);
+    dial_rig_give(rig, datagram, size);
+    if (rig->late_size > 0 && rig->gate.to_client.count == 0) {
+        size = rig->late_size;
+        rig->late_size = 0;
+        dial_rig_give(rig, rig->late, size);
     }
     return true;
 }
@@ -134,8 +155,13 @@ static bool client_turn(struct dial_rig *rig, const struct dg_output *output)
 static bool server_turn(struct dial_rig *rig)
 {
     uint8_t datagram[RIG_DATAGRAM_MAX];
-    if (rig->gate.step != DG_STEP_GOES_ON)
+    if (rig->gate.step == DG_STEP_DONE)
         return false; // what comes now is the engine's
+    if (rig->gate.step == DG_STEP_FAILED && rig->gate.to_server.count > 0) { // the front forgets a handshake that failed
+        dg_wolf_handshake.free(rig->gate.handshake);
+        rig->gate.handshake = NULL;
+        rig->gate.step = DG_STEP_GOES_ON;
+    }
     size_t size = rig_queue_get(&rig->gate.to_server, datagram, sizeof datagram);
     if (size == 0)
         return false;
@@ -163,6 +189,9 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
     rig->step = DG_DIAL_GOES_ON;
     rig->client_datagrams = rig->server_datagrams = 0;
     rig->client_largest = 0;
+    rig->kept = 0;
+    rig->late_size = 0;
+    memset(rig->dropped, 0, sizeof rig->dropped);
     rig->dial = dg_wolf_dial.start(rig->dialer, rig->gate.now, &rig->path, cid, &output);
     if (rig->dial == NULL)
         return DG_DIAL_FAILED;
@@ -170,7 +199,7 @@ enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit)
         bool moved = server_turn(rig);
         if (rig->gate.step == DG_STEP_DONE && rig->server.engine == NULL && !server_take_over(rig))
             break;
-        moved = client_turn(rig, &output) || moved;
+        moved = client_turn(rig) || moved;
         note_told(rig);
         if (rig->server.engine != NULL) {
             uint8_t datagram[RIG_DATAGRAM_MAX];
@@ -297,9 +326,11 @@ static bool server_take_over(struct dial_rig *rig)
     rig->server_handover.path = rig->gate.path;
     if (!side_start(&rig->server, &output, &rig->server_handover, rig->gate.now, rig->gate.cid_size))
         return false;
-    return rig->server_says == NULL ||
-           dg_engine_send(rig->server.engine, rig->gate.now, rig->server.ref, (const uint8_t *)rig->server_says,
-                          strlen(rig->server_says));
+    for (unsigned i = 0; rig->server_says != NULL && i <= rig->server_says_more; i++)
+        if (!dg_engine_send(rig->server.engine, rig->gate.now, rig->server.ref, (const uint8_t *)rig->server_says,
+                            strlen(rig->server_says)))
+            return false;
+    return true;
 }
 
 static bool side_turn(struct dial_rig *rig, struct dial_side *side, struct rig_queue *in, const struct dg_path *path)
@@ -331,11 +362,16 @@ bool dial_rig_take_over(struct dial_rig *rig)
 {
     if (rig->step != DG_DIAL_DONE || !dg_wolf_dial.take(rig->dial, &rig->client_handover))
         return false;
-    dg_wolf_dial.free(rig->dial); // DG_BUG where the library sends now
-    rig->dial = NULL;
     const struct dg_output output = {.context = rig, .reserve = client_reserve, .commit = client_commit};
     if (!side_start(&rig->client, &output, &rig->client_handover, rig->gate.now, cid_size_of(rig)))
         return false;
+    uint8_t *record;
+    size_t size;
+    for (; (size = dg_wolf_dial.kept(rig->dial, &record)) > 0; rig->kept++)
+        if (dg_engine_receive(rig->client.engine, rig->gate.now, &rig->path, record, size) == DG_ENGINE_UNKNOWN)
+            rig->unknown++;
+    dg_wolf_dial.free(rig->dial); // DG_BUG where the library sends now
+    rig->dial = NULL;
     if (rig->rest_size > 0 && dg_engine_receive(rig->client.engine, rig->gate.now, &rig->path, rig->rest,
                                                 rig->rest_size) == DG_ENGINE_UNKNOWN)
         rig->unknown++;

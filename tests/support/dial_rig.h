@@ -50,6 +50,10 @@ struct dial_rig {
     size_t client_largest; // of the handshake
     unsigned lose_from_client, lose_from_server; // the number of the datagram that is lost, from 1; 0: none
     const char *server_says; // as soon as its engine is there; NULL: nothing
+    unsigned server_says_more; // times more
+    unsigned late_from_server; // the number of the datagram that comes behind all that is on its way with it; 0: none
+    uint8_t late[RIG_DATAGRAM_MAX];
+    size_t late_size;
     uint8_t rest[RIG_DATAGRAM_MAX]; // of the datagram in which the dial was done: the engine's (core/dial.h)
     size_t rest_size;
     unsigned unknown; // datagrams that named no association any more
@@ -57,6 +61,10 @@ struct dial_rig {
     const uint8_t *forged; // given to the client before the server's datagram of this number
     size_t forged_size;
     unsigned forge_before;
+    // What comes to the client, before it gets it: dial_rig_give adds more. NULL: nobody looks.
+    void (*arrives)(struct dial_rig *rig, unsigned number, const uint8_t *datagram, size_t size);
+    unsigned dropped[DG_COUNTER_COUNT]; // by the dial
+    unsigned kept;                      // records that overtook the handshake's end
     void (*seen)(void *context, const uint8_t *datagram, size_t size); // what the client sends; NULL: nobody looks
     void *seen_context;
     uint8_t scratch[RIG_DATAGRAM_MAX];
@@ -69,6 +77,8 @@ bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options);
 void dial_rig_free(struct dial_rig *rig);
 // Dials and runs both ends, timers included, until one is done or nothing moves for limit. Returns the dial's step.
 enum dg_dial_step dial_rig_run(struct dial_rig *rig, dg_time limit);
+// One datagram more for the client, as if the server had sent it.
+void dial_rig_give(struct dial_rig *rig, const uint8_t *datagram, size_t size);
 // After DONE on both sides: hand-overs into two engines.
 bool dial_rig_take_over(struct dial_rig *rig);
 // Lets datagrams and timers run for this long between the engines.

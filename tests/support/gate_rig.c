@@ -268,9 +268,22 @@ static size_t whole_hello(struct rig *rig, const struct dg_record *record)
     return head + part.length;
 }
 
+// RFC 6347 4.2.8: a client that begins anew, with a first hello.
+static bool is_first_hello(const struct dg_record *record)
+{
+    struct dg_reader body = dg_reader_of(record->start + record->header_size, record->size - record->header_size);
+    struct dg_handshake_fragment part;
+    return !record->is_unified && record->epoch == 0 && record->type == DG_CONTENT_HANDSHAKE &&
+           dg_handshake_fragment_read(&body, &part) && part.type == DG_HS_CLIENT_HELLO && part.message_seq == 0;
+}
+
 static void give_record(struct rig *rig, const struct dg_record *record)
 {
     struct dg_output output = rig_output(rig);
+    if (rig->handshake != NULL && is_first_hello(record)) {
+        dg_wolf_handshake.free(rig->handshake);
+        rig->handshake = NULL;
+    }
     if (rig->handshake != NULL) {
         rig->step = dg_wolf_handshake.receive(rig->handshake, rig->now, record->start, record->size, &output);
         return;
