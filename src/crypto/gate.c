@@ -33,6 +33,7 @@ static bool check_config(const struct dg_gate_config *config, char *error, size_
     const struct dg_credentials *credentials = config->credentials;
     if (credentials == NULL || config->secrets == NULL)
         return complain(error, error_size, "no credentials or no memory for secrets");
+    DG_BUG_UNLESS(dg_secrets_are_attached(config->secrets));
     if (config->datagram_max < DATAGRAM_MIN || config->cookie_period == 0 || config->ticket_period < DG_SECOND ||
         config->retransmit_seconds == 0 || config->retransmit_seconds > 60)
         return complain(error, error_size, "a size or a time is out of range");
@@ -112,7 +113,6 @@ struct dg_gate *dg_gate_new(const struct dg_gate_config *config, char *error, si
     gate->credentials = dg_credentials_get(config->credentials);
     gate->cookie_generation = 1; // odd: no keys made yet
     dg_random_bytes(gate->dummy_secret, sizeof gate->dummy_secret);
-    dg_secrets_attach(config->secrets);
     if (!build(gate, error, error_size)) {
         dg_gate_put(gate);
         return NULL;

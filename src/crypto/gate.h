@@ -22,7 +22,8 @@ struct dg_gate_config {
     struct dg_credentials *credentials; // the gate takes a reference of its own
     enum dg_profile profile;
     bool authenticate_clients;   // false only by the operator's explicit word
-    struct dg_memory_secrets *secrets; // cookie secrets and ticket keys; written by the front thread alone
+    struct dg_memory_secrets *secrets; // cookie secrets and ticket keys, attached (crypto/rotation.h); written by the
+                                       // front thread alone, whichever thread makes the gate
     bool offer_rrc;              // return routability checks (RFC 9853) to who asks for them with a connection ID
     uint16_t datagram_max;       // bytes of UDP payload of our handshake flights
     dg_time cookie_period;       // rotation; a cookie is good for one to two periods

@@ -81,6 +81,13 @@ void dg_secrets_attach(struct dg_memory_secrets *secrets)
     remake(secrets, is_unusable(&secrets->cookie_generation), is_unusable(&secrets->ticket_generation));
 }
 
+// A generation is 0 until there have been secrets, and never again.
+bool dg_secrets_are_attached(const struct dg_memory_secrets *secrets)
+{
+    return atomic_load_explicit(&secrets->cookie_generation, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(&secrets->ticket_generation, memory_order_relaxed) != 0;
+}
+
 static bool is_due(dg_time *rotated_at, dg_time now, dg_time period)
 {
     // Never rotated, or by a clock that is not this one.

@@ -26,6 +26,9 @@ struct dg_worker_loop {
     struct dg_steer steer;
     struct dg_engine *engine;
     struct dg_backend backend;
+    void *policy; // in use
+    _Atomic(void *) next_policy;
+    _Atomic uint32_t policy_generation;
     bool is_draining;
     _Atomic bool is_holding;
     dg_time kept_until; // 0: not told to end yet
@@ -79,7 +82,7 @@ static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct
 static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct dg_worker_loop *loop = context;
-    return loop->config.hooks.authorise(loop->config.hooks.context, slot, identity);
+    return loop->config.hooks.authorise(loop->config.hooks.context, loop->policy, slot, identity);
 }
 
 static bool on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
@@ -137,6 +140,7 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         return NULL;
     }
     loop->config = *config;
+    loop->policy = config->policy;
     loop->steer = config->memory->header->steer;
     loop->loop.epoll_fd = -1;
     if (!dg_loop_init(&loop->loop, config->mesh, dg_mesh_worker(config->worker), config->sockets,
@@ -160,6 +164,7 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         return NULL;
     }
     dg_engine_set_policy_generation(loop->engine, config->policy_generation);
+    atomic_store_explicit(&loop->policy_generation, config->policy_generation, memory_order_relaxed);
     return loop;
 }
 
@@ -184,6 +189,18 @@ bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop)
 {
     return atomic_load_explicit(&loop->is_holding, memory_order_acquire);
 }
+
+void *dg_worker_loop_set_policy(struct dg_worker_loop *loop, void *policy)
+{
+    return atomic_exchange_explicit(&loop->next_policy, policy, memory_order_acq_rel);
+}
+
+uint32_t dg_worker_loop_policy_generation(const struct dg_worker_loop *loop)
+{
+    return atomic_load_explicit(&loop->policy_generation, memory_order_acquire);
+}
+
+void *dg_worker_loop_policy(const struct dg_worker_loop *loop) { return loop->policy; }
 
 size_t dg_worker_loop_live(const struct dg_worker_loop *loop) { return dg_engine_live(loop->engine); }
 
@@ -309,6 +326,22 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     }
 }
 
+// The policy is set before its generation is told: whoever is checked under a number is checked by that policy or by
+// a newer one, whose number then follows.
+static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
+{
+    void *policy = atomic_exchange_explicit(&loop->next_policy, NULL, memory_order_acq_rel);
+    if (policy != NULL) {
+        void *before = loop->policy;
+        loop->policy = policy;
+        if (loop->config.hooks.policy_replaced != NULL) {
+            loop->config.hooks.policy_replaced(loop->config.hooks.context, before);
+        }
+    }
+    dg_engine_set_policy_generation(loop->engine, generation);
+    atomic_store_explicit(&loop->policy_generation, generation, memory_order_release);
+}
+
 static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size)
 {
     struct dg_worker_loop *loop = context;
@@ -342,7 +375,7 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         uint32_t generation;
         DG_BUG_UNLESS(size == sizeof generation);
         memcpy(&generation, message, sizeof generation);
-        dg_engine_set_policy_generation(loop->engine, generation);
+        take_policy(loop, generation);
         return;
     }
     }

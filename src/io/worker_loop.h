@@ -23,7 +23,9 @@ struct dg_worker_hooks {
                    struct dg_bytes identity, enum dg_counter reason);
     void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                   struct dg_bytes identity, const struct dg_address *from);
-    bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity); // NULL: always
+    // May it go on under this policy, which nobody else's thread waits for? NULL: always.
+    bool (*authorise)(void *context, const void *policy, const struct dg_slot *slot, struct dg_bytes identity);
+    void (*policy_replaced)(void *context, void *policy); // the worker will not ask this one again
     // Every datagram of a socket, as it came.
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     // Plaintext from a client, or an answer to one.
@@ -50,6 +52,7 @@ struct dg_worker_loop_config {
     struct dg_backend_maker backend;
     struct dg_worker_hooks hooks;
     struct dg_counters *counters;    // this thread's
+    void *policy;                    // what authorise is asked with; the caller's, as its successors are
     uint32_t policy_generation;
 };
 
@@ -63,6 +66,12 @@ void dg_worker_loop_run(void *loop);
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how); // from any thread
 bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop);       // the same: since DG_STOP_HOLD no socket is read
 size_t dg_worker_loop_live(const struct dg_worker_loop *loop);           // the same: associations
+// From any thread: what authorise is asked with from the next DG_MESSAGE_POLICY_GENERATION on, which the caller puts
+// behind this. Returns one that was set before and never taken into use (the caller's again), or NULL.
+void *dg_worker_loop_set_policy(struct dg_worker_loop *loop, void *policy);
+// From any thread: the generation in use. What came before it has been given back.
+uint32_t dg_worker_loop_policy_generation(const struct dg_worker_loop *loop);
+void *dg_worker_loop_policy(const struct dg_worker_loop *loop); // while the thread does not run: the one in use
 // Before the thread runs: a datagram that waited in a socket that no thread reads any more.
 void dg_worker_loop_take(struct dg_worker_loop *loop, const struct dg_received *received);
 

@@ -124,13 +124,10 @@ static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct
     dg_report_moved(&limit, now, ref, slot, identity, from);
 }
 
-static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
+static bool on_authorise(void *context, const void *gate, const struct dg_slot *slot, struct dg_bytes identity)
 {
-    struct dg_server *server = context;
-    pthread_mutex_lock(&server->lock);
-    bool known = dg_gate_knows_credential(server->gate, slot->identity_kind, slot->credential, identity);
-    pthread_mutex_unlock(&server->lock);
-    return known;
+    (void)context;
+    return dg_gate_knows_credential(gate, slot->identity_kind, slot->credential, identity);
 }
 
 static void on_plaintext(void *context, dg_time now, struct dg_ref ref, struct dg_bytes identity, bool is_from_client,
@@ -222,12 +219,16 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
                   .closed = on_closed,
                   .moved = on_moved,
                   .authorise = on_authorise,
+                  .policy_replaced = on_gate_replaced,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .debug_plaintext = debug ? on_plaintext : NULL},
         .counters = server->counters[dg_mesh_worker(worker)],
+        .policy = dg_gate_get(server->gate),
         .policy_generation = server->policy_generation,
     };
     server->workers[worker] = dg_worker_loop_new(&config, error, error_size);
+    if (!server->workers[worker])
+        dg_gate_put(server->gate);
     return server->workers[worker] != NULL;
 }
 

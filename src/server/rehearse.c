@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "core/memory.h"
 #include "crypto/gate.h"
+#include "crypto/rotation.h"
 #include "io/memfile_wait.h"
 #include "server/server_state.h"
 
@@ -28,6 +29,7 @@ static bool can_make_gate(const struct dg_options *options, char *error, size_t 
         snprintf(error, error_size, "memory is short");
         return false;
     }
+    dg_secrets_attach(secrets);
     struct dg_gate *gate = dg_server_make_gate(options, secrets, 1, error, error_size);
     if (gate)
         dg_gate_put(gate);

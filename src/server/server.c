@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "core/cid.h"
+#include "crypto/rotation.h"
 #include "io/crash_note.h"
 #include "io/clock.h"
 #include "server/report.h"
@@ -15,6 +16,7 @@
 
 #define FLIGHTS_PER_SHARD_MIN 256
 #define FLIGHTS_PER_SHARD_MAX (1u << 20)
+#define TAKE_TURNS 1000 // of a millisecond, for a worker to take a new snapshot into use
 
 struct dg_gate *dg_server_make_gate(const struct dg_options *options, struct dg_memory_secrets *secrets,
                                     uint32_t generation, char *error, size_t error_size)
@@ -114,6 +116,7 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
     }
     if (!make_memory(server, error, error_size))
         return false;
+    dg_secrets_attach(server->memfile.memory.secrets);
     server->policy_generation = dg_memory_next_generation(&server->memfile.memory);
     server->gate = make_gate(server, server->policy_generation, error, error_size);
     if (!server->gate)
@@ -161,7 +164,6 @@ static struct dg_server *new_server(const struct dg_options *options, dtlsgate_d
     server->callback_context = context;
     server->worker_count = worker_count_of(options);
     server->memfile.fd = -1;
-    pthread_mutex_init(&server->lock, NULL);
     pthread_mutex_init(&server->reload_lock, NULL);
     return server;
 }
@@ -270,13 +272,23 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
     return true;
 }
 
-static void tell_workers_generation(struct dg_server *server, uint32_t generation)
+static void tell_workers(struct dg_server *server, struct dg_gate *gate, uint32_t generation)
 {
     const struct dg_ring_part part = {&generation, sizeof generation};
-    for (uint32_t i = 0; i < server->worker_count; i++)
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        dg_gate_put(dg_worker_loop_set_policy(server->workers[i], dg_gate_get(gate)));
         while (!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
                             DG_MESSAGE_POLICY_GENERATION, &part, 1))
             usleep(1000); // its ring is full: it will be read, the workers never wait for us
+    }
+}
+
+// Until the workers have let go of the snapshot before: freeing a large one takes longer than a worker may stand still.
+static void await_workers(const struct dg_server *server, uint32_t generation)
+{
+    for (uint32_t i = 0; i < server->worker_count && server->is_started && !server->is_stopped; i++)
+        for (int turn = 0; turn < TAKE_TURNS && dg_worker_loop_policy_generation(server->workers[i]) != generation; turn++)
+            usleep(1000);
 }
 
 bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
@@ -285,15 +297,13 @@ bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
     uint32_t generation = dg_memory_next_generation(&server->memfile.memory);
     struct dg_gate *gate = make_gate(server, generation, error, error_size);
     if (gate) {
-        // Workers ask under this lock: held for the exchange alone, never while files are read.
-        pthread_mutex_lock(&server->lock);
         struct dg_gate *before = server->gate;
         server->gate = gate;
-        pthread_mutex_unlock(&server->lock);
-        dg_gate_put(before);
         server->policy_generation = generation;
         dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
-        tell_workers_generation(server, generation);
+        tell_workers(server, gate, generation);
+        await_workers(server, generation);
+        dg_gate_put(before);
     }
     pthread_mutex_unlock(&server->reload_lock);
     return gate != NULL;
@@ -369,7 +379,12 @@ static void free_loops(struct dg_server *server)
 {
     free_front(server);
     for (uint32_t i = 0; i < server->worker_count; i++) {
+        if (!server->workers[i])
+            continue;
+        dg_gate_put(dg_worker_loop_set_policy(server->workers[i], NULL));
+        struct dg_gate *gate = dg_worker_loop_policy(server->workers[i]);
         dg_worker_loop_free(server->workers[i]);
+        dg_gate_put(gate);
         server->workers[i] = NULL;
     }
 }
@@ -393,7 +408,6 @@ void dg_server_free(struct dg_server *server)
     if (server->is_crypto_up)
         dg_crypto_cleanup();
     pthread_mutex_destroy(&server->reload_lock);
-    pthread_mutex_destroy(&server->lock);
     free(server);
 }
 

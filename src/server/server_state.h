@@ -41,9 +41,8 @@ struct dg_server {
     bool is_stopped;
     bool is_handed_over;
 
-    pthread_mutex_t reload_lock; // one reload at a time: over policy_generation
-    pthread_mutex_t lock;        // over gate, which workers ask
-    struct dg_gate *gate;       // current snapshot
+    pthread_mutex_t reload_lock; // one reload at a time: over gate and policy_generation
+    struct dg_gate *gate;       // current snapshot; front and workers each hold their own reference
     struct dg_gate *front_gate; // the front's first; from then on it says which it uses
     uint32_t policy_generation;
 };

@@ -237,6 +237,28 @@ DG_TEST(cookie_secrets_half_rotated_are_made_new)
     rig_free(&rig);
 }
 
+// A reload makes its gate on another thread while the front may be in the middle of a rotation, which looks as if
+// somebody had died over it. The secrets stay the front's.
+DG_TEST(new_gate_leaves_secrets_to_the_front)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    rig.secrets->cookie_generation |= 1;
+    rig.secrets->ticket_generation |= 1;
+    struct dg_memory_secrets before = *rig.secrets;
+    const struct dg_gate_config config = {.credentials = rig.credentials,
+                                          .authenticate_clients = true,
+                                          .secrets = rig.secrets,
+                                          .datagram_max = 1200,
+                                          .cookie_period = 30 * DG_SECOND,
+                                          .ticket_period = 24 * DG_HOUR,
+                                          .retransmit_seconds = 1};
+    struct dg_gate *gate = dg_gate_new(&config, rig.error, sizeof rig.error);
+    REQUIRE(gate != NULL);
+    CHECK_MEM(&before, rig.secrets, sizeof before);
+    dg_gate_put(gate);
+    rig_free(&rig);
+}
+
 // --- nothing is kept for strangers -----------------------------------------------
 
 static size_t heap_bytes;
@@ -362,6 +384,7 @@ int main(int argc, char **argv)
         DG_CASE(cookie_secrets_that_stood_still_too_long_all_go),
         DG_CASE(cookie_outlives_its_gate),
         DG_CASE(cookie_secrets_half_rotated_are_made_new),
+        DG_CASE(new_gate_leaves_secrets_to_the_front),
         DG_CASE(hellos_of_a_thousand_strangers_leave_nothing),
         DG_CASE(hellos_are_answered_with_fewer_bytes),
         DG_CASE(hellos_are_answered_under_their_own_record_number),

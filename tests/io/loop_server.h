@@ -28,6 +28,7 @@ struct server {
     struct dg_thread threads[1 + WORKERS_MAX];
     _Atomic uint32_t opened, closed, no_room;
     void *_Atomic replaced_gate;
+    _Atomic uint32_t policies_replaced; // the first one
 };
 
 static void count_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -58,7 +59,12 @@ static struct dg_backend make_echo(void *context, const struct dg_backend_sink *
     return dg_backend_echo_new(sink);
 }
 
-static int first_gate, second_gate;
+static int first_gate, second_gate, first_policy;
+
+static void count_policy(void *context, void *policy)
+{
+    ((struct server *)context)->policies_replaced += policy == &first_policy;
+}
 
 static struct server *server_start(const char *listen, uint32_t workers, bool with_filter)
 {
@@ -100,8 +106,10 @@ static struct server *server_start(const char *listen, uint32_t workers, bool wi
             .memory = &server->memory,
             .engine = dg_engine_config_default(),
             .backend = {.make = make_echo},
-            .hooks = {.context = server, .opened = count_opened, .no_room = count_no_room, .closed = count_closed},
+            .hooks = {.context = server, .opened = count_opened, .no_room = count_no_room, .closed = count_closed,
+                      .policy_replaced = count_policy},
             .counters = &server->counters[1 + i],
+            .policy = &first_policy,
             .policy_generation = 1,
         };
         server->worker[i] = dg_worker_loop_new(&worker, error, sizeof error);

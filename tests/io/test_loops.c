@@ -138,6 +138,8 @@ DG_TEST(loops_hand_over_reaches_the_owner_of_the_shard)
     server_free(server);
 }
 
+static int second_policy, third_policy;
+
 DG_TEST(loops_obey_messages_and_gates_while_asleep)
 {
     struct server *server = server_start("127.0.0.1:0", 2, true);
@@ -148,6 +150,25 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
                             1));
         CHECK(wait_for(&engines[i]->generation, 9));
     }
+    CHECK_EQ(server->policies_replaced, 0);
+
+    // A policy comes into use with its generation, the newest where there were several; the one before is given back
+    // before the worker says that it has the generation.
+    generation = 10;
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK(dg_worker_loop_set_policy(server->worker[i], &second_policy) == NULL);
+        CHECK(dg_worker_loop_set_policy(server->worker[i], &third_policy) == &second_policy);
+        REQUIRE(dg_mesh_put(server->mesh, dg_mesh_control(2), dg_mesh_worker(i), DG_MESSAGE_POLICY_GENERATION, &part,
+                            1));
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        dg_time deadline = dg_clock_now() + 5 * DG_SECOND;
+        while (dg_worker_loop_policy_generation(server->worker[i]) != 10 && dg_clock_now() < deadline) {
+            sched_yield();
+        }
+        CHECK_EQ(dg_worker_loop_policy_generation(server->worker[i]), 10);
+    }
+    CHECK_EQ(server->policies_replaced, 2);
     engines[1]->live = 1;
     struct dg_message_close close_one = {.ref = {.id = 1}, .reason = DG_COUNT_CLOSED_UNAUTHORISED};
     const struct dg_ring_part close_part = {&close_one, sizeof close_one};
@@ -164,6 +185,10 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
     server_join(server, DG_STOP_NOW);
     CHECK(dg_front_loop_set_gate(server->front, &first_gate) == NULL); // nobody takes it any more
     CHECK(dg_front_loop_set_gate(server->front, NULL) == &first_gate);
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK(dg_worker_loop_policy(server->worker[i]) == &third_policy);
+        CHECK(dg_worker_loop_set_policy(server->worker[i], NULL) == NULL);
+    }
     server_free(server);
 }
 

@@ -6,6 +6,7 @@
 #include "core/hello.h"
 #include "core/record12.h"
 #include "core/record13.h"
+#include "crypto/rotation.h"
 #include "crypto/wolf_aead.h"
 
 #include <stdio.h>
@@ -185,6 +186,7 @@ bool rig_new(struct rig *rig, const struct rig_options *options)
         return false;
     rig->now = 1000 * DG_SECOND;
     rig->secrets = options->secrets != NULL ? options->secrets : &rig->own_secrets;
+    dg_secrets_attach(rig->secrets);
     struct dg_gate_config config = {
         .credentials = rig->credentials,
         .profile = options->profile,
