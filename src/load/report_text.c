@@ -41,13 +41,15 @@ static void tell_head(const struct dg_load_config *config, const struct dg_load_
     char server[DG_ADDRESS_TEXT];
     dg_address_format(&config->server, server);
     fprintf(out, "%s to %s, %u thread%s", kinds[config->kind], server, config->threads, config->threads == 1 ? "" : "s");
-    if (config->rate > 0)
+    if (config->connect_only)
+        fputs(", associations only", out);
+    else if (config->rate > 0)
         fprintf(out, ", %u a second", config->rate);
     else if (config->every > 0)
         fprintf(out, ", each association every %.0f s", seconds(config->every));
     else if (config->kind == DG_LOAD_MESSAGES)
         fprintf(out, ", as fast as answers come, %u under way", config->in_flight);
-    if (config->kind == DG_LOAD_MESSAGES)
+    if (config->kind == DG_LOAD_MESSAGES && !config->connect_only)
         fprintf(out, ", %u bytes each", config->message_bytes);
     fputc('\n', out);
     if (result->version != 0)

@@ -99,8 +99,6 @@ struct dg_load_sockets *dg_load_sockets_open(uint32_t count, bool is_ipv4, struc
         done = open_one(sockets, sockets->count, is_ipv4, error, error_size);
         sockets->count++;
     }
-    sockets->receive = done ? dg_receive_batch_new(sockets->items, count, counters) : NULL;
-    done = sockets->receive != NULL;
     for (uint32_t i = 0; done && i < sockets->lane_count; i++)
         done = make_lane(sockets, i);
     if (done)

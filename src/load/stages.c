@@ -40,7 +40,14 @@ static void begin_connecting(struct dg_load_thread *thread, dg_time now)
     dg_load_usage_read(&thread->usage_before);
 }
 
-// Before it, tallies and times are those of connecting; afterwards they go on, and the difference is the load's.
+// What was counted until now is connecting's; counting goes on, and the difference is the load's.
+static void note_tally(struct dg_load_thread *thread)
+{
+    for (size_t i = 0; i < DG_LOAD_TALLY_COUNT; i++)
+        atomic_store_explicit(&thread->tally_before.values[i],
+                              dg_load_tally_read(&thread->tally, (enum dg_load_tally_item)i), memory_order_relaxed);
+}
+
 static void begin_loading(struct dg_load_thread *thread, dg_time load_at)
 {
     const struct dg_load_config *config = thread->config;
@@ -60,9 +67,7 @@ static void begin_loading(struct dg_load_thread *thread, dg_time load_at)
         .start = load_at, .period = config->move_every, .step = 1, .limit = DG_LOAD_NO_LIMIT};
     if (config->move_every > 0)
         thread->moves.count = thread->live;
-    for (size_t i = 0; i < DG_LOAD_TALLY_COUNT; i++)
-        atomic_store_explicit(&thread->tally_before.values[i],
-                              dg_load_tally_read(&thread->tally, (enum dg_load_tally_item)i), memory_order_relaxed);
+    note_tally(thread);
     if (thread->load.count > 0) // the load's lag, not the ramp's
         dg_load_histogram_clear(&thread->times->lag);
     thread->begun_late = 0;
@@ -101,6 +106,7 @@ static void end_connecting(struct dg_load_thread *thread, dg_time now)
         for (uint32_t i = 0; i < thread->seats_used; i++)
             dg_load_seat_close(thread, now, i);
     if (thread->config->connect_only) {
+        note_tally(thread);
         thread->load_ended_at = now;
         thread->live_at_end = thread->live;
         enter(thread, DG_LOAD_CLOSING);

@@ -217,6 +217,7 @@ def bench_connects_at_the_rate_of_its_ramp_and_leaves():
     server = server_with(credentials)
     report = bench(server.port, *credentials.psk(), "--associations", "30", "--ramp", "30", "--connect-only", "--leave")
     check_equal(report["all"]["handshakes_done"], 30, "associations")
+    check_equal(report["load"]["handshakes_done"], 0, "associations after connecting")
     check(report["connect_seconds"] >= 29 / 30, f"made in {report['connect_seconds']} s")
     check_equal(server.counter("associations_closed"), 0, "associations that were closed")
 
