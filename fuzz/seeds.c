@@ -70,7 +70,8 @@ static void datagram_seeds(void)
     };
     static const uint8_t TYPES[] = {23, 21, 22, 26, 27};
     for (size_t i = 0; i < sizeof PEERS / sizeof PEERS[0]; i++) {
-        uint8_t input[2048] = {(uint8_t)(1 | PEERS[i].cid_choice << 3)}, datagram[1024], cid[DG_CID_SIZE_MAX], message[64];
+        uint8_t input[2048] = {(uint8_t)(1 | PEERS[i].cid_choice << 3)}, datagram[1024], message[64];
+        uint8_t cid[DG_CID_SIZE_MAX];
         size_t cid_size = PEERS[i].cid_size > 0 ? PEERS[i].cid_size : DG_CID_SIZE_DEFAULT;
         size_t used = 1;
         const struct peer_keys keys = peer_keys_any(&dg_null_aead, PEERS[i].aead, DG_HASH_SHA256,

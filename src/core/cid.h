@@ -24,7 +24,7 @@ static inline uint32_t dg_cid_shard(const uint8_t *cid, uint32_t shard_count)
 static inline bool dg_cid_size_is_sane(size_t size) { return size >= DG_CID_SIZE_MIN && size <= DG_CID_SIZE_MAX; }
 
 // A newcomer's ID is drawn without a look at the associations, which are other threads'; one that is somebody's already
-// costs that handshake. It is to happen to one in this many at most, however many there are: README.md and docs/memory.md.
+// costs that handshake. That is to happen to one handshake in this many at most (docs/memory.md).
 #define DG_CID_SPARSENESS 4096
 static inline uint64_t dg_cid_associations_max(size_t size)
 {

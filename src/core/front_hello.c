@@ -69,8 +69,9 @@ static void answer(struct dg_front *front, const struct dg_front_datagram *datag
     }
     // RFC 6347 4.2.1: an invalid 1.2 cookie is no cookie, and gets a new HelloVerifyRequest.
     struct dg_handshake *handshake = NULL;
+    const struct dg_bytes no_cid = {0};
     enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
-                                                   whole->record.size, (struct dg_bytes){0}, &front->metered, &handshake);
+                                                   whole->record.size, no_cid, &front->metered, &handshake);
     if (done == DG_HELLO_STARTED) {
         front->ops->free(handshake); // without a valid cookie there is none, whatever the library thinks
         return;

@@ -222,7 +222,7 @@ bool dg_memory_attach(struct dg_memory *memory, void *region, size_t size_bytes,
     }
     if (!is_shape_sane(&header->shape) || header->steer.shard_count != header->shape.shard_count ||
         header->steer.cid_size != header->shape.cid_size) {
-        say(&words, "the numbers of shards, slots or flights, or the length of connection IDs, are out of range: " DAMAGED);
+        say(&words, "the numbers of shards, slots or flights or the length of connection IDs are out of range: " DAMAGED);
         return false;
     }
     struct layout at = layout_of(&header->shape);

@@ -102,7 +102,8 @@ static void ask(uint8_t ids[DG_CID_SPARES][DG_CID_SIZE_MAX], uint32_t length)
     struct fake_record record = {0};
     size_t at = 0;
     fake_server_forget(&server);
-    CHECK(fake_peer_send_message(&peer, DG_HS_REQUEST_CONNECTION_ID, peer.message_seq++, &count, 1) != DG_ENGINE_UNKNOWN);
+    CHECK(fake_peer_send_message(&peer, DG_HS_REQUEST_CONNECTION_ID, peer.message_seq++, &count, 1) !=
+          DG_ENGINE_UNKNOWN);
     while (fake_peer_take(&peer, &at, &record) && record.type != DG_CONTENT_HANDSHAKE) {
     }
     REQUIRE(record.type == DG_CONTENT_HANDSHAKE && record.data[0] == DG_HS_NEW_CONNECTION_ID);

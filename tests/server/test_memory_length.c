@@ -40,7 +40,7 @@ static bool says_so(struct dg_server *server)
     ssize_t size = read(ends[0], text, sizeof text - 1);
     close(ends[0]);
     close(ends[1]);
-    return size > 0 && strstr(text, "event=memory") && strstr(text, "--connection-id-length is not what the memory file was");
+    return size > 0 && strstr(text, "event=memory") && strstr(text, "--connection-id-length is not what the memory file");
 }
 
 DG_TEST(server_that_goes_on_keeps_the_length_of_connection_ids)

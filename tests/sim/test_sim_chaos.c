@@ -200,7 +200,8 @@ static void run_chaos(uint64_t seed)
     static struct toy toys[TOYS];
     struct sim_config config = sim_config_default(seed);
     config.workers = 4;
-    config.shape = (struct dg_memory_shape){.shard_count = 16, .slots_per_shard = 24, .flights_per_shard = 16, .cid_size = DG_CID_SIZE_DEFAULT};
+    config.shape.slots_per_shard = 24;
+    config.shape.flights_per_shard = 16;
     config.aead = &sim_audit_null;
     config.engine.idle_timeout = DG_MINUTE;
     config.engine.idle_timeout_cid = 2 * DG_MINUTE;

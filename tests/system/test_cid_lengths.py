@@ -40,6 +40,11 @@ def one_id_of(relay, length, other):
     check(any(ids[0]), "the ID is all zeros")
 
 
+def connect(port, credentials, version, length):
+    return Process([DTLSGATE, "connect", f"127.0.0.1:{port}", "--psk-file", credentials["psk.txt"], "--dtls", version,
+                    "--connection-id-length", length])
+
+
 def wolf_talks(version):
     c = Credentials()
     for length, other in LENGTHS.items():
@@ -69,8 +74,7 @@ def connect_names_ids_of_the_servers_length_and_gives_its_own():
         for length, other in LENGTHS.items():
             server = Server(*c.both("--connection-id-length", length))
             relay = Relay(server.port)
-            client = Process([DTLSGATE, "connect", f"127.0.0.1:{relay.port}", "--psk-file", c["psk.txt"], "--dtls", version,
-                              "--connection-id-length", other, "--verbose"])
+            client = connect(relay.port, c, version, other)
             for i in range(4):
                 client.say(f"word-{i}")
                 client.wait_line(rf"^word-{i}$")
@@ -89,8 +93,7 @@ def clients_with_short_and_long_ids_keep_them_while_they_move():
         for length, other in LENGTHS.items():
             server = Server(*c.both("--connection-id-length", length))
             relay = MovingRelay(server.port, loss=0.0, period=0.05)
-            client = Process([DTLSGATE, "connect", f"127.0.0.1:{relay.port}", "--psk-file", c["psk.txt"], "--dtls", version,
-                              "--connection-id-length", other])
+            client = connect(relay.port, c, version, other)
             client.say("first")
             client.wait_line("^first$")
             relay.moving = True
