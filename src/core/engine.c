@@ -48,6 +48,11 @@ struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const str
             goto fail;
         engine->by_number[shard_numbers[i]] = &engine->shards[i];
         engine->shard_count++;
+        engine->shards[i].soonest = &engine->soonest;
+        // Where there never was anything, there is nothing to be judged either.
+        if (engine->shards[i].fresh_slot + engine->shards[i].fresh_wide + engine->shards[i].fresh_flight == 0)
+            while (dg_shard_settle(&engine->shards[i], UINT32_MAX)) {
+            }
     }
     return engine;
 fail:
@@ -101,6 +106,7 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
     }
     struct dg_association association = dg_association_of(engine, now, shard, slot);
     dg_final_flight_begin(&association);
+    engine->any_sweep = true;
     if (engine->sweep_next == 0)
         engine->sweep_next = now + DG_SWEEP_PERIOD / DG_SWEEP_SLICES;
     dg_count(engine->counters, DG_COUNT_ASSOCIATIONS_OPENED);

@@ -36,6 +36,8 @@ struct dg_engine {
     uint32_t policy_generation;
     const struct dg_closing *closing;
     bool is_settled; // nothing of the process before is left to be judged
+    struct dg_soonest soonest;
+    bool any_sweep; // as of the last sweep: there is something to look at
     dg_time sweep_next;
     size_t trim_shard; // the one that is being gone through
     bool is_draining;

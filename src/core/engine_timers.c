@@ -35,13 +35,24 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     dg_shard_served(shard, before);
 }
 
+static dg_time next_of_all(const struct dg_engine *engine)
+{
+    dg_time next = DG_NEVER;
+    for (size_t i = 0; i < engine->shard_count; i++)
+        next = dg_time_min(next, dg_timer_heap_next(&engine->shards[i].timers));
+    return next;
+}
+
 static void flights_due(struct dg_engine *engine, dg_time now)
 {
+    if (now < engine->soonest.at)
+        return;
     for (size_t i = 0; i < engine->shard_count; i++) {
         uint32_t number;
         while (dg_timer_heap_pop(&engine->shards[i].timers, now, &number))
             flight_due(engine, now, &engine->shards[i], number);
     }
+    engine->soonest.is_stale = true;
 }
 
 // --- what the process before left -------------------------------------------------------------
@@ -63,7 +74,7 @@ static void settle(struct dg_engine *engine)
     if (shard != NULL)
         (void)dg_shard_settle(shard, SETTLE_SLICE);
     else
-        engine->is_settled = true;
+        engine->is_settled = engine->any_sweep = true;
 }
 
 // --- the sweep ------------------------------------------------------------------------------
@@ -123,6 +134,14 @@ static void trim(struct dg_engine *engine)
     }
 }
 
+static bool any_sweep(const struct dg_engine *engine)
+{
+    for (size_t i = 0; i < engine->shard_count; i++)
+        if (engine->shards[i].live > 0 || dg_shard_may_trim(&engine->shards[i]))
+            return true;
+    return false;
+}
+
 static void sweep(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
 {
     if (now < engine->sweep_next)
@@ -136,6 +155,7 @@ static void sweep(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
             sweep_slice(engine, now, now_wall_s, &engine->shards[i]);
     trim(engine);
     engine->sweep_next = now + SLICE;
+    engine->any_sweep = any_sweep(engine);
 }
 
 // --- the paced end (C8) -------------------------------------------------------------------------
@@ -191,16 +211,11 @@ dg_time dg_engine_deadline(const struct dg_engine *engine)
 {
     if (!engine->is_settled)
         return 0; // at once, again and again
-    dg_time deadline = DG_NEVER;
-    bool any = false;
-    for (size_t i = 0; i < engine->shard_count; i++) {
-        any = any || engine->shards[i].live > 0 || dg_shard_may_trim(&engine->shards[i]);
-        deadline = dg_time_min(deadline, dg_timer_heap_next(&engine->shards[i].timers));
-    }
-    if (!any)
+    dg_time deadline = engine->soonest.is_stale ? next_of_all(engine) : engine->soonest.at;
+    if (!engine->any_sweep)
         return deadline;
     deadline = dg_time_min(deadline, engine->sweep_next);
-    if (engine->is_draining)
+    if (engine->is_draining && dg_engine_live(engine) > 0)
         deadline = dg_time_min(deadline, drain_deadline(engine));
     return deadline;
 }
@@ -213,4 +228,6 @@ void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_
     flights_due(engine, now);
     sweep(engine, now, now_wall_s);
     drain(engine, now);
+    if (engine->soonest.is_stale)
+        engine->soonest = (struct dg_soonest){.at = next_of_all(engine)};
 }

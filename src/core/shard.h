@@ -23,6 +23,12 @@ struct dg_slot_index;    // index.h
 struct dg_side_cids;     // connection_ids.h
 struct dg_shard_backlog; // shard_private.h
 
+// The soonest of all shards' timers: asking each of them in each turn would cost more than a record.
+struct dg_soonest {
+    dg_time at;    // no timer is before this
+    bool is_stale; // perhaps none is at this either
+};
+
 // Must not move in memory between init and clear: the indexes point back to it.
 struct dg_shard {
     const struct dg_memory *memory;
@@ -46,6 +52,7 @@ struct dg_shard {
     uint32_t trim_area, trim_at;        // where giving memory back goes on
     uint32_t sweep_at;                  // where the scan for idle and expired slots goes on
     struct dg_timer_heap timers;        // by flight side slot: the next of its two times
+    struct dg_soonest *soonest;         // its engine's. NULL: nobody asks
 };
 
 // Attaches to the region's shard. Live slots are found from then on; each is judged the first time that it is found,

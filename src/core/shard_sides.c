@@ -206,9 +206,20 @@ void dg_shard_flight_link(struct dg_shard *shard, struct dg_slot *slot, struct d
     dg_shard_flight_schedule(shard, flight);
 }
 
+static void set_timer(struct dg_shard *shard, uint32_t number, dg_time at)
+{
+    struct dg_soonest *soonest = shard->soonest;
+    if (soonest != NULL && at < soonest->at) {
+        *soonest = (struct dg_soonest){.at = at};
+    } else if (soonest != NULL && at > soonest->at && dg_timer_heap_get(&shard->timers, number) == soonest->at) {
+        soonest->is_stale = true;
+    }
+    dg_timer_heap_set(&shard->timers, number, at);
+}
+
 void dg_shard_flight_release(struct dg_shard *shard, uint32_t number)
 {
-    dg_timer_heap_set(&shard->timers, number, DG_NEVER);
+    set_timer(shard, number, DG_NEVER);
     struct dg_side_flight *flight = &shard->flights[number];
     wipe_flight(flight);
     DG_CRASH_POINT(SIDE_WIPED);
@@ -258,7 +269,7 @@ void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_fligh
     case DG_FLIGHT_CIDS:
         break; // as long as the slot
     }
-    dg_timer_heap_set(&shard->timers, dg_shard_flight_number(shard, flight), at);
+    set_timer(shard, dg_shard_flight_number(shard, flight), at);
 }
 
 void dg_shard_sides_release(struct dg_shard *shard, struct dg_slot *slot)

@@ -146,6 +146,7 @@ uint64_t fake_count(const struct fake_server *server, enum dg_counter counter)
 void fake_server_run(struct fake_server *server, dg_time duration)
 {
     dg_time end = server->now + duration;
+    unsigned turns = 0;
     for (;;) {
         dg_time next = dg_engine_deadline(server->engine);
         if (next > end)
@@ -155,8 +156,11 @@ void fake_server_run(struct fake_server *server, dg_time duration)
             server->now = next;
         }
         dg_engine_advance(server->engine, server->now, server->wall_s);
-        // A deadline that stays in the past would make the owner's loop spin.
-        demand(dg_engine_deadline(server->engine) > server->now);
+        // A deadline that stays in the past would make the owner's loop spin. 0: what another process left is being
+        // judged, bit by bit.
+        dg_time after = dg_engine_deadline(server->engine);
+        turns = after == 0 ? turns + 1 : 0;
+        demand(after > server->now || (after == 0 && turns < 1000));
     }
     server->now = end;
 }
