@@ -278,8 +278,10 @@ static void take12(struct settler *settler, const struct dg_record *record)
     struct dg_key_view view = peer_keys_view(&settler->rx, false);
     uint8_t type = 0;
     struct dg_bytes body = {0};
-    if (dg_record12_open(&dg_wolf_aead, &view, record, NULL, 0, &type, &body).outcome != DG_OK)
+    if (dg_record12_open(&dg_wolf_aead, &view, record, NULL, 0, &type, &body).outcome != DG_OK) {
+        settler->unopened++;
         return;
+    }
     note(settler, record->epoch, record->sequence);
     take_body(settler, type, record->epoch, record->sequence, body);
 }
@@ -292,8 +294,10 @@ static void take13(struct settler *settler, const struct dg_record *record)
     uint8_t type = 0;
     struct dg_bytes body = {0};
     if (dg_record13_open(&dg_wolf_aead, &view, record, NULL, 0, settler->rx_numbers[next], &number, &type, &body)
-            .outcome != DG_OK)
+            .outcome != DG_OK) {
+        settler->unopened++;
         return;
+    }
     if (number >= settler->rx_numbers[next])
         settler->rx_numbers[next] = number + 1;
     if (next) {

@@ -36,6 +36,7 @@ struct settler {
     uint64_t records;       // opened
     uint64_t answers;       // of these, application data
     uint64_t repeats;       // record numbers seen twice
+    uint64_t unopened;      // records that did not open: in no book
     uint64_t updates;       // key changes of the server
     uint64_t alerts;
     char last[64];          // application data, cut off
