@@ -274,3 +274,23 @@ double wolf_server_handshake(struct wolf_server *server)
 }
 
 struct bench_traffic wolf_server_traffic(const struct wolf_server *server) { return server->traffic; }
+
+double wolf_server_hello(struct wolf_server *server, const uint8_t *hello, size_t size, int count)
+{
+    WOLFSSL *ssl = server_new(server);
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    if (ssl == NULL)
+        BENCH_FAIL("wolfSSL refuses the yardstick's object (%s)", server->kind->name);
+    double before = thread_seconds();
+    for (int i = 0; i < count; i++) {
+        peer.sin_port = htons((uint16_t)(1024 + i));
+        (void)wolfSSL_dtls_set_peer(ssl, &peer, sizeof peer);
+        server->to_server.count = server->to_client.count = 0;
+        put(&server->to_server, hello, size);
+        if (wolfDTLS_accept_stateless(ssl) != WOLFSSL_FAILURE || server->to_client.count != 1)
+            BENCH_FAIL("%s: the yardstick does not answer a hello with one datagram", server->kind->name);
+    }
+    double seconds = thread_seconds() - before;
+    wolfSSL_free(ssl);
+    return seconds / count;
+}

@@ -300,7 +300,9 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
         }
         at += record.size;
     } while (at < size);
-    dg_front_settle(front, now, dg_handshake_table_find(&front->table, path));
+    if (front->table.busy > 0) { // a flood of strangers pays for one look-up, not for two
+        dg_front_settle(front, now, dg_handshake_table_find(&front->table, path));
+    }
 }
 
 dg_time dg_front_deadline(const struct dg_front *front)
