@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ANSWERS_AT_ONCE 8      // read from one socket before the next has its turn
+#define ANSWERS_AT_ONCE 8      // read at most from one socket before the next has its turn
 #define ANSWER_BYTES 65536     // no UDP payload is larger, so none is cut
 #define EVENTS_AT_ONCE 64
 #define PORT_ATTEMPTS 32       // ports that others use, tried in a row for one plaintext
@@ -214,10 +214,20 @@ static void udp_closed(void *backend, dg_time now, struct dg_ref ref)
 
 static int udp_descriptor(void *backend) { return ((struct udp *)backend)->epoll_fd; }
 
+static uint16_t next_wanted(unsigned wanted, unsigned got)
+{
+    if (got < wanted) {
+        return got > 0 ? (uint16_t)got : 1;
+    }
+    return wanted < ANSWERS_AT_ONCE / 2 ? (uint16_t)(2 * wanted) : ANSWERS_AT_ONCE;
+}
+
 static void read_answers(struct udp *udp, dg_time now, struct dg_udp_talker *talker)
 {
     struct dg_ref ref = talker->ref;
-    int got = recvmmsg(talker->fd, udp->messages, ANSWERS_AT_ONCE, MSG_DONTWAIT, NULL);
+    // One answer is the rule, and to look for a second one would cost nearly as much as to read it.
+    unsigned wanted = talker->wanted;
+    int got = recvmmsg(talker->fd, udp->messages, wanted, MSG_DONTWAIT, NULL);
     if (got < 0) {
         if (is_icmp(errno)) {
             count_icmp(udp, now, errno);
@@ -225,6 +235,7 @@ static void read_answers(struct udp *udp, dg_time now, struct dg_udp_talker *tal
         return;
     }
     dg_udp_table_touch(&udp->table, talker, now);
+    talker->wanted = next_wanted(wanted, (unsigned)got);
     for (int i = 0; i < got; i++) {
         // The answer may end the association, and so its talker: what else has come is then stale, and the
         // sink counts it.

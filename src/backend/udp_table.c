@@ -102,6 +102,7 @@ struct dg_udp_talker *dg_udp_table_add(struct dg_udp_table *table, dg_time now, 
     talker->active_at = now;
     talker->fd = -1;
     talker->port = 0;
+    talker->wanted = 1;
     talker->next_hashed = *bucket;
     *bucket = at;
     age_append(table, talker);

@@ -156,6 +156,37 @@ void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes i
 // Room that the longest pair takes in a line.
 #define PAIR_MAX 96
 
+static void advise_buffer(const char *address, const char *which, const char *advice, size_t bytes, size_t wished)
+{
+    struct dg_log_line line;
+    if (bytes >= wished)
+        return;
+    dg_log_begin(&line, DG_LOG_WARNING, "socket_buffer");
+    dg_log_text(&line, "address", address);
+    dg_log_text(&line, "buffer", which);
+    dg_log_u64(&line, "bytes", bytes);
+    dg_log_u64(&line, "wished_for", wished);
+    dg_log_text(&line, "advice", advice);
+    dg_log_end(&line);
+}
+
+void dg_report_sockets(const char *address, const struct dg_socket_facts *facts)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "sockets");
+    dg_log_text(&line, "address", address);
+    dg_log_u64(&line, "receive_bytes", facts->receive_bytes);
+    dg_log_u64(&line, "send_bytes", facts->send_bytes);
+    dg_log_text(&line, "joined_datagrams", facts->can_join ? "yes" : "no");
+    dg_log_text(&line, "split_datagrams", facts->can_segment ? "yes" : "no");
+    dg_log_end(&line);
+    advise_buffer(address, "receive",
+                  "bursts lose datagrams (drop_kernel): raise the sysctl net.core.rmem_max to 4194304, or give CAP_NET_ADMIN",
+                  facts->receive_bytes, DG_SOCKET_RECEIVE_BYTES);
+    advise_buffer(address, "send", "raise the sysctl net.core.wmem_max to 1048576, or give CAP_NET_ADMIN", facts->send_bytes,
+                  DG_SOCKET_SEND_BYTES);
+}
+
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
 {
     struct dg_log_line line;

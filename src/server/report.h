@@ -10,6 +10,7 @@
 #include "core/counters.h"
 #include "core/handshake.h"
 #include "core/slot.h"
+#include "io/socket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,8 @@ void dg_report_moved(struct dg_report_limit *limit, dg_time now, struct dg_ref r
 void dg_report_datagram(const char *event, const struct dg_path *path, size_t size_bytes);
 void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes identity, const uint8_t *data,
                          size_t size_bytes, bool show_contents);
+// What the host gives the sockets of a listening address, and advice where it is less than what was wished for.
+void dg_report_sockets(const char *address, const struct dg_socket_facts *facts);
 // One line with every counter that is not zero, summed over sets.
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count);
 

@@ -269,6 +269,27 @@ static void answers_find_their_way(const char *host)
     fixture_free(fixture);
 }
 
+// Several answers to one plaintext, and then single ones again: how many are read at once follows, and none is left.
+DG_TEST(udp_backend_reads_all_answers_however_many_come_together)
+{
+    static const unsigned together[] = {1, 1, 2, 8, 9, 40, 3, 1, 0, 17, 1};
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    REQUIRE(backend_make(fixture));
+    unsigned expected = 0;
+    for (size_t i = 0; i < sizeof together / sizeof together[0]; i++) {
+        struct request request;
+        say(fixture, DG_SECOND + i, 5);
+        REQUIRE(service_hear(fixture->service, &request));
+        for (unsigned k = 0; k < together[i]; k++) {
+            service_answer(fixture->service, &request);
+        }
+        serve(fixture, DG_SECOND + i);
+        expected += together[i];
+        CHECK_EQ(fixture->answers[5], expected);
+    }
+    fixture_free(fixture);
+}
+
 DG_TEST(udp_backend_answers_reach_their_association) { answers_find_their_way("127.0.0.1"); }
 DG_TEST(udp_backend_answers_reach_their_association_ipv6) { answers_find_their_way("[::1]"); }
 
@@ -515,6 +536,7 @@ int main(int argc, char **argv)
         DG_CASE(udp_backend_late_answers_reach_no_other_client),
         DG_CASE(udp_backend_late_answers_are_kept_off_by_quarantine_where_ports_are_few),
         DG_CASE(udp_backend_late_answers_would_go_astray_without_quarantine),
+        DG_CASE(udp_backend_reads_all_answers_however_many_come_together),
         DG_CASE(udp_backend_answers_reach_their_association),
         DG_CASE(udp_backend_answers_reach_their_association_ipv6),
         DG_CASE(udp_backend_without_a_free_port_drops_and_counts),

@@ -53,6 +53,7 @@ static bool is_place(const struct dg_address *peer_address, const struct dg_addr
 static void restart(int point)
 {
     fake_server_restart(&server);
+    (void)dg_engine_payload_max(server.engine, peer.ref); // it is judged, and mended, when it is first found
     fake_server_forget(&server);
     CHECK_EQ(dg_engine_live(server.engine), 1);
     CHECK_EQ(fake_count(&server, DG_COUNT_SLOTS_QUARANTINED), 0);

@@ -27,6 +27,28 @@ static unsigned read_lines(char *text, size_t size)
     return lines;
 }
 
+// A host whose sockets hold less than what was wished for is told how to change that; one that does well is left alone.
+DG_TEST(report_advises_on_short_socket_buffers)
+{
+    char last[1024];
+    struct dg_socket_facts facts = {
+        .receive_bytes = DG_SOCKET_RECEIVE_BYTES, .send_bytes = DG_SOCKET_SEND_BYTES, .can_join = true};
+    dg_report_sockets("127.0.0.1:5684", &facts);
+    CHECK_EQ(read_lines(last, sizeof last), 1);
+    CHECK(strstr(last, "joined_datagrams=yes split_datagrams=no") != NULL);
+    facts.receive_bytes = 212992;
+    dg_report_sockets("127.0.0.1:5684", &facts);
+    CHECK_EQ(read_lines(last, sizeof last), 2);
+    CHECK(strstr(last, "event=socket_buffer") != NULL);
+    CHECK(strstr(last, "bytes=212992 wished_for=4194304") != NULL);
+    CHECK(strstr(last, "net.core.rmem_max to 4194304") != NULL);
+    facts.receive_bytes = DG_SOCKET_RECEIVE_BYTES;
+    facts.send_bytes--;
+    dg_report_sockets("127.0.0.1:5684", &facts);
+    CHECK_EQ(read_lines(last, sizeof last), 2);
+    CHECK(strstr(last, "net.core.wmem_max to 1048576") != NULL);
+}
+
 DG_TEST(refused_clients_cannot_fill_the_log)
 {
     char last[1024];
@@ -85,6 +107,7 @@ DG_TEST(report_says_where_a_client_moved)
 
 static const struct dg_test_case CASES[] = {
     DG_CASE(report_says_where_a_client_moved),
+    DG_CASE(report_advises_on_short_socket_buffers),
     DG_CASE(refused_clients_cannot_fill_the_log),
 };
 
