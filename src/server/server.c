@@ -245,6 +245,8 @@ static void report_start(const struct dg_server *server)
         dg_log_u64(&line, "workers", server->worker_count);
         dg_log_text(&line, "steering", server->options.steering == DG_STEERING_FILTER ? "filter" : "forward");
         dg_log_end(&line);
+        const struct dg_socket_facts facts = dg_socket_facts(&server->sockets[0][i]);
+        dg_report_sockets(text, &facts);
     }
 }
 
