@@ -23,6 +23,7 @@
 #define MARK_UNKNOWN 'U' // name no association
 #define MARK_FORWARD 'F' // front: forward it
 #define MARK_HAND 'H'    // front: finish a handshake, with two early records
+#define MARK_STAND 'S'   // front: do not return while is_stuck
 
 // --- the stand-in engine ---------------------------------------------------------------------------------
 
@@ -164,6 +165,7 @@ struct dg_front {
     struct dg_front_hooks hooks;
     _Atomic uint32_t passed_on;
     void *_Atomic gate;
+    _Atomic uint32_t is_stuck, stands;
     bool is_stopped;
 };
 static struct dg_front *the_front;
@@ -190,6 +192,10 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
 {
     uint8_t mark = data[size - 1];
     front->passed_on += is_passed_on;
+    while (mark == MARK_STAND && front->is_stuck > 0) {
+        front->stands = 1;
+        sched_yield();
+    }
     if (mark == MARK_FORWARD) {
         front->hooks.forward(front->hooks.context, now, path, data, size);
         return;

@@ -78,6 +78,37 @@ DG_TEST(loops_unknown_datagram_is_shown_to_the_front_once)
     server_free(server);
 }
 
+// A storm of handshakes, and worse: a front that does not come back from one datagram. The worker answers whom it
+// knows, and drops and counts what the front's full ring has no room for.
+DG_TEST(loops_worker_goes_on_while_the_front_stands_still)
+{
+    enum { UNKNOWN_MAX = 20000 };
+    struct server *server = server_start("127.0.0.1:0", 1, true);
+    struct client client;
+    REQUIRE(client_open(&client, server));
+    the_front->is_stuck = 1;
+    uint8_t hello[DATAGRAM_SIZE] = {22}, known[DATAGRAM_SIZE] = {0x3d}, unknown[DATAGRAM_SIZE] = {0x3d};
+    uint8_t thread, passed_on;
+    client_say(&client, hello, 1, MARK_STAND);
+    REQUIRE(wait_for(&the_front->stands, 1));
+    unsigned unanswered = 0;
+    for (uint32_t number = 0; number < UNKNOWN_MAX && count_all(server, DG_COUNT_DROP_RING_FULL) < 100; number++) {
+        client_say(&client, unknown, number, MARK_UNKNOWN);
+        if (number % 20 == 0) { // at the pace of the worker
+            client_say(&client, known, number, MARK_KNOWN);
+            unanswered += !client_hear(&client, number, &thread, &passed_on) || thread != dg_mesh_worker(0);
+        }
+    }
+    CHECK(count_all(server, DG_COUNT_DROP_RING_FULL) >= 100);
+    CHECK_EQ(unanswered, 0);
+    client_say(&client, known, 5, MARK_KNOWN);
+    CHECK(client_hear(&client, 5, &thread, &passed_on));
+    the_front->is_stuck = 0;
+    server_join(server, DG_STOP_NOW);
+    close(client.fd);
+    server_free(server);
+}
+
 // A connection ID of the worker that does not own the address: the one opens, the other replaces.
 // A proven client for whom there is no room is told of; what it sent early is not taken for an association's.
 DG_TEST(loops_hand_over_without_room_is_told)
@@ -228,6 +259,7 @@ int main(int argc, char **argv)
         DG_CASE(loops_without_filter_one_thread_of_each_kind),
         DG_CASE(loops_without_filter_forward_between_workers),
         DG_CASE(loops_unknown_datagram_is_shown_to_the_front_once),
+        DG_CASE(loops_worker_goes_on_while_the_front_stands_still),
         DG_CASE(loops_hand_over_without_room_is_told),
         DG_CASE(loops_hand_over_reaches_the_owner_of_the_shard),
         DG_CASE(loops_obey_messages_and_gates_while_asleep),
