@@ -109,8 +109,14 @@ static uint16_t wait_until_ready(pid_t pid, int log)
 struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
                                       const char *const *arguments)
 {
+    return bench_start_gate_to("echo", dtlsgate, credentials, arguments);
+}
+
+struct bench_process bench_start_gate_to(const char *backend, const char *dtlsgate,
+                                         const struct bench_credentials *credentials, const char *const *arguments)
+{
     const char *argv[ARGUMENTS_MAX] = {
-        dtlsgate, "serve", "--listen", "127.0.0.1:0", "--backend", "echo", "--workers", "1",
+        dtlsgate, "serve", "--listen", "127.0.0.1:0", "--backend", backend, "--workers", "1",
         "--keeper", "none", // what is measured is the process that serves
         "--psk-file", credentials->psk_file, "--cert", credentials->server_file,
         "--key", credentials->server_key_file, "--client-ca", credentials->ca_file,

@@ -28,6 +28,9 @@ struct bench_process bench_start_plain_answers(void);
 // file without a name, at the default level.
 struct bench_process bench_start_gate(const char *dtlsgate, const struct bench_credentials *credentials,
                                       const char *const *arguments);
+// The same with another backend.
+struct bench_process bench_start_gate_to(const char *backend, const char *dtlsgate,
+                                         const struct bench_credentials *credentials, const char *const *arguments);
 // The process that a plain server of the caller's runs in; run never returns. Pinned to the processor `cpu`.
 struct bench_process bench_start_child(uint16_t port, int cpu, void (*run)(void *context), void *context);
 void bench_stop(struct bench_process *process); // by SIGKILL: nothing is measured any more
