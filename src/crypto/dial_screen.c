@@ -4,6 +4,7 @@
 // and the server's repetition decides. Decides by bytes alone.
 #include "crypto/dial_screen.h"
 
+#include "base/secret.h"
 #include "core/handshake_fragment.h"
 #include "core/wire_constants.h"
 #include "crypto/suites.h"
@@ -18,6 +19,11 @@
 static const uint8_t RETRY_RANDOM[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
                                          0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
                                          0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+bool dg_screen_is_retry(struct dg_bytes random)
+{
+    return random.size == sizeof RETRY_RANDOM && dg_secret_equal(random.data, RETRY_RANDOM, sizeof RETRY_RANDOM);
+}
 
 static void forget(struct dg_screen_message *message)
 {
@@ -67,7 +73,7 @@ static enum kind kind_of_hello(struct dg_bytes body)
     }
     if (!dg_reader_done(&reader) || extensions.failed || suite == NULL)
         return KIND_NONE;
-    if (memcmp(random.data, RETRY_RANDOM, sizeof RETRY_RANDOM) == 0)
+    if (dg_screen_is_retry(random))
         return KIND_QUESTION;
     return suite->exchange == DG_EXCHANGE_13 ? KIND_HELLO13 : KIND_HELLO12;
 }

@@ -49,6 +49,7 @@ struct dg_screen {
 
 void dg_screen_begin(struct dg_screen *screen, bool is_again);
 void dg_screen_clear(struct dg_screen *screen); // what it holds; fine on a zeroed struct
+bool dg_screen_is_retry(struct dg_bytes random); // RFC 8446 4.1.3: a HelloRetryRequest's, not a ServerHello's
 
 // An unprotected record, header and body. Why it is dropped; DG_COUNT_NONE: kept, or nothing to be said about it.
 // ret_is_contested: another message than the one that was given under its number. One of the two is forged: if nothing

@@ -46,21 +46,16 @@ void dg_dial_tell_hello(struct dg_dial *dial)
                  dial->offers_session ? "; resumes the last session" : "", shows_name ? "; with the server's name" : "");
 }
 
-// RFC 8446 4.1.3: a ServerHello with this random is a HelloRetryRequest.
-static const uint8_t RETRY_RANDOM[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
-                                         0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
-                                         0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
-
 static void server_hello(struct dg_dial *dial, struct dg_bytes body)
 {
     struct dg_reader reader = dg_reader_in(body);
     (void)dg_read_u16(&reader); // version
-    struct dg_bytes random = dg_read_bytes(&reader, sizeof RETRY_RANDOM);
+    struct dg_bytes random = dg_read_bytes(&reader, 32);
     (void)dg_read_block8(&reader); // session ID
     uint16_t number = dg_read_u16(&reader);
     if (reader.failed)
         return;
-    if (memcmp(random.data, RETRY_RANDOM, sizeof RETRY_RANDOM) == 0) {
+    if (dg_screen_is_retry(random)) {
         dg_dial_tell(dial, "server asks again", "for its cookie and a key share (HelloRetryRequest)");
         return;
     }

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The known attacks on records, epochs and connection IDs (docs/attacks.md, 18 to 34) over real sockets, as far as they
+# need no keys but a client's; test_cwe807_lookup.py has those that forge, replay, reorder and move records.
+
+import os
+import struct
+
+import clients
+import harness
+import hello
+from attacks import Scene, second_hello
+from harness import Credentials, Server, check, check_equal
+from hello import Hello
+from relay import Relay
+
+case = harness.case
+
+
+@case
+def records_of_future_epochs_pin_nothing():
+    # 18: OpenSSL CVE-2026-54874, about 1,200 bytes for one
+    credentials = Credentials()
+    server = Server(*credentials.both(), level="info")
+    for version in ("1.2", "1.3"):
+        relay = Relay(server.port)
+        client = clients.wolf_psk(relay.port, credentials, version=version)
+        client.echo()
+
+        def flood(count, to):
+            for i in range(count):
+                epoch = 2 + i % 60000
+                to.send_to_server(bytes([22 + i % 2]) + b"\xfe\xfd" + struct.pack("!HIHH", epoch, 0, i % 65536, 1) + b"x")
+                to.send_to_server(bytes([0x2c | i % 3]) + struct.pack("!HH", i % 65536, 17) + bytes(17))
+        flood(300, relay)
+        client.echo()
+        memory = server.status("VmRSS")
+        for _ in range(20):
+            flood(500, relay)
+            client.echo()  # nor does it lose its own records
+        grown = server.status("VmRSS") - memory
+        check(harness.SANITIZED or grown < 512, f"{grown} kB more resident after 20,000 records, {version}")
+    counters = server.counters()
+    check(counters.get("drop_epoch_unknown", 0) > 1000, f"drop_epoch_unknown: {counters}")
+    check_equal(counters.get("associations_closed", 0), 0, "associations that ended")
+
+
+@case
+def crafted_acks_of_a_handshake_are_dropped():
+    # 25: wolfSSL CVE-2026-5264, here before there are keys: lists that lie, are too long, name what was never sent, and
+    # one that could be the client's (wolfSSL ends the handshake over each that is well-formed)
+    scene = Scene()
+    with hello.endpoint() as s:
+        s.sendto(second_hello(s, scene.target, Hello(is_13=True)), scene.target)
+        scene.dealt_with()
+        bodies = [b"", b"\0", b"\0\x10", b"\xff\xff" + bytes(64), struct.pack("!H", 17) + bytes(17),
+                  struct.pack("!H", 1200) + os.urandom(1200), struct.pack("!H", 16) + os.urandom(16), b"\0\0",
+                  struct.pack("!H", 16) + bytes(16)]
+        for i, body in enumerate(bodies * 5):
+            s.sendto(bytes([26]) + b"\xfe\xfd" + struct.pack("!HIHH", 0, 0, 2 + i, len(body)) + body, scene.target)
+        scene.dealt_with()
+    check_equal(scene.rose("drop_record_malformed"), 5 * len(bodies), "drop_record_malformed")
+    check_equal(scene.rose("handshakes_failed"), 0, "handshakes that such an acknowledgement ended")
+    scene.survived()
+
+
+def nonces_of(datagrams):
+    """Record numbers and explicit nonces of the protected records of DTLS 1.2 with AES-GCM."""
+    found = []
+    for datagram in datagrams:
+        at = 0
+        while at + 13 <= len(datagram):
+            size = struct.unpack("!H", datagram[at + 11:at + 13])[0]
+            if struct.unpack("!H", datagram[at + 3:at + 5])[0] == 1:
+                found.append((datagram[at + 3:at + 11], datagram[at + 13:at + 21]))
+            at += 13 + size
+    return found
+
+
+@case
+def nonces_on_the_wire_never_repeat():
+    # 26: Pion GHSA-9f3f-wv7r-qc8r; the library's own records and those after the take-over, flights repeated
+    credentials = Credentials()
+    server = Server(*credentials.both(), level="info")
+    for lost in range(4):
+        relay = Relay(server.port)
+        drops = [lost]
+
+        def carry(datagram):
+            protected = datagram[:1] == b"\x14" or datagram[3:5] == b"\0\1"
+            if protected and drops[0] > 0:
+                drops[0] -= 1
+                relay.to_client.append(datagram)  # it was on the wire
+                return []
+            return [datagram]
+        relay.on_server = carry
+        if lost % 2:
+            client = clients.wolf_certificate(relay.port, credentials, "--cipher", "ECDHE-ECDSA-AES128-GCM-SHA256",
+                                              version="1.2")
+        else:
+            client = clients.wolf_psk(relay.port, credentials, "--cipher", "ECDHE-PSK-AES128-GCM-SHA256", version="1.2")
+        for _ in range(20):
+            client.echo()
+        seen = nonces_of(relay.to_client)
+        check(len(seen) > 20, f"only {len(seen)} protected records")
+        check_equal(len({number for number, _ in seen}), len(seen), "record numbers, each once")
+        check_equal(len({nonce for _, nonce in seen}), len(seen), "explicit nonces, each once")
+        client.kill()
+
+
+@case
+def record_stripped_of_its_connection_id_is_dropped():
+    # 29: wolfssl PR 11177. From the client's own address, where a look-up by address would find its association.
+    for version in ("1.2", "1.3"):
+        credentials = Credentials()
+        server = Server(*credentials.both(), level="info")
+        relay = Relay(server.port)
+        client = clients.wolf_psk(relay.port, credentials, "--cid", "c1c2c3", version=version)
+        client.echo()
+        held = []
+        relay.on_client = lambda datagram: held.append(datagram) or []
+        client.say("held back")
+        harness.wait_until(lambda: held, "a record of the client")
+        relay.on_client = lambda datagram: [datagram]
+        record = held[0]
+        if version == "1.2":
+            size = len(record) - 13 - 8
+            stripped = [bytes([kind]) + record[1:11] + struct.pack("!H", size) + record[21:] for kind in (22, 23, 25)]
+        else:
+            stripped = [bytes([record[0] & ~0x10]) + record[9:], bytes([record[0] & ~0x10]) + record[1:]]
+        for forged in stripped:
+            relay.send_to_server(forged)
+        client.echo()
+        counters = server.counters()
+        check_equal(counters["plaintext_delivered"], 2, f"records delivered, {version}")
+        dropped = counters.get("drop_cid_mismatch", 0) + counters.get("drop_forged", 0)
+        dropped += counters.get("drop_no_association", 0) + counters.get("drop_record_malformed", 0)
+        dropped += counters.get("drop_record_too_long", 0) + counters.get("drop_not_hello", 0)
+        check(dropped >= len(stripped), f"drops of {len(stripped)}, {version}: {counters}")
+        check_equal(counters.get("associations_closed", 0), 0, "associations that ended")
+        server.stop()
+
+
+@case
+def connection_ids_of_unequal_lengths_echo():
+    # 31: Mbed TLS CVE-2022-46393
+    credentials = Credentials()
+    server = Server(*credentials.both(), level="info")
+    for version in ("1.2", "1.3"):
+        for cid in ("aa", "00112233445566778899", "00" * 20, "ff" * 8):
+            client = clients.wolf_psk(server.port, credentials, "--cid", cid, version=version)
+            client.echo()
+            client.echo("x")
+            client.kill()
+    check_equal(server.counter("handshakes_completed"), 8, "handshakes")
+
+
+@case
+def ids_that_all_name_one_shard_cost_nobody_else():
+    # 34: a flood under one first byte, of every length and epoch; and the answers to all of it are none
+    scene = Scene("--workers", "2")
+    with hello.endpoint() as s:
+        for i in range(5000):
+            cid = b"\x2a" + os.urandom(7)
+            if i % 2:
+                s.sendto(bytes([25]) + b"\xfe\xfd" + struct.pack("!HIH", 1, 0, i % 65536) + cid + b"\0\x30" + bytes(48),
+                         scene.target)
+            else:
+                s.sendto(bytes([0x3c | i // 2 % 4]) + cid + struct.pack("!HH", i % 65536, 40) + bytes(40), scene.target)
+            if i % 250 == 249:
+                scene.witness.echo()
+                scene.echoes += 1
+        check_equal(hello.drain(s, 0.05), [], "answers to guesses")
+    check(scene.rose("drop_no_association") > 1000, f"drop_no_association: {scene.rose('drop_no_association')}")
+    check_equal(scene.rose("records_opened"), 20, "records that opened")
+    scene.survived()
+
+
+if __name__ == "__main__":
+    harness.main()
