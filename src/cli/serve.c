@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -179,6 +180,7 @@ static struct dg_server *start(const struct dg_options *options, struct origin *
 static int run(const struct dg_options *options, struct origin *origin)
 {
     char error[512];
+    (void)prctl(PR_SET_NAME, "dtlsgate"); // a program that is started by its descriptor is named after that
     int signal_fd = signals_as_descriptor();
     struct dg_server *server = NULL;
     if (signal_fd < 0)

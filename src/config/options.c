@@ -76,6 +76,8 @@ bool dg_options_check(const struct dg_options *options, char *error, size_t erro
                   "expects one of the server";
     else if (options->backend_port_min > options->backend_port_max)
         missing = "--backend-port-min is above --backend-port-max; expected a range of local ports";
+    else if (options->keeper == DG_KEEPER_NONE && (options->upgrade_socket[0] || options->binary[0]))
+        missing = "--upgrade-socket and --binary are the keeper's: leave out --keeper none, or them";
     if (missing) {
         snprintf(error, error_size, "%s", missing);
         return false;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,6 @@ static _Noreturn void become_server(const struct dg_child_start *how, int pair, 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != keeper)
         _exit(EXIT_NOT_RUN);
-    (void)sigprocmask(SIG_SETMASK, how->signals, NULL);
     int place_of_pair = -1, binary = -1;
     if (!place(how, pair, &place_of_pair, &binary)) {
         say_why_not(pair, "the kept descriptors could not be handed on (raise LimitNOFILE)");

@@ -9,7 +9,6 @@
 #include "keeper/notice.h"
 #include "keeper/store.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,7 +29,6 @@ struct dg_child_start {
     int binary;                   // copied; the caller's stays open
     char **argv;                  // of the program, with its name first
     const struct dg_store *store;
-    const sigset_t *signals;      // the mask it starts with
     uint32_t restarts;
     bool replaces;                // another server still lives
 };
@@ -41,7 +39,8 @@ struct dg_child_news {
     int fd; // -1: no descriptor; otherwise the caller's
 };
 
-// False: error says why; child is empty. That the program itself cannot be run comes as a status and exit 127.
+// Signals that the keeper has blocked stay so in the server, which blocks them itself as soon as it can: one that is
+// passed on in between waits, and does not end it. False: error says why; child is empty. That the program itself cannot be run comes as a status and exit 127.
 DG_MUST_USE bool dg_child_start(struct dg_child *child, const struct dg_child_start *how, char *error,
                                 size_t error_size);
 // The next message without waiting. False: none for now, or the other end is closed (then child->fd is -1).

@@ -33,7 +33,6 @@ bool dg_keeper_start(struct keeper *keeper, struct dg_child *child, int binary, 
         .binary = binary,
         .argv = keeper->config->argv,
         .store = &keeper->store,
-        .signals = &keeper->signals_before,
         .restarts = keeper->restart.in_all,
         .replaces = replaces,
     };
@@ -276,7 +275,7 @@ static bool take_over_signals(struct keeper *keeper)
         sigaddset(&signals, numbers[i]);
     signal(SIGPIPE, SIG_IGN); // the log's reader may go away
     signal(SIGCHLD, SIG_DFL); // whoever started us may have ignored it
-    if (sigprocmask(SIG_BLOCK, &signals, &keeper->signals_before) != 0)
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
         return false;
     keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return keeper->signal_fd >= 0;

@@ -9,8 +9,6 @@
 #include "keeper/restart.h"
 #include "keeper/store.h"
 
-#include <signal.h>
-
 struct keeper {
     const struct dg_keeper_config *config;
     struct dg_notify above;
@@ -25,7 +23,6 @@ struct keeper {
     int caller_fd;              // waits for the upgrade's end; -1: nobody does
     dg_time upgrade_until;      // the step that is under way has so long; DG_NEVER: none is
     int signal_fd;
-    sigset_t signals_before;
     bool is_stopping;           // was told to end, with the server
     bool is_over;
     int status;

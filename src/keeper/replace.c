@@ -8,6 +8,7 @@
 #include "io/clock.h"
 #include "keeper/upgrade.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 

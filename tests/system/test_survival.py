@@ -216,6 +216,7 @@ def no_other_program_can_inherit_memory_or_sockets():
     c = Credentials()
     server = Server(*c.psk(), keeper="auto")
     kill_serving(server)  # the second one got its descriptors by inheritance
+    check_equal(pathlib.Path(f"/proc/{server.serving}/comm").read_text().strip(), "dtlsgate", "its name")
     for pid in (server.pid, server.serving):
         flags = open_flags(pid)
         if flags is None:
@@ -437,6 +438,31 @@ def upgrade_to_a_broken_program_is_refused_and_the_service_goes_on():
 
 
 @case
+def upgrade_brings_back_a_server_that_cannot_start_again():
+    """Its program has become unable to, or its files are broken: the new one begins without a hand-over."""
+    c = Credentials()
+    gate = Upgradable(c)
+    client = clients.wolf_psk(gate.server.port, c)
+    client.echo()
+    kept = (c.path / "psk.txt").read_text()
+    (c.path / "psk.txt").write_text("nonsense\n")
+    before = gate.server.mark()
+    os.kill(gate.server.serving, signal.SIGKILL)
+    gate.server.wait_line(r"event=server-died .*wait_ms=800\b", start=before)  # long enough to ask meanwhile
+
+    def asked():
+        status, text = gate.upgrade()
+        check_equal(status, 1, text)
+        return text if "ask again" not in text else None
+    text = wait_until(asked, "an answer about the new program")
+    check("psk.txt:1" in text and "the old one is started again" in text, text)
+    (c.path / "psk.txt").write_text(kept)
+    wait_until(lambda: gate.upgrade()[0] == 0, "a server that is ready to be changed, or the change")
+    client.echo()
+    check_no_handshake(gate.server, before)
+
+
+@case
 def upgrade_with_a_key_that_is_not_the_certificates_is_refused():
     c = Credentials()
     gate = Upgradable(c, *c.certificates())
@@ -453,6 +479,10 @@ def upgrade_of_a_server_that_is_not_there_says_so():
     status, text = run([DTLSGATE, "upgrade", "/nonexistent/upgrade"])
     check(status == 1 and "--upgrade-socket" in text, text)
     check_equal(run([DTLSGATE, "upgrade"])[0], 2, "status of wrong usage")
+    c = Credentials()
+    status, text = run([DTLSGATE, "serve", "--listen", "127.0.0.1:0", "--backend", "echo", *c.psk(), "--keeper", "none",
+                        "--upgrade-socket", c.path / "upgrade"])
+    check(status == 2 and "--keeper none" in text, text)
 
 
 if __name__ == "__main__":
