@@ -23,6 +23,8 @@
 #define PORT_ATTEMPTS 32       // ports that others use, tried in a row for one plaintext
 #define COMPLAINT_EVERY (10 * DG_SECOND)
 #define DESCRIPTORS_SPARED 128 // of the limit of open files: for everything else
+#define RESTORED_AT_ONCE 32    // sockets opened again before datagrams have their turn
+#define LOOKED_AT_AT_ONCE 4096 // ports in the book, the same
 
 // A log line at once, and then at most one in COMPLAINT_EVERY, with how many were left out.
 struct complaint {
@@ -35,6 +37,7 @@ struct udp {
     struct dg_backend_sink sink;
     struct dg_counters *counters;
     struct dg_port_allocator *ports;
+    uint32_t restore_next; // port to look at; above the range: all has been bound again
     struct dg_udp_table table;
     union dg_sockaddr target;
     socklen_t target_size;
@@ -141,16 +144,10 @@ static bool make_room(struct udp *udp, dg_time now)
     return true;
 }
 
-static struct dg_udp_talker *open_talker(struct udp *udp, dg_time now, struct dg_ref ref)
+static struct dg_udp_talker *add_talker(struct udp *udp, dg_time now, struct dg_ref ref, int fd, uint16_t port)
 {
-    const char *reason = "every socket is held by an association that talked not long ago";
-    uint16_t port = 0;
-    int fd = make_room(udp, now) ? open_on_any_port(udp, now, &port, &reason) : -1;
-    if (fd < 0) {
-        dg_count(udp->counters, DG_COUNT_BACKEND_NO_PORT);
-        complain(udp, now, &udp->no_port, "backend_no_port", reason);
-        return NULL;
-    }
+    // Before anything is sent from it: whoever comes after a death must not give it to another.
+    dg_port_book_use(udp->config.book, port, ref.shard, ref.slot);
     struct dg_udp_talker *talker = dg_udp_table_add(&udp->table, now, ref);
     DG_BUG_UNLESS(talker != NULL);
     talker->fd = fd;
@@ -164,6 +161,70 @@ static struct dg_udp_talker *open_talker(struct udp *udp, dg_time now, struct dg
     }
     udp->sink.port_changed(udp->sink.context, ref, port);
     return talker;
+}
+
+// The port that the association held before this process began. NULL: it held none, or another program has it now.
+static struct dg_udp_talker *open_again(struct udp *udp, dg_time now, struct dg_ref ref, uint16_t port)
+{
+    if (port == 0 || udp->table.count >= udp->table.capacity) {
+        return NULL;
+    }
+    int fd = open_socket(udp, port);
+    if (fd >= 0) {
+        return add_talker(udp, now, ref, fd, port);
+    }
+    complain(udp, now, &udp->no_port, "backend_port_lost", strerror(errno));
+    dg_port_allocator_release(udp->ports, now, port);
+    udp->sink.port_changed(udp->sink.context, ref, 0);
+    return NULL;
+}
+
+static struct dg_udp_talker *open_talker(struct udp *udp, dg_time now, struct dg_ref ref)
+{
+    uint16_t before = udp->sink.port_of != NULL ? udp->sink.port_of(udp->sink.context, ref) : 0;
+    struct dg_udp_talker *again = open_again(udp, now, ref, before);
+    if (again != NULL) {
+        return again;
+    }
+    const char *reason = "every socket is held by an association that talked not long ago";
+    uint16_t port = 0;
+    int fd = make_room(udp, now) ? open_on_any_port(udp, now, &port, &reason) : -1;
+    if (fd < 0) {
+        dg_count(udp->counters, DG_COUNT_BACKEND_NO_PORT);
+        complain(udp, now, &udp->no_port, "backend_no_port", reason);
+        return NULL;
+    }
+    return add_talker(udp, now, ref, fd, port);
+}
+
+// True: a socket was opened for it.
+static bool restore_port(struct udp *udp, dg_time now, uint16_t port)
+{
+    uint64_t word = dg_port_book_read(udp->config.book, port);
+    struct dg_ref ref;
+    if (!dg_port_is_in_use(word)) {
+        return false;
+    }
+    switch (udp->sink.claim(udp->sink.context, dg_port_shard(word), dg_port_slot(word), port, &ref)) {
+    case DG_PORT_CLAIMED:
+        return dg_udp_table_find(&udp->table, ref.id) == NULL && open_again(udp, now, ref, port) != NULL;
+    case DG_PORT_NOBODYS: // its association ended with the process, or after it
+        dg_port_allocator_release(udp->ports, now, port);
+        return false;
+    case DG_PORT_ELSEWHERE:
+        return false;
+    }
+    return false;
+}
+
+static bool has_to_restore(const struct udp *udp) { return udp->restore_next <= udp->config.ports.last; }
+
+static void restore(struct udp *udp, dg_time now)
+{
+    unsigned opened = 0;
+    for (unsigned i = 0; i < LOOKED_AT_AT_ONCE && opened < RESTORED_AT_ONCE && has_to_restore(udp); i++) {
+        opened += restore_port(udp, now, (uint16_t)udp->restore_next++);
+    }
 }
 
 // --- the backend's functions -----------------------------------------------------------------------------
@@ -256,24 +317,18 @@ static void udp_ready(void *backend, dg_time now)
     }
 }
 
-static dg_time udp_deadline(void *backend)
-{
-    (void)backend; // ports rest and sockets are held without a timer: looked at when one is wanted
-    return DG_NEVER;
-}
+// Ports rest and sockets are held without a timer: looked at when one is wanted.
+static dg_time udp_deadline(void *backend) { return has_to_restore(backend) ? 0 : DG_NEVER; }
 
-static void udp_advance(void *backend, dg_time now)
-{
-    (void)backend;
-    (void)now;
-}
+static void udp_advance(void *backend, dg_time now) { restore(backend, now); }
 
 static void udp_free(void *backend)
 {
     struct udp *udp = backend;
     struct dg_udp_talker *talker;
     while (udp->table.count > 0 && (talker = dg_udp_table_oldest(&udp->table)) != NULL) {
-        close_talker(udp, 0, talker);
+        close(talker->fd); // the port stays its association's, which the next process goes on with
+        dg_udp_table_remove(&udp->table, talker);
     }
     dg_udp_table_clear(&udp->table);
     dg_port_allocator_free(udp->ports);
@@ -351,8 +406,8 @@ static bool set_up(struct udp *udp, char *error, size_t error_size)
     }
     struct dg_port_set reserved;
     read_reserved(&reserved);
-    udp->ports = dg_port_allocator_new(udp->config.ports, &reserved, udp->config.worker, udp->config.worker_count,
-                                       udp->config.quarantine, dg_random_u64());
+    udp->ports = dg_port_allocator_new(udp->config.ports, &reserved, udp->config.book, udp->config.worker,
+                                       udp->config.worker_count, udp->config.quarantine, dg_random_u64());
     udp->answers = malloc((size_t)ANSWERS_AT_ONCE * ANSWER_BYTES);
     if (udp->ports == NULL || udp->answers == NULL) {
         snprintf(error, error_size, "memory is short for the UDP backend");
@@ -386,6 +441,7 @@ struct dg_backend dg_backend_udp_new(const struct dg_backend_udp_config *config,
         return (struct dg_backend){.ops = &udp_ops};
     }
     udp->config = *config;
+    udp->restore_next = sink->claim != NULL && config->book.words != NULL ? config->ports.first : UINT32_MAX;
     udp->sink = *sink;
     udp->counters = counters;
     udp->epoll_fd = -1;

@@ -3,6 +3,10 @@
 // one connected socket for each association that is talking. Owns these sockets and their ports. Never
 // judges what passes.
 //
+// After a restart each association gets its port back, so that the service knows it as before and what the service sends
+// by itself reaches it: ports are bound again a few at a time, one at once where its association speaks. Datagrams of the
+// service in between find nobody.
+//
 // At most `sockets_max` associations of a worker talk at once. When that many do, the one that has been
 // silent longest gives up its socket, if it was silent for `hold` at least; otherwise the newcomer's
 // plaintext is dropped and counted (BACKEND_NO_PORT) until a socket becomes free. The default range allows
@@ -27,6 +31,7 @@ struct dg_backend_udp_config {
     struct dg_port_range ports; // each worker owns those with port % worker_count == worker
     dg_time quarantine;         // a port's rest after use
     dg_time hold;               // an association keeps its port at least so long after its last traffic
+    struct dg_port_book book;   // what outlives the process: ports are bound again for whoever held them
     uint32_t sockets_max;       // of this worker; 0: as many as ports and the limit of open files allow
 };
 // 300 s of quarantine, an hour of hold, ports 32768 to 60999.

@@ -12,6 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum dg_port_claim {
+    DG_PORT_ELSEWHERE, // the slot is another worker's
+    DG_PORT_NOBODYS,
+    DG_PORT_CLAIMED,
+};
+
 // Given to the backend when it is made.
 struct dg_backend_sink {
     void *context;
@@ -22,6 +28,10 @@ struct dg_backend_sink {
     // The identity that the association's peer has proven, valid until the callback that asks returns; size 0
     // where it has ended.
     struct dg_bytes (*identity)(void *context, struct dg_ref ref);
+    // For who goes on after another process; NULL: nobody does. The port that the association holds, 0: none.
+    uint16_t (*port_of)(void *context, struct dg_ref ref);
+    // Who holds this port, if it is the association in this slot.
+    enum dg_port_claim (*claim)(void *context, uint32_t shard, uint32_t slot, uint16_t port, struct dg_ref *ret_ref);
 };
 
 struct dg_backend_ops {

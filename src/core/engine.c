@@ -147,6 +147,30 @@ void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uin
         association.slot->backend_port = port;
 }
 
+static struct dg_slot *find_ref(const struct dg_engine *engine, struct dg_ref ref)
+{
+    struct dg_shard *shard = ref.shard < DG_SHARDS_MAX ? engine->by_number[ref.shard] : NULL;
+    return shard != NULL ? dg_shard_find_ref(shard, ref) : NULL;
+}
+
+uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref)
+{
+    const struct dg_slot *slot = find_ref(engine, ref);
+    return slot != NULL ? slot->backend_port : 0;
+}
+
+bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32_t slot, uint16_t port,
+                          bool *ret_is_ours, struct dg_ref *ret_ref)
+{
+    struct dg_shard *own = shard < DG_SHARDS_MAX ? engine->by_number[shard] : NULL;
+    *ret_is_ours = own != NULL;
+    if (own == NULL || slot >= own->fresh_slot)
+        return false;
+    *ret_ref = dg_shard_ref(own, dg_memory_slot(engine->memory, shard, slot));
+    const struct dg_slot *found = dg_shard_find_ref(own, *ret_ref);
+    return found != NULL && found->backend_port == port;
+}
+
 struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref ref)
 {
     struct dg_shard *shard = ref.shard < DG_SHARDS_MAX ? engine->by_number[ref.shard] : NULL;

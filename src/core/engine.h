@@ -96,6 +96,10 @@ void dg_engine_rebound(struct dg_engine *engine, dg_time now, struct dg_ref ref)
 void dg_engine_set_local(struct dg_engine *engine, struct dg_ref ref, const struct dg_address *local);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
+uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref); // 0: none
+// Is the association in this slot one of ours that holds this port? True with its reference. ret_is_ours: the slot is.
+bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32_t slot, uint16_t port,
+                          bool *ret_is_ours, struct dg_ref *ret_ref);
 // The policy that associations must have been checked under from now on.
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation);
 

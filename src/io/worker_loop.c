@@ -107,6 +107,22 @@ static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
     dg_engine_set_backend_port(loop->engine, ref, port);
 }
 
+static uint16_t on_port_of(void *context, struct dg_ref ref)
+{
+    struct dg_worker_loop *loop = context;
+    return dg_engine_backend_port(loop->engine, ref);
+}
+
+static enum dg_port_claim on_claim(void *context, uint32_t shard, uint32_t slot, uint16_t port, struct dg_ref *ret_ref)
+{
+    struct dg_worker_loop *loop = context;
+    bool is_ours;
+    if (dg_engine_holds_port(loop->engine, shard, slot, port, &is_ours, ret_ref)) {
+        return DG_PORT_CLAIMED;
+    }
+    return is_ours ? DG_PORT_NOBODYS : DG_PORT_ELSEWHERE;
+}
+
 // --- making and freeing ----------------------------------------------------------------------------------
 
 static struct dg_engine *new_engine(struct dg_worker_loop *loop)
@@ -148,8 +164,12 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         dg_worker_loop_free(loop);
         return NULL;
     }
-    const struct dg_backend_sink sink = {
-        .context = loop, .answer = on_answer, .port_changed = on_port_changed, .identity = on_identity};
+    const struct dg_backend_sink sink = {.context = loop,
+                                         .answer = on_answer,
+                                         .port_changed = on_port_changed,
+                                         .identity = on_identity,
+                                         .port_of = on_port_of,
+                                         .claim = on_claim};
     loop->backend = config->backend.make(config->backend.context, &sink, config->worker, config->worker_count,
                                          config->counters, error, error_size);
     if (loop->backend.self == NULL) {

@@ -49,6 +49,7 @@ static struct dg_backend make_backend(void *context, const struct dg_backend_sin
             (struct dg_port_range){(uint16_t)options->backend_port_min, (uint16_t)options->backend_port_max};
         config.quarantine = options->backend_rest * DG_SECOND;
         config.hold = options->backend_hold * DG_SECOND;
+        config.book.words = dg_memory_ports(&server->memfile.memory);
         return dg_backend_udp_new(&config, sink, counters, error, error_size);
     }
     backend = strcmp(options->backend, "echo") == 0

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+static const struct dg_port_book NO_BOOK = {NULL};
+
 DG_TEST(port_allocator_gives_each_worker_its_own_ports)
 {
     struct dg_port_set reserved = {{0}};
@@ -14,7 +16,7 @@ DG_TEST(port_allocator_gives_each_worker_its_own_ports)
     size_t total = 0;
     for (uint32_t worker = 0; worker < 3; worker++) {
         struct dg_port_allocator *ports =
-            dg_port_allocator_new((struct dg_port_range){100, 120}, &reserved, worker, 3, DG_SECOND, 12345);
+            dg_port_allocator_new((struct dg_port_range){100, 120}, &reserved, NO_BOOK, worker, 3, DG_SECOND, 12345);
         REQUIRE(ports != NULL);
         total += dg_port_allocator_size(ports);
         for (uint16_t port; (port = dg_port_allocator_take(ports, 1)) != 0;) {
@@ -35,7 +37,7 @@ DG_TEST(port_allocator_gives_each_worker_its_own_ports)
 DG_TEST(port_allocator_rests_a_port_for_the_whole_quarantine)
 {
     struct dg_port_allocator *ports =
-        dg_port_allocator_new((struct dg_port_range){40000, 40000}, NULL, 0, 1, 300 * DG_SECOND, 0);
+        dg_port_allocator_new((struct dg_port_range){40000, 40000}, NULL, NO_BOOK, 0, 1, 300 * DG_SECOND, 0);
     REQUIRE(ports != NULL);
     dg_time now = 5 * DG_SECOND;
     CHECK_EQ(dg_port_allocator_take(ports, now), 40000);
@@ -50,7 +52,7 @@ DG_TEST(port_allocator_rests_a_port_for_the_whole_quarantine)
 DG_TEST(port_allocator_gives_an_unused_port_again_at_once)
 {
     struct dg_port_allocator *ports =
-        dg_port_allocator_new((struct dg_port_range){40000, 40002}, NULL, 0, 1, 300 * DG_SECOND, 0);
+        dg_port_allocator_new((struct dg_port_range){40000, 40002}, NULL, NO_BOOK, 0, 1, 300 * DG_SECOND, 0);
     REQUIRE(ports != NULL);
     uint16_t used = dg_port_allocator_take(ports, 1);
     dg_port_allocator_release(ports, 1, used);
@@ -72,7 +74,7 @@ DG_TEST(port_allocator_beside_a_naive_model)
     enum { FIRST = 65500, LAST = 65535, COUNT = LAST - FIRST + 1 };
     struct test_random random = {.state = dg_test_seed()};
     dg_time quarantine = 50;
-    struct dg_port_allocator *ports = dg_port_allocator_new((struct dg_port_range){FIRST, LAST}, NULL, 0, 1,
+    struct dg_port_allocator *ports = dg_port_allocator_new((struct dg_port_range){FIRST, LAST}, NULL, NO_BOOK, 0, 1,
                                                             quarantine, test_random_next(&random));
     REQUIRE(ports != NULL);
     bool in_use[COUNT] = {false};

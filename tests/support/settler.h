@@ -8,7 +8,7 @@
 #include "support/peer_records.h"
 #include "support/survivor.h"
 
-#define SETTLER_EPOCHS 512
+#define SETTLER_EPOCHS 4096
 
 struct settler_setup {
     uint8_t version; // 12 or 13
