@@ -107,6 +107,73 @@ DG_TEST(port_allocator_beside_a_naive_model)
     dg_port_allocator_free(ports);
 }
 
+static _Atomic uint64_t words[65536];
+
+static void forget(void)
+{
+    for (size_t port = 0; port < sizeof words / sizeof words[0]; port++)
+        words[port] = 0;
+}
+
+static struct dg_port_allocator *next_process(uint32_t worker, uint32_t worker_count)
+{
+    return dg_port_allocator_new((struct dg_port_range){100, 109}, NULL, (struct dg_port_book){words}, worker, worker_count,
+                                 300 * DG_SECOND, 7);
+}
+
+static size_t take_all(struct dg_port_allocator *ports, dg_time now, bool *ret_has_gone_out)
+{
+    size_t count = 0;
+    for (uint16_t port; (port = dg_port_allocator_take(ports, now)) != 0; count++)
+        ret_has_gone_out[port - 100] = true;
+    return count;
+}
+
+// What rested or was held when the process died rests and is held in the next one.
+DG_TEST(port_allocator_goes_on_with_the_book_of_the_process_before)
+{
+    bool has_gone_out[10] = {false};
+    forget();
+    const struct dg_port_book book = {words};
+    struct dg_port_allocator *ports = next_process(0, 1);
+    REQUIRE(ports != NULL);
+    dg_time now = 1000 * DG_SECOND;
+    uint16_t held = dg_port_allocator_take(ports, now), resting = dg_port_allocator_take(ports, now);
+    dg_port_book_use(book, held, 3, 4);
+    dg_port_book_use(book, resting, 3, 5);
+    dg_port_allocator_release(ports, now, resting);
+    dg_port_allocator_free(ports);
+
+    ports = next_process(0, 1);
+    CHECK_EQ(take_all(ports, now, has_gone_out), 8);
+    CHECK(!has_gone_out[held - 100] && !has_gone_out[resting - 100]);
+    CHECK_EQ(dg_port_allocator_take(ports, now + 300 * DG_SECOND - 1), 0);
+    CHECK_EQ(dg_port_allocator_take(ports, now + 300 * DG_SECOND), resting);
+    CHECK_EQ(dg_port_allocator_take(ports, now + 3000 * DG_SECOND), 0);
+    dg_port_allocator_release(ports, now + 3000 * DG_SECOND, held); // its association ended
+    CHECK_EQ(dg_port_allocator_take(ports, now + 3300 * DG_SECOND), held);
+    dg_port_allocator_free(ports);
+}
+
+// With more workers than before, who holds a port is not who gives it out: it is found in the book when it has rested.
+DG_TEST(port_allocator_gets_ports_back_that_another_worker_held)
+{
+    bool has_gone_out[10] = {false};
+    forget();
+    dg_port_book_use((struct dg_port_book){words}, 101, 0, 9);
+    struct dg_port_allocator *holder = next_process(0, 2), *giver = next_process(1, 2);
+    REQUIRE(holder != NULL && giver != NULL);
+    dg_time now = 1000 * DG_SECOND;
+    CHECK_EQ(take_all(giver, now, has_gone_out), 4);
+    CHECK(!has_gone_out[1]);
+    dg_port_allocator_release(holder, now, 101);
+    CHECK_EQ(dg_port_allocator_take(giver, now + 299 * DG_SECOND), 0);
+    CHECK_EQ(dg_port_allocator_take(giver, now + 302 * DG_SECOND), 101);
+    CHECK_EQ(take_all(holder, now + 302 * DG_SECOND, has_gone_out), 5);
+    dg_port_allocator_free(holder);
+    dg_port_allocator_free(giver);
+}
+
 DG_TEST(port_set_reads_the_form_of_the_kernel_and_survives_any_other)
 {
     struct dg_port_set set = {{0}};
@@ -132,7 +199,9 @@ int main(int argc, char **argv)
         DG_CASE(port_allocator_rests_a_port_for_the_whole_quarantine),
         DG_CASE(port_allocator_gives_an_unused_port_again_at_once),
         DG_CASE(port_allocator_beside_a_naive_model),
-        DG_CASE(port_set_reads_the_form_of_the_kernel_and_survives_any_other),
+        DG_CASE(port_allocator_goes_on_with_the_book_of_the_process_before),
+    DG_CASE(port_allocator_gets_ports_back_that_another_worker_held),
+    DG_CASE(port_set_reads_the_form_of_the_kernel_and_survives_any_other),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

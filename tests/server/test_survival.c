@@ -8,10 +8,12 @@
 #include "support/settler.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -282,6 +284,73 @@ DG_TEST(survival_being_killed_under_load_quarantines_nobody)
     leave();
 }
 
+// --- the service behind ----------------------------------------------------------------------------------
+
+static int service_socket(uint16_t *ret_port)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof name;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 &&
+          getsockname(fd, (struct sockaddr *)&name, &size) == 0);
+    const struct timeval patience = {.tv_sec = 10};
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
+    *ret_port = ntohs(name.sin_port);
+    return fd;
+}
+
+// Where the service sees the settler when it says something.
+static struct sockaddr_in seen_at(int service, struct settler *settler)
+{
+    struct sockaddr_in peer = {0};
+    socklen_t size = sizeof peer;
+    char data[64];
+    settler_say(settler, "hello service");
+    CHECK_EQ(recvfrom(service, data, sizeof data, 0, (struct sockaddr *)&peer, &size), 13);
+    return peer;
+}
+
+// The service answers nobody: it speaks first, to where it saw its client before the server was killed.
+static bool is_notified(int service, struct settler *settler, const struct sockaddr_in *to)
+{
+    uint64_t before = settler->answers;
+    for (int attempt = 0; attempt < 1000 && settler->answers == before; attempt++) {
+        char drained[64];
+        (void)recv(service, drained, sizeof drained, MSG_DONTWAIT); // an ICMP error of the time without a server
+        (void)!sendto(service, "news", 4, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof *to);
+        usleep(10000);
+        (void)settler_listen(settler);
+    }
+    return settler->answers > before && strcmp(settler->last, "news") == 0;
+}
+
+DG_TEST(survival_the_service_finds_its_clients_at_the_ports_of_before)
+{
+    static const char *const WORKERS[] = {"3", "1", "2"};
+    uint16_t port;
+    int service = service_socket(&port);
+    char backend[64];
+    snprintf(backend, sizeof backend, "udp:127.0.0.1:%u", port);
+    settle_with((const char *const[]){"backend", backend, NULL}, false);
+    survivor_start(&survivor);
+    struct sockaddr_in at[SETTLERS];
+    for (size_t i = 0; i < SETTLERS; i++)
+        at[i] = seen_at(service, &settlers[i]);
+    for (size_t round = 0; round < sizeof WORKERS / sizeof WORKERS[0]; round++) {
+        survivor_kill(&survivor);
+        survivor_set(&survivor, "workers", WORKERS[round]);
+        survivor_start(&survivor);
+        // The last one speaks before its port's turn comes, the others are spoken to.
+        CHECK_EQ(seen_at(service, &settlers[SETTLERS - 1]).sin_port, at[SETTLERS - 1].sin_port);
+        for (size_t i = 0; i + 1 < SETTLERS; i++)
+            CHECK_MSG(is_notified(service, &settlers[i], &at[i]), "settler %zu", i);
+        for (size_t i = 0; i < SETTLERS; i++)
+            CHECK_EQ(seen_at(service, &settlers[i]).sin_port, at[i].sin_port);
+    }
+    leave();
+    close(service);
+}
+
 // --- what is refused -------------------------------------------------------------------------------------
 
 DG_TEST(survival_a_memory_file_of_another_owner_is_refused)
@@ -323,6 +392,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(survival_each_start_and_reload_has_a_policy_generation_of_its_own),
     DG_CASE(survival_a_slot_that_crashes_the_server_twice_is_quarantined_alone),
     DG_CASE(survival_being_killed_under_load_quarantines_nobody),
+    DG_CASE(survival_the_service_finds_its_clients_at_the_ports_of_before),
     DG_CASE(survival_a_memory_file_of_another_owner_is_refused),
     DG_CASE(survival_another_associations_max_waits_for_a_new_file),
 };
