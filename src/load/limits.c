@@ -59,6 +59,10 @@ size_t dg_load_limits_judge(const struct dg_load_config *config, const struct dg
     if (lag > LAG)
         add(&judgement, "schedule", "1%% of what was due went out more than %.1f ms late: the rate is above what this "
             "side keeps up with", (double)lag / (double)DG_MILLISECOND);
+    uint64_t omitted = dg_load_tally_read(&result->tally, DG_LOAD_OMITTED);
+    if (omitted > 0)
+        add(&judgement, "omitted", "%llu messages or handshakes were due and never begun, even a second after the end: "
+            "they are in no latency", (unsigned long long)omitted);
     if (result->receive_overflows > 0)
         add(&judgement, "receive_buffer", "the kernel dropped %llu datagrams that our receive buffers had no room for: "
             "raise net.core.rmem_max, use more --threads or --sockets",

@@ -18,11 +18,14 @@ struct dg_load_schedule {
     uint64_t first, step;
     uint64_t taken; // of this thread's
     uint64_t limit; // of this thread's: nothing is due after so many
+    dg_time end;    // nothing is due from then on; DG_NEVER: it has none
 };
 
 // The time of the next one, DG_NEVER after the last.
 dg_time dg_load_schedule_next(const struct dg_load_schedule *schedule);
 void dg_load_schedule_take(struct dg_load_schedule *schedule);
+// How many are left until its end; at a rate only.
+uint64_t dg_load_schedule_left(const struct dg_load_schedule *schedule);
 
 // A thread's share of `total` things: thread `self` of `threads`.
 uint64_t dg_load_share(uint64_t total, uint32_t self, uint32_t threads);

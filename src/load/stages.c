@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #define CLOSED_AT_ONCE 64
+#define OVERTIME DG_SECOND // for what was due before the load's end
 #define LINGERS_STOPPED DG_SECOND
 #define LOOK_PERIOD (20 * DG_MILLISECOND) // how long a word of another thread may wait
 
@@ -36,7 +37,8 @@ static void begin_connecting(struct dg_load_thread *thread, dg_time now)
                                              .count = config->ramp,
                                              .first = thread->self,
                                              .step = config->threads,
-                                             .limit = wanted};
+                                             .limit = wanted,
+                                             .end = DG_NEVER};
     dg_load_usage_read(&thread->usage_before);
 }
 
@@ -56,15 +58,18 @@ static void begin_loading(struct dg_load_thread *thread, dg_time load_at)
                                              .count = config->rate,
                                              .first = thread->self,
                                              .step = config->threads,
-                                             .limit = DG_LOAD_NO_LIMIT};
+                                             .limit = DG_LOAD_NO_LIMIT,
+                                             .end = load_at + config->duration};
     if (config->every > 0) {
         thread->load.period = config->every;
         thread->load.count = thread->live;
         thread->load.first = 0;
         thread->load.step = 1;
     }
-    thread->moves = (struct dg_load_schedule){
-        .start = load_at, .period = config->move_every, .step = 1, .limit = DG_LOAD_NO_LIMIT};
+    thread->moves = thread->load;
+    thread->moves.period = config->move_every;
+    thread->moves.count = thread->moves.first = 0;
+    thread->moves.step = 1;
     if (config->move_every > 0)
         thread->moves.count = thread->live;
     note_tally(thread);
@@ -88,6 +93,18 @@ static void note_usage(struct dg_load_thread *thread, dg_time wall)
 static bool has_connected(const struct dg_load_thread *thread)
 {
     return thread->dialling == 0 && thread->ramp.taken >= thread->ramp.limit;
+}
+
+// What was due before the end is still done after it, late as it is: leaving it out would leave out the worst.
+static bool has_loaded(const struct dg_load_thread *thread, dg_time now)
+{
+    const struct dg_load_schedule *load = &thread->load, *moves = &thread->moves;
+    if (now < load->end)
+        return false;
+    bool is_behind = (load->count > 0 && dg_load_schedule_next(load) != DG_NEVER) ||
+                     (moves->count > 0 && dg_load_schedule_next(moves) != DG_NEVER);
+    bool can_send = thread->live > 0 || thread->config->kind == DG_LOAD_HANDSHAKES;
+    return !is_behind || !can_send || now >= load->end + OVERTIME;
 }
 
 // Whoever interrupts does not want to wait long for answers; those that are missing then are neither answered nor lost.
@@ -115,9 +132,11 @@ static void end_connecting(struct dg_load_thread *thread, dg_time now)
     enter(thread, DG_LOAD_CONNECTED);
 }
 
-static void end_loading(struct dg_load_thread *thread, dg_time now)
+static void end_loading(struct dg_load_thread *thread, dg_time now, bool is_stopped)
 {
     thread->load_ended_at = now;
+    if (thread->load.count > 0 && !is_stopped)
+        dg_load_tally_by(&thread->tally, DG_LOAD_OMITTED, dg_load_schedule_left(&thread->load));
     note_usage(thread, dg_time_since(now, atomic_load_explicit(&thread->shared->load_at, memory_order_relaxed)));
     enter(thread, DG_LOAD_LINGERING);
 }
@@ -150,8 +169,8 @@ static void change_stage(struct dg_load_thread *thread, dg_time now)
         }
         return;
     case DG_LOAD_LOADING:
-        if (is_stopped || now >= load_at + thread->config->duration)
-            end_loading(thread, now);
+        if (is_stopped || has_loaded(thread, now))
+            end_loading(thread, now, is_stopped);
         return;
     case DG_LOAD_LINGERING:
         if (!has_lingered(thread, now, is_stopped))

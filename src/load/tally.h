@@ -20,6 +20,7 @@
     X(MESSAGES_ANSWERED, "messages_answered")                                                          \
     X(MESSAGES_LOST, "messages_lost")               /* no answer in time */                            \
     X(MESSAGES_UNSENT, "messages_unsent")           /* our own record layer refused them */            \
+    X(OMITTED, "omitted")                           /* messages or handshakes that were due and never begun */ \
     X(ANSWERS_LATE, "answers_late")                 /* to what counts as lost already */               \
     X(ANSWERS_FOREIGN, "answers_foreign")           /* that are no answer to any message of ours */    \
     X(MOVES, "moves")                               /* changes of an association's address */

@@ -8,7 +8,7 @@
 static struct dg_load_schedule at_rate(uint64_t count, dg_time period)
 {
     return (struct dg_load_schedule){
-        .start = 1000, .count = count, .period = period, .step = 1, .limit = DG_LOAD_NO_LIMIT};
+        .start = 1000, .count = count, .period = period, .step = 1, .limit = DG_LOAD_NO_LIMIT, .end = DG_NEVER};
 }
 
 static dg_time time_of(struct dg_load_schedule schedule, uint64_t number)
@@ -79,6 +79,24 @@ DG_TEST(load_schedule_ends_at_its_limit)
     CHECK_EQ(dg_load_schedule_next(&schedule), DG_NEVER);
 }
 
+// What is due in the last nanosecond before the end is due; what is due at the end is not. left counts to there.
+DG_TEST(load_schedule_counts_what_is_left)
+{
+    for (uint64_t rate = 1; rate < 2000; rate = rate * 3 + 1) {
+        struct dg_load_schedule schedule = at_rate(rate, DG_SECOND);
+        schedule.end = 1000 + 7 * DG_SECOND;
+        uint64_t left = dg_load_schedule_left(&schedule);
+        CHECK_EQ(left, 7 * rate);
+        while (dg_load_schedule_next(&schedule) != DG_NEVER) {
+            CHECK_EQ(dg_load_schedule_left(&schedule), left--);
+            CHECK(dg_load_schedule_next(&schedule) < schedule.end);
+            dg_load_schedule_take(&schedule);
+        }
+        CHECK_EQ(left, 0);
+        CHECK_EQ(dg_load_schedule_left(&schedule), 0);
+    }
+}
+
 DG_TEST(load_shares_add_up)
 {
     for (uint32_t threads = 1; threads < 9; threads++) {
@@ -100,6 +118,7 @@ int main(int argc, char **argv)
         DG_CASE(load_schedule_holds_large_numbers),
         DG_CASE(load_schedule_is_shared_out_without_gap_or_double),
         DG_CASE(load_schedule_ends_at_its_limit),
+        DG_CASE(load_schedule_counts_what_is_left),
         DG_CASE(load_shares_add_up),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);

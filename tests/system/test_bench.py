@@ -162,6 +162,19 @@ def bench_counts_what_is_lost_on_the_way():
 
 
 @case
+def bench_says_what_it_could_not_send():
+    """More than any machine sends: what was due is in the report all the same, and whose fault it was."""
+    credentials = Credentials()
+    server = server_with(credentials)
+    report = bench(server.port, *credentials.psk(), "--rate", "10000000", "--answer-timeout", "200")
+    tally = sums(report)
+    check(tally["omitted"] > 0, "nothing was omitted")
+    check_equal(tally["messages_sent"] + tally["messages_unsent"] + tally["omitted"], 10_000_000, "messages that were due")
+    limits = {limit["name"] for limit in report["this_side"]["limits"]}
+    check({"schedule", "omitted"} <= limits, f"limits: {limits}")
+
+
+@case
 def bench_says_when_the_server_goes_away():
     credentials = Credentials()
     server = server_with(credentials)
