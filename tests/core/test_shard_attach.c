@@ -308,9 +308,16 @@ DG_TEST(attach_survives_random_damage)
             }
         }
         dg_shard_clear(&shard);
-        REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
-        (void)shard_account(&shard);
+        REQUIRE(dg_shard_attach(&shard, &region.memory, 0, &region.counters));
+        // Judged all at once and then used, or each when it is used, with some judged before.
+        uint32_t before = (uint32_t)test_random_below(&random_numbers, 3) * SLOTS / 2;
+        (void)dg_shard_settle(&shard, round % 2 == 0 ? UINT32_MAX : before);
+        if (shard.backlog == NULL) {
+            (void)shard_account(&shard);
+        }
         exercise(&shard);
+        while (dg_shard_settle(&shard, 3)) {
+        }
         (void)shard_account(&shard);
         quarantined += shard.quarantined;
         dg_shard_clear(&shard);
