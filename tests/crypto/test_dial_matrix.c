@@ -277,6 +277,41 @@ DG_TEST(dial_prefers_version_13_and_keeps_to_its_datagram_size)
     dial_rig_free(&rig);
 }
 
+// RFC 9853: both want the check, and both have it from the hand-over on. The client comes from another port: the server
+// asks, the client answers, the new address is proven.
+DG_TEST(dial_agrees_on_return_routability_and_uses_it)
+{
+    REQUIRE(rig_new(&rig.gate, &everything));
+    for (int version = 12; version <= 13; version++)
+        for (enum credential credential = PSK; credential <= RAW; credential++) {
+            struct dial_options options = options_of(credential, version);
+            options.offer_cid = options.offer_rrc = true;
+            REQUIRE(dial_rig_dialer(&rig, &options));
+            if (dial_and_talk(&rig, credential_names[credential], DG_SECOND)) {
+                CHECK_EQ(rig.client_handover.has_rrc, 1);
+                CHECK_EQ(rig.server_handover.has_rrc, 1);
+                CHECK_MSG(strstr(rig.told, "and rrc") != NULL, "%s", rig.told);
+                rig.gate.path.peer.port++; // and nobody hears what goes to the old one
+                CHECK(dg_engine_send(rig.client.engine, rig.gate.now, rig.client.ref, (const uint8_t *)"moved", 5));
+                dial_rig_pass(&rig, 10 * DG_SECOND);
+                CHECK(dial_rig_exchange(&rig));
+                const struct dg_counters *server = &rig.server.region.counters, *client = &rig.client.region.counters;
+                CHECK(dg_counter_read(server, DG_COUNT_PATH_CHALLENGES) > 0);
+                CHECK(dg_counter_read(client, DG_COUNT_PATH_CHALLENGES_ANSWERED) > 0);
+                CHECK_EQ(dg_counter_read(server, DG_COUNT_PATHS_MOVED), 1);
+                rig.gate.path.peer.port--;
+            }
+            dial_rig_hang_up(&rig);
+        }
+    // One that does not want it: neither has it.
+    struct dial_options options = options_of(PSK, 13);
+    options.offer_cid = true;
+    REQUIRE(dial_rig_dialer(&rig, &options));
+    if (dial_and_talk(&rig, "without", DG_SECOND))
+        CHECK_EQ(rig.client_handover.has_rrc + rig.server_handover.has_rrc, 0);
+    dial_rig_free(&rig);
+}
+
 // RFC 9147 8, both ways, and the close: the engines know nothing of roles there, and so it must be.
 DG_TEST(dial_then_key_updates_both_ways_and_close)
 {
@@ -371,6 +406,7 @@ int main(int argc, char **argv)
         DG_CASE(dial_verifies_by_pin),
         DG_CASE(dial_without_verification_only_by_the_explicit_word),
         DG_CASE(dial_prefers_version_13_and_keeps_to_its_datagram_size),
+        DG_CASE(dial_agrees_on_return_routability_and_uses_it),
         DG_CASE(dial_then_key_updates_both_ways_and_close),
     };
     sim_clock_start(1); // the library's timers go by the wall clock

@@ -248,9 +248,9 @@ static uint8_t *side_reserve(void *context, size_t capacity)
 
 static void server_commit(void *context, const struct dg_path *path, size_t size)
 {
-    (void)path;
     struct dial_side *side = context;
-    (void)rig_queue_put(side->out, side->scratch, size);
+    if (dg_address_equal(&path->peer, &side->reached->peer))
+        (void)rig_queue_put(side->out, side->scratch, size);
 }
 
 static void client_commit(void *context, const struct dg_path *path, size_t size)
@@ -318,6 +318,7 @@ static bool side_start(struct dial_side *side, const struct dg_output *output, c
 static bool server_take_over(struct dial_rig *rig)
 {
     rig->server.out = &rig->gate.to_client;
+    rig->server.reached = &rig->gate.path;
     const struct dg_output output = {.context = &rig->server, .reserve = side_reserve, .commit = server_commit};
     if (!dg_wolf_handshake.take(rig->gate.handshake, &rig->server_handover))
         return false;

@@ -28,6 +28,7 @@ struct dial_side { // an engine
     struct shard_region region;
     struct dg_engine *engine;
     struct rig_queue *out;
+    const struct dg_path *reached; // what goes to another peer than this is lost
     struct dg_ref ref;
     unsigned delivered, closed;
     enum dg_counter reason;
