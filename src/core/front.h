@@ -39,6 +39,9 @@ struct dg_front_hooks {
     // flights, epochs 6, 10, ...
     void (*forward)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
+    // It goes on, but see dg_handshake_ops.doubts. May be NULL.
+    void (*doubted)(void *context, dg_time now, const struct dg_path *path,
+                    const struct dg_handshake_failure *failure);
     // A handshake begins at this path: its cookie was valid. May be NULL.
     void (*started)(void *context, dg_time now, const struct dg_path *path);
 };

@@ -102,11 +102,21 @@ static void schedule(struct dg_front *front, dg_time now, uint32_t place)
     dg_timer_heap_set(&front->table.timers, place, dg_time_min(deadline, entry->give_up_at));
 }
 
+static void tell_doubts(struct dg_front *front, dg_time now, uint32_t place)
+{
+    const struct dg_handshake_entry *entry = &front->table.entries[place];
+    struct dg_handshake_failure failure = {.alert_sent = 255, .alert_received = 255};
+    if (front->ops->doubts != NULL && front->hooks.doubted != NULL && front->ops->doubts(entry->handshake, &failure)) {
+        front->hooks.doubted(front->hooks.context, now, &entry->path, &failure);
+    }
+}
+
 static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum dg_handshake_step step)
 {
     switch (step) {
     case DG_STEP_GOES_ON:
         schedule(front, now, place);
+        tell_doubts(front, now, place);
         return;
     case DG_STEP_DONE:
         front->table.entries[place].state = DG_ENTRY_PROVEN; // dg_front_settle goes on from here

@@ -61,6 +61,9 @@ struct dg_handshake_ops {
     // keys, the association must not be used.
     bool (*take)(struct dg_handshake *handshake, struct dg_handover *ret);
     void (*why)(const struct dg_handshake *handshake, struct dg_handshake_failure *ret);
+    // After a step that goes on: what has made it unlikely that the handshake ends well, for the log alone, since
+    // anybody may have caused it. True at most once. May be NULL.
+    bool (*doubts)(struct dg_handshake *handshake, struct dg_handshake_failure *ret);
     void (*free)(struct dg_handshake *handshake); // sends nothing; wipes
     // Rotation of cookie secrets and ticket keys: when next, and do it.
     dg_time (*gate_deadline)(const void *gate);

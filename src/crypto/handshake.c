@@ -144,6 +144,17 @@ static void why(const struct dg_handshake *handshake, struct dg_handshake_failur
     }
 }
 
+// The client's first protected record has not opened: known now, while the end comes when the time is over.
+static bool doubts(struct dg_handshake *handshake, struct dg_handshake_failure *ret)
+{
+    bool is_psk = handshake->claim.known && handshake->claim.kind == DG_IDENTITY_PSK;
+    if (handshake->doubts_told || !is_psk || handshake->io.tap.unopened == 0)
+        return false;
+    handshake->doubts_told = true;
+    why(handshake, ret);
+    return true;
+}
+
 static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
 {
     if (!handshake->done || handshake->failed) {
@@ -193,6 +204,7 @@ const struct dg_handshake_ops dg_wolf_handshake = {
     .advance = advance,
     .take = take,
     .why = why,
+    .doubts = doubts,
     .free = dg_handshake_free,
     .gate_deadline = gate_deadline,
     .gate_advance = gate_advance,

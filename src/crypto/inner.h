@@ -87,6 +87,7 @@ struct dg_handshake {
     struct dg_proof certificate; // what the verify call-back accepted
     struct dg_proof claim;       // what the peer says it is, unproven
     bool claim_is_known;         // the claimed PSK identity is in the snapshot
+    bool doubts_told;
     struct dg_proof proof;       // the result
     struct dg_handshake_failure failure;
     int plain_alert;             // description of the first unprotected alert, -1: none; only for why()

@@ -75,7 +75,7 @@ static void reset(struct dg_handshake *handshake)
     memset(&handshake->claim, 0, sizeof handshake->claim);
     memset(&handshake->proof, 0, sizeof handshake->proof);
     memset(&handshake->failure, 0, sizeof handshake->failure);
-    handshake->claim_is_known = false;
+    handshake->claim_is_known = handshake->doubts_told = false;
     handshake->plain_alert = -1;
     dg_tap_begin(&handshake->io.tap, handshake->ssl, false);
 }

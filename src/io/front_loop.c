@@ -149,6 +149,15 @@ static void on_failed(void *context, dg_time now, const struct dg_path *path,
     }
 }
 
+static void on_doubted(void *context, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure)
+{
+    struct dg_front_loop *loop = context;
+    if (loop->config.hooks.doubted != NULL) {
+        loop->config.hooks.doubted(loop->config.hooks.context, now, path, failure);
+    }
+}
+
 static void take_from_socket(struct dg_front_loop *loop, dg_time now, const struct dg_received *received)
 {
     if (loop->config.hooks.debug_datagram != NULL) {
@@ -216,8 +225,12 @@ struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *confi
         dg_front_loop_free(loop);
         return NULL;
     }
-    const struct dg_front_hooks hooks = {
-        .context = loop, .hand_over = on_hand_over, .forward = on_forward, .failed = on_failed, .started = on_started};
+    const struct dg_front_hooks hooks = {.context = loop,
+                                         .hand_over = on_hand_over,
+                                         .forward = on_forward,
+                                         .failed = on_failed,
+                                         .doubted = on_doubted,
+                                         .started = on_started};
     const struct dg_output output = dg_send_batch_output(loop->loop.send);
     loop->front = dg_front_new(&config->front, config->ops, config->gate, &output, &hooks, config->counters);
     if (loop->front == NULL) {

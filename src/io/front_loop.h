@@ -16,6 +16,7 @@
 struct dg_front_loop_hooks {
     void *context;
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
+    void (*doubted)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     // The front uses another gate from now on and will not start a handshake with this one again.
     void (*gate_replaced)(void *context, void *gate);

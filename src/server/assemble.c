@@ -69,6 +69,13 @@ static void on_failed(void *context, dg_time now, const struct dg_path *path,
     dg_report_refused(&server->refused, now, path, failure);
 }
 
+static void on_doubted(void *context, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure)
+{
+    struct dg_server *server = context;
+    dg_report_doubted(&server->refused, now, path, failure);
+}
+
 static void on_datagram(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
 {
     (void)context;
@@ -193,6 +200,7 @@ static bool make_front(struct dg_server *server, char *error, size_t error_size)
         .gate = server->front_gate,
         .hooks = {.context = server,
                   .failed = on_failed,
+                  .doubted = on_doubted,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .gate_replaced = on_gate_replaced},
         .counters = server->counters[DG_MESH_FRONT],

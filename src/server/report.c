@@ -78,13 +78,13 @@ static void log_unsaid(struct dg_log_line *line, struct dg_report_limit *limit)
     limit->unsaid = 0;
 }
 
-void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
-                       const struct dg_handshake_failure *failure)
+static void report_failure(const char *event, struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
+                           const struct dg_handshake_failure *failure)
 {
     struct dg_log_line line;
     if (!may_say(limit, now))
         return;
-    dg_log_begin(&line, DG_LOG_WARNING, "refused");
+    dg_log_begin(&line, DG_LOG_WARNING, event);
     log_address(&line, "peer", &path->peer);
     dg_log_text(&line, "reason", failure->reason ? failure->reason : "the handshake failed");
     dg_log_text(&line, "counter", dg_counter_name(failure->counter));
@@ -98,6 +98,18 @@ void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct 
         dg_log_bytes(&line, "claimed_identity", failure->identity, failure->identity_size);
     }
     dg_log_end(&line);
+}
+
+void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure)
+{
+    report_failure("refused", limit, now, path, failure);
+}
+
+void dg_report_doubted(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure)
+{
+    report_failure("doubted", limit, now, path, failure);
 }
 
 void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason)

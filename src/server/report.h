@@ -26,6 +26,9 @@ struct dg_report_limit {
 };
 void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
                        const struct dg_handshake_failure *failure);
+// Not yet refused, but nothing good is to be expected: a wrong key of DTLS 1.2 is silent until its time is over.
+void dg_report_doubted(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
+                       const struct dg_handshake_failure *failure);
 void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason);
 void dg_report_moved(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                      struct dg_bytes identity, const struct dg_address *from);

@@ -58,6 +58,7 @@ struct seen {
     size_t bytes;
     int alert;
     enum dg_handshake_step step;
+    bool doubts; // told, with the reason that the end will have
 };
 
 static struct seen look(const struct wolf_client_config *config, struct dg_handshake_failure *ret)
@@ -69,6 +70,12 @@ static struct seen look(const struct wolf_client_config *config, struct dg_hands
                         .bytes = rig.server_bytes - bytes,
                         .alert = ret->alert_sent,
                         .step = rig.step};
+    struct dg_handshake_failure doubted;
+    seen.doubts = rig.handshake != NULL && dg_wolf_handshake.doubts(rig.handshake, &doubted);
+    if (seen.doubts) {
+        CHECK_STR(doubted.reason, ret->reason);
+        CHECK(!dg_wolf_handshake.doubts(rig.handshake, &doubted)); // once
+    }
     rig_hang_up(&rig);
     return seen;
 }
@@ -86,6 +93,7 @@ DG_TEST(psk_unknown_identity_looks_like_a_wrong_key)
             struct wolf_client_config wrong = psk_client(version, RIG_IDENTITY, rig_wrong_psk);
             struct wolf_client_config unknown = psk_client(version, "meter-9", rig_wrong_psk);
             struct seen a = look(&wrong, &wrong_why);
+            CHECK_EQ(a.doubts, version == 12); // DTLS 1.3 ends it at once
             struct seen b = look(&unknown, &unknown_why);
             CHECK_EQ(a.datagrams, b.datagrams);
             CHECK_EQ(a.bytes, b.bytes);

@@ -54,6 +54,17 @@ def refused_shape(server, credentials, version, identity, key):
 
 
 @case
+def wrong_key_of_dtls_1_2_is_logged_long_before_its_time_is_over():
+    credentials = Credentials()
+    server = Server(*credentials.both("--handshake-timeout", "600"), level="info")
+    credentials.write_psk({credentials.identity: harness.fresh_key()}, "offered.txt")
+    client = clients.wolf_psk(server.port, credentials, psk="offered.txt", version="1.2")
+    line = server.wait_line(r"event=doubted\b.*")
+    check("reason=\"wrong key for this identity\"" in line.group(0), line.group(0))
+    client.kill()
+
+
+@case
 def unknown_identity_and_wrong_key_look_the_same_on_the_wire():
     # 36: wolfssl issue 10195
     credentials = Credentials()
