@@ -65,6 +65,7 @@ static struct dg_load_config config_of(const struct dg_bench_options *options)
         .handshakes_at_once = options->handshakes_at_once,
         .ramp = options->ramp,
         .rate = options->rate,
+        .rate_from = options->rate_from,
         .every = options->every * DG_SECOND,
         .in_flight = in_flight_of(options),
         .message_bytes = options->size,

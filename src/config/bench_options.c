@@ -23,6 +23,8 @@ static const char *mixed_loads(const struct dg_bench_options *options)
     const bool sends = options->load == DG_BENCH_MESSAGES;
     if (options->rate && options->every)
         return "--rate and --every are two ways to say when messages are sent: give one of them";
+    if (options->rate_from && !options->rate)
+        return "--rate-from needs --rate, which it leads to";
     if (options->load == DG_BENCH_IDLE && options->rate)
         return "--rate is for messages or handshakes; --load idle sends nothing";
     if (!sends && options->every)

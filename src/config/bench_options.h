@@ -14,6 +14,7 @@
     NUMBER(ramp, "ramp", "N", 0, 0, 10000000, "begin this many handshakes a second while associations are made; 0: as fast as they go") \
     NUMBER(handshakes_at_once, "handshakes-at-once", "N", 64, 1, 65536, "handshakes under way at once, of all threads") \
     NUMBER(rate, "rate", "N", 0, 0, 100000000, "open loop: this many messages, or handshakes, a second in all, whether answers come or not; 0: closed loop") \
+    NUMBER(rate_from, "rate-from", "N", 0, 0, 100000000, "with --rate: begin at this rate and reach --rate, evenly, at the end; 0: --rate all the time") \
     NUMBER(every, "every", "SECONDS", 0, 0, 864000, "open loop: each association sends a message this often, spread evenly; instead of --rate") \
     NUMBER(in_flight, "in-flight", "N", 0, 0, 1000000, "closed loop: messages under way at once, of all associations, which take turns; 0: as many as associations, at most 256") \
     NUMBER(size, "size", "BYTES", 64, 16, 16000, "of each message") \

@@ -44,6 +44,7 @@ struct dg_load_config {
     uint32_t handshakes_at_once; // of all threads
     uint32_t ramp;               // handshakes begun a second while associations are made; 0: as fast as they go
     uint32_t rate;               // messages, or handshakes, a second; 0: closed loop, or `every`
+    uint32_t rate_from;          // 0: `rate` all the time; else it grows from this to `rate`, or shrinks
     dg_time every;               // each association sends so often; 0: does not apply
     uint32_t in_flight;          // closed loop: messages under way at once
     uint32_t message_bytes;      // at least DG_LOAD_MESSAGE_MIN

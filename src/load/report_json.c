@@ -60,6 +60,7 @@ static void put_asked(struct dg_json *json, const struct dg_load_config *config)
     dg_json_number(json, "handshakes_at_once", config->handshakes_at_once);
     dg_json_number(json, "ramp", config->ramp);
     dg_json_number(json, "rate", config->rate);
+    dg_json_number(json, "rate_from", config->rate_from);
     dg_json_decimal(json, "every_seconds", seconds(config->every));
     dg_json_number(json, "in_flight", config->in_flight);
     dg_json_number(json, "message_bytes", config->message_bytes);

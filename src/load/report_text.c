@@ -43,6 +43,8 @@ static void tell_head(const struct dg_load_config *config, const struct dg_load_
     fprintf(out, "%s to %s, %u thread%s", kinds[config->kind], server, config->threads, config->threads == 1 ? "" : "s");
     if (config->connect_only)
         fputs(", associations only", out);
+    else if (config->rate_from > 0)
+        fprintf(out, ", from %u to %u a second", config->rate_from, config->rate);
     else if (config->rate > 0)
         fprintf(out, ", %u a second", config->rate);
     else if (config->every > 0)

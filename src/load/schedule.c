@@ -2,11 +2,29 @@
 // The arithmetic of due times: exact, so that nothing drifts over days. Owns nothing.
 #include "load/schedule.h"
 
+#include <math.h>
 #include <stdbool.h>
+
+// When as many as `number` have been due by then: number = from * t + (to - from) * t^2 / 2, in the ramp's length and
+// what is due in it at each rate; solved for t in the form that does not cancel out.
+static dg_time time_in_ramp(const struct dg_load_schedule *schedule, double number)
+{
+    double length = (double)(schedule->end - schedule->start);
+    double periods = length / (double)schedule->period;
+    double from = (double)schedule->count_from * periods, to = (double)schedule->count * periods;
+    double inside = from * from + 2 * (to - from) * number;
+    if (number == 0)
+        return schedule->start;
+    if (inside < 0) // the rate has shrunk to nothing before
+        return DG_NEVER;
+    return schedule->start + (dg_time)(2 * number / (from + sqrt(inside)) * length);
+}
 
 static dg_time time_of(const struct dg_load_schedule *schedule, uint64_t taken)
 {
     uint64_t number = schedule->first + taken * schedule->step;
+    if (schedule->count_from != 0)
+        return time_in_ramp(schedule, (double)number);
     uint64_t whole = number / schedule->count;
     uint64_t rest = number % schedule->count;
     // rest * period / count in parts that fit: count is at most 2^31, and so is the remainder of the period by it.

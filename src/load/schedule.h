@@ -15,6 +15,7 @@ struct dg_load_schedule {
     dg_time start;
     dg_time period;
     uint64_t count; // 1..2^31; 0: everything is due at the start
+    uint64_t count_from; // 0: the same; else the rate grows evenly from this to `count`, or shrinks, until the end
     uint64_t first, step;
     uint64_t taken; // of this thread's
     uint64_t limit; // of this thread's: nothing is due after so many

@@ -56,6 +56,7 @@ static void begin_loading(struct dg_load_thread *thread, dg_time load_at)
     thread->load = (struct dg_load_schedule){.start = load_at,
                                              .period = DG_SECOND,
                                              .count = config->rate,
+                                             .count_from = config->rate_from,
                                              .first = thread->self,
                                              .step = config->threads,
                                              .limit = DG_LOAD_NO_LIMIT,
@@ -68,7 +69,7 @@ static void begin_loading(struct dg_load_thread *thread, dg_time load_at)
     }
     thread->moves = thread->load;
     thread->moves.period = config->move_every;
-    thread->moves.count = thread->moves.first = 0;
+    thread->moves.count = thread->moves.count_from = thread->moves.first = 0;
     thread->moves.step = 1;
     if (config->move_every > 0)
         thread->moves.count = thread->live;

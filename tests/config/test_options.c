@@ -248,6 +248,7 @@ DG_TEST(bench_options_that_contradict_are_refused_in_words)
         const char *words, *expected;
     } cases[] = {
         {"--rate 5 --every 5", "two ways to say when messages are sent"},
+        {"--rate-from 5", "--rate-from needs --rate"},
         {"--load idle --rate 5", "--load idle sends nothing"},
         {"--load handshakes --every 5", "--every is for messages"},
         {"--load handshakes --in-flight 5", "--in-flight is for messages"},

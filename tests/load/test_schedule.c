@@ -79,6 +79,33 @@ DG_TEST(load_schedule_ends_at_its_limit)
     CHECK_EQ(dg_load_schedule_next(&schedule), DG_NEVER);
 }
 
+// Half of the two rates' sum, whichever way it goes; each later than the one before, and thinner or denser as it should.
+DG_TEST(load_schedule_ramps_from_rate_to_rate)
+{
+    static const struct {
+        uint64_t from, to;
+    } ramps[] = {{1, 1000}, {1000, 1}, {500, 500}, {100, 300}};
+    for (size_t i = 0; i < sizeof ramps / sizeof ramps[0]; i++) {
+        struct dg_load_schedule schedule = at_rate(ramps[i].to, DG_SECOND);
+        schedule.count_from = ramps[i].from;
+        schedule.end = 1000 + 10 * DG_SECOND;
+        uint64_t all = 5 * (ramps[i].from + ramps[i].to), before_half = 0;
+        uint64_t wanted = (ramps[i].from * 3 + ramps[i].to) * 5 / 4; // of the first half
+        dg_time last = 0;
+        CHECK_EQ(dg_load_schedule_next(&schedule), 1000);
+        CHECK_MSG(dg_load_schedule_left(&schedule) - all + 1 <= 2, "%llu of %llu",
+                  (unsigned long long)dg_load_schedule_left(&schedule), (unsigned long long)all);
+        for (dg_time at = dg_load_schedule_next(&schedule); at != DG_NEVER; at = dg_load_schedule_next(&schedule)) {
+            CHECK(at > last && at < schedule.end);
+            last = at;
+            before_half += at < 1000 + 5 * DG_SECOND;
+            dg_load_schedule_take(&schedule);
+        }
+        CHECK_MSG(before_half + 2 >= wanted && before_half <= wanted + 2, "%llu of %llu",
+                  (unsigned long long)before_half, (unsigned long long)wanted);
+    }
+}
+
 // What is due in the last nanosecond before the end is due; what is due at the end is not. left counts to there.
 DG_TEST(load_schedule_counts_what_is_left)
 {
@@ -118,6 +145,7 @@ int main(int argc, char **argv)
         DG_CASE(load_schedule_holds_large_numbers),
         DG_CASE(load_schedule_is_shared_out_without_gap_or_double),
         DG_CASE(load_schedule_ends_at_its_limit),
+        DG_CASE(load_schedule_ramps_from_rate_to_rate),
         DG_CASE(load_schedule_counts_what_is_left),
         DG_CASE(load_shares_add_up),
     };

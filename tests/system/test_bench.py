@@ -5,6 +5,7 @@
 # what it cannot do it says in words. No figure of time is judged.
 
 import json
+import os
 import re
 import signal
 import socket
@@ -172,6 +173,27 @@ def bench_says_what_it_could_not_send():
     check_equal(tally["messages_sent"] + tally["messages_unsent"] + tally["omitted"], 10_000_000, "messages that were due")
     limits = {limit["name"] for limit in report["this_side"]["limits"]}
     check({"schedule", "omitted"} <= limits, f"limits: {limits}")
+
+
+@case
+def bench_sees_a_server_killed_and_served_on():
+    """The gap is in the report, and no association was made anew."""
+    credentials = Credentials()
+    server = Server(*credentials.both(), level="info", keeper="auto")
+    path = harness.folder() / "report.json"
+    process = Process([DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--associations", "50", "--rate",
+                       "500", "--duration", "5", "--json", path, "--answer-timeout", "8000"], name="dtlsgate bench")
+    process.wait_line(r" sent/s")
+    os.kill(server.serving, signal.SIGKILL)
+    check_equal(process.wait(60), 0, process.text())
+    report = json.loads(path.read_text())
+    tally = sums(report)
+    check_equal(tally["messages_sent"], 2500, "messages")
+    check_equal(report["load"]["handshakes_started"], 0, "new handshakes")
+    check_equal(report["associations"]["live_at_end"], 50, "associations at the end")
+    check(report["associations"]["silence_ms"] > 2, "no time without an answer")
+    # Only what the server had read and not answered when it died.
+    check(tally["messages_lost"] <= 64, f"{tally['messages_lost']} messages were lost")
 
 
 @case
