@@ -40,6 +40,7 @@
     X(PATHS_MOVED, "paths_moved", "of these, proven: answers go there from then on")                              \
     X(PATHS_STAYED, "paths_stayed", "of these, given up: the client is still at the address before")              \
     X(PATH_CHECKS_FAILED, "path_checks_failed", "of these, given up: no proof came in time")                      \
+    X(ANSWERS_REPEATED, "answers_repeated", "answers to the address that a client had left, sent again where it was") \
     X(PATH_CHALLENGES, "path_challenges", "path_challenge messages sent (RFC 9853)")                              \
     X(PATH_CHALLENGES_ANSWERED, "path_challenges_answered", "path_challenge messages of peers answered")          \
     X(PATH_BUDGET, "path_budget", "datagrams kept from an unproven address: above three bytes for one from there") \

@@ -127,6 +127,9 @@ bool dg_path_ask(const struct dg_association *association);
 void dg_path_message_received(struct dg_receive *receive, struct dg_bytes body, size_t record_size);
 void dg_path_due(const struct dg_association *association, struct dg_side_flight *flight);
 
+// path_kept.c: data that has gone to the proven address is kept while another one is being asked about
+void dg_path_keep(const struct dg_association *association, const struct dg_path *to, const uint8_t *data, size_t size);
+
 // path_probe.c: proofs by acknowledgement, DTLS 1.3
 // Is the acknowledgement of this record, in at most size_max bytes, to prove an address? Then its number must be one
 // that only its receiver can know.

@@ -130,6 +130,8 @@ bool dg_association_send(const struct dg_association *association, uint8_t type,
     if (sealed == 0)
         return false;
     struct dg_path path = dg_path_choose(association, type, sealed, is_hidden ? &number : NULL);
+    if (type == DG_CONTENT_APPLICATION_DATA)
+        dg_path_keep(association, &path, data, size);
     output->commit(output->context, &path, sealed);
     if (ret_number != NULL)
         *ret_number = number;

@@ -18,6 +18,7 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     switch (flight->kind) {
     case DG_FLIGHT_FINAL_12:
     case DG_FLIGHT_EPOCH_2:
+    case DG_FLIGHT_KEPT:
         dg_shard_flight_free(shard, slot, flight); // RFC 9147 5.8.1: twice the MSL is over
         break;
     case DG_FLIGHT_CLOSING:

@@ -69,10 +69,17 @@ static bool has_rrc(const struct dg_association *association)
 
 void dg_path_rest(const struct dg_association *association, struct dg_side_flight *flight, dg_time duration)
 {
+    dg_path_forget_kept(association);
     dg_shard_path_phase(flight, DG_PATH_RESTING);
     flight->next_send = DG_NEVER;
     flight->deadline = association->now + duration;
     dg_shard_flight_schedule(association->shard, flight);
+}
+
+static void give_up(const struct dg_association *association, struct dg_side_flight *flight)
+{
+    dg_path_forget_kept(association);
+    dg_shard_flight_free(association->shard, association->slot, flight);
 }
 
 void dg_path_move(const struct dg_association *association, struct dg_side_flight *flight)
@@ -81,6 +88,7 @@ void dg_path_move(const struct dg_association *association, struct dg_side_fligh
     const struct dg_address from = association->slot->peer;
     dg_shard_path_move(association->shard, association->slot, flight);
     (void)dg_connection_id_fresh(association); // RFC 9147 9, RFC 9853 9: nobody joins the two paths by it
+    dg_path_send_kept(association);
     dg_count(engine->counters, DG_COUNT_PATHS_MOVED);
     if (engine->hooks.moved != NULL) {
         engine->hooks.moved(engine->hooks.context, association->now,
@@ -160,7 +168,7 @@ static void returned(const struct dg_association *association, struct dg_side_fl
     if (has_rrc(association))
         dg_path_rest(association, flight, DG_PATH_REST_TIME);
     else
-        dg_shard_flight_free(association->shard, association->slot, flight);
+        give_up(association, flight);
 }
 
 // Another datagram has come from the new address, newer than all before it.
@@ -257,5 +265,5 @@ void dg_path_due(const struct dg_association *association, struct dg_side_flight
     default:
         break;
     }
-    dg_shard_flight_free(association->shard, association->slot, flight);
+    give_up(association, flight);
 }

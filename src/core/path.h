@@ -25,6 +25,8 @@ enum dg_path_phase {
 
 #define DG_PATH_COOKIES 3 // challenges sent in one check at most
 
+#define DG_KEPT_PARTS 3 // side slots that an answer is kept in at most (path_kept.c)
+
 // Proofs by acknowledgement (path_probe.c). An address takes so many, one after the other: 33 bits in all that
 // somebody who does not receive there would have to guess, each wrong guess at the price of the association.
 #define DG_PATH_PROOFS 3

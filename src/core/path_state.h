@@ -29,6 +29,10 @@ void dg_path_check_start(const struct dg_association *association, struct dg_sid
                          enum dg_path_phase phase);
 void dg_path_check_due(const struct dg_association *association, struct dg_side_flight *side);
 
+// path_kept.c
+void dg_path_forget_kept(const struct dg_association *association);
+void dg_path_send_kept(const struct dg_association *association); // the client has moved
+
 // path_probe.c
 // What waits for its acknowledgement goes to the new address, once in a round trip at most; a KeyUpdate where there is
 // nothing.

@@ -120,7 +120,7 @@ struct dg_side_flight *dg_shard_flight_find(const struct dg_shard *shard, const 
 struct dg_side_flight *dg_shard_flight_next(const struct dg_shard *shard, const struct dg_side_flight *flight);
 uint32_t dg_shard_flight_number(const struct dg_shard *shard, const struct dg_side_flight *flight);
 // After deadline or next_send changed: sets the timer to the earlier of those that matter for its kind:
-// both for FLIGHT_MESSAGE and PATH, deadline alone for FINAL_12, EPOCH_2 and CLOSING, none for IDENTITY and PEER_CID.
+// both for FLIGHT_MESSAGE and PATH, deadline alone for FINAL_12, EPOCH_2, CLOSING and KEPT, none for IDENTITY and PEER_CID.
 void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_flight *flight);
 
 // The address in a side slot of kind PATH becomes the slot's, and the side slot is freed. Whenever the process

@@ -40,6 +40,8 @@ static bool is_flight_sane(const struct dg_shard *shard, const struct dg_slot *s
         return flight->sent_count <= DG_FLIGHT_SENT_MAX;
     case DG_FLIGHT_PATH:
         return flight->size == sizeof(struct dg_side_path) && is_path_sane(flight);
+    case DG_FLIGHT_KEPT:
+        return flight->message_seq < DG_KEPT_PARTS;
     case DG_FLIGHT_EPOCH_2:
         return flight->size == DG_KEYSET_WIDE;
     case DG_FLIGHT_IDENTITY:

@@ -261,6 +261,7 @@ void dg_shard_flight_schedule(struct dg_shard *shard, const struct dg_side_fligh
     case DG_FLIGHT_FINAL_12:
     case DG_FLIGHT_EPOCH_2:
     case DG_FLIGHT_CLOSING:
+    case DG_FLIGHT_KEPT:
         at = flight->deadline; // next_send only says before when not to answer
         break;
     case DG_FLIGHT_FREE:

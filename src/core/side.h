@@ -27,6 +27,7 @@ enum dg_flight_kind {
     DG_FLIGHT_CLOSING = 6,   // 1.3: the peer's close_notify: its number in sent_*[0]; the association ends at deadline
     DG_FLIGHT_PATH = 7,      // an address that the client has begun to send from (path.h)
     DG_FLIGHT_CIDS = 8,      // 1.3: connection IDs beyond the first (connection_ids.h); lives as long as its slot
+    DG_FLIGHT_KEPT = 9,      // a part of an answer that may have gone where the client is no more (path_kept.c)
     DG_FLIGHT_PEER_CID = 5,  // a peer's connection ID above DG_SLOT_PEER_CID bytes; lives as long as its slot
 };
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Answers to a client that has left its address, which nobody knew yet: they come again where it is. To one that has
+// not left they come once.
+#include "path_scene.h"
+
+static const struct scene SCENES[] = {
+    {.version = 13, .has_rrc = true},
+    {.version = 12, .has_rrc = true},
+    {.version = 13, .has_rrc = true, .is_strict = true, .is_null = true, .peer_cid_size = 5},
+};
+#define COUNT (sizeof SCENES / sizeof SCENES[0])
+
+static unsigned kept_parts(void)
+{
+    unsigned parts = 0;
+    for (uint32_t number = fake_slot(&server, peer.ref)->side; number != DG_NO_SIDE;) {
+        struct dg_side_flight *flight = dg_memory_flight(&server.region.memory, peer.ref.shard, number);
+        parts += flight->kind == DG_FLIGHT_KEPT;
+        number = flight->next;
+    }
+    return parts;
+}
+
+// The client asks from B, its answer of this size goes to A, where nobody is any more; then B proves itself.
+static void asks_and_has_moved(size_t size)
+{
+    (void)data_from(B);
+    fake_server_forget(&server); // the challenge to A
+    CHECK(answer(size));
+    CHECK_EQ(place_of(&server.sent[0].path.peer), A);
+    fake_server_run(&server, 950 * DG_MILLISECOND); // A is silent
+    fake_server_forget(&server);
+    fake_server_run(&server, 400 * DG_MILLISECOND);
+    REQUIRE(server.sent_count > 0);
+    struct fake_record record = {0};
+    CHECK_EQ(take_to(&record), B);
+    struct dg_reader reader = dg_reader_of(record.data + 1, 8);
+    fake_server_forget(&server);
+    (void)rrc_from(B, RESPONSE, dg_read_u64(&reader));
+    CHECK_EQ(bound_to(), B);
+}
+
+DG_TEST(answer_to_an_address_that_was_left_comes_again_where_the_client_is)
+{
+    static const size_t SIZES[] = {1, 40, DG_FLIGHT_BYTES, DG_FLIGHT_BYTES + 1, 1100};
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0; k < sizeof SIZES / sizeof SIZES[0]; k++) {
+            struct fake_record record = {0};
+            bool has_come = false;
+            scene_start(&SCENES[i]);
+            asks_and_has_moved(SIZES[k]);
+            while (server.sent_count > 0) {
+                CHECK_EQ(take_to(&record), B);
+                if (record.type != DG_CONTENT_APPLICATION_DATA)
+                    continue;
+                CHECK(!has_come);
+                CHECK_EQ(record.size, SIZES[k]);
+                CHECK_EQ(record.data[0], 'd');
+                has_come = true;
+            }
+            CHECK(has_come);
+            CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 1);
+            CHECK_EQ(kept_parts(), 0);
+            scene_stop();
+        }
+    }
+}
+
+// Only the last one, and none that is longer than what side slots are given for it.
+DG_TEST(answer_that_is_kept_is_the_last_one)
+{
+    scene_start(&SCENES[0]);
+    (void)data_from(B);
+    CHECK(answer(1100));
+    CHECK_EQ(kept_parts(), 2);
+    CHECK(answer(10));
+    CHECK_EQ(kept_parts(), 1);
+    scene_stop();
+}
+
+// The client was where it was: its answer came there.
+DG_TEST(answer_to_an_address_that_was_not_left_comes_once)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        scene_start(&SCENES[i]);
+        fake_server_forget(&server);
+        (void)data_from(B);
+        uint64_t cookie = challenged(A);
+        CHECK(answer(600));
+        CHECK_EQ(kept_parts(), 2);
+        fake_server_forget(&server);
+        (void)rrc_from(A, RESPONSE, cookie);
+        CHECK_EQ(bound_to(), A);
+        CHECK_EQ(kept_parts(), 0);
+        fake_server_run(&server, DG_MINUTE);
+        CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 0);
+        scene_stop();
+    }
+}
+
+// Without RRC: what would be more than three for one goes to the address before, and again where the client is.
+DG_TEST(answer_beyond_three_for_one_comes_again_where_the_client_is)
+{
+    const struct scene scene = {.version = 12};
+    scene_start(&scene);
+    (void)data_from(B);
+    CHECK(answer(1000));
+    CHECK_EQ(place_of(&server.sent[0].path.peer), A);
+    fake_server_forget(&server);
+    (void)data_from(B);
+    CHECK_EQ(bound_to(), B);
+    CHECK_EQ(server.sent_count, 1);
+    CHECK_EQ(place_of(&server.sent[0].path.peer), B);
+    CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 1);
+    scene_stop();
+}
+
+static const struct dg_test_case CASES[] = {
+    DG_CASE(answer_to_an_address_that_was_left_comes_again_where_the_client_is),
+    DG_CASE(answer_that_is_kept_is_the_last_one),
+    DG_CASE(answer_to_an_address_that_was_not_left_comes_once),
+    DG_CASE(answer_beyond_three_for_one_comes_again_where_the_client_is),
+};
+
+int main(int argc, char **argv) { return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv); }
