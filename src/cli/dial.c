@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The dialer's configuration out of options. Opens nothing itself.
+// The dialer's credentials and configuration out of options.
 #include "cli/dial.h"
+
+#include "credentials/credentials.h"
 
 static const char *text_or_null(const char *text)
 {
@@ -19,13 +21,20 @@ struct dg_dialer *dg_cli_dialer_new(const struct dg_client_choice *choice, const
                                     size_t error_size)
 {
     const bool has_cid = choice->connection_id == DG_CHOICE_YES;
-    const struct dg_dialer_config config = {
+    const struct dg_credential_files files = {
+        .is_client = true,
         .certificate_file = text_or_null(choice->cert),
         .key_file = text_or_null(choice->key),
-        .use_raw_public_key = choice->raw_public_key,
         .psk_file = text_or_null(choice->psk_file),
+        .client_ca_file = text_or_null(choice->ca),
+    };
+    struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
+    if (!credentials)
+        return NULL;
+    const struct dg_dialer_config config = {
+        .credentials = credentials,
+        .use_raw_public_key = choice->raw_public_key,
         .psk_identity = text_or_null(choice->psk_identity),
-        .ca_file = text_or_null(choice->ca),
         .server_name = server_name_of(choice, host),
         .pin = text_or_null(choice->pin),
         .insecure_no_verify = choice->insecure_no_verify,
@@ -38,5 +47,7 @@ struct dg_dialer *dg_cli_dialer_new(const struct dg_client_choice *choice, const
         .datagram_max = (uint16_t)choice->datagram_max,
         .retransmit_seconds = choice->retransmit,
     };
-    return dg_dialer_new(&config, error, error_size);
+    struct dg_dialer *dialer = dg_dialer_new(&config, error, error_size);
+    dg_credentials_put(credentials); // the dialer is a user of its own
+    return dialer;
 }

@@ -29,6 +29,7 @@ static bool copy_path(const char *path, const char **ret)
 
 static bool copy_paths(const struct dg_credential_files *files, struct dg_credential_files *ret)
 {
+    ret->is_client = files->is_client;
     return copy_path(files->psk_file, &ret->psk_file) && copy_path(files->certificate_file, &ret->certificate_file) &&
            copy_path(files->key_file, &ret->key_file) && copy_path(files->client_ca_file, &ret->client_ca_file) &&
            copy_path(files->client_keys_file, &ret->client_keys_file);
@@ -50,19 +51,21 @@ static bool read_pem(const char *path, const char *what, bool is_secret, const c
 static bool read_files(struct dg_credentials *credentials, char *error, size_t error_size)
 {
     const struct dg_credential_files *paths = &credentials->paths;
-    if (!paths->certificate_file != !paths->key_file) {
+    bool is_raw_key = paths->is_client && paths->key_file && !paths->certificate_file; // RFC 7250
+    if (!paths->certificate_file != !paths->key_file && !is_raw_key) {
         snprintf(error, error_size, "a certificate and its private key come together: %s is given, %s is missing",
                  paths->certificate_file ? "--cert" : "--key", paths->certificate_file ? "--key" : "--cert");
         return false;
     }
     if (paths->psk_file && !dg_psk_table_load(&credentials->psks, paths->psk_file, error, error_size))
         return false;
-    return read_pem(paths->certificate_file, "server certificate", false, "-----BEGIN CERTIFICATE",
-                    &credentials->certificate, error, error_size) &&
-           read_pem(paths->key_file, "server's private key", true, "-----BEGIN ", &credentials->key, error,
-                    error_size) &&
-           read_pem(paths->client_ca_file, "clients' CA certificates", false, "-----BEGIN CERTIFICATE",
-                    &credentials->client_ca, error, error_size) &&
+    bool is_client = paths->is_client;
+    return read_pem(paths->certificate_file, is_client ? "client certificate" : "server certificate", false,
+                    "-----BEGIN CERTIFICATE", &credentials->certificate, error, error_size) &&
+           read_pem(paths->key_file, is_client ? "client's private key" : "server's private key", true, "-----BEGIN ",
+                    &credentials->key, error, error_size) &&
+           read_pem(paths->client_ca_file, is_client ? "servers' CA certificates" : "clients' CA certificates", false,
+                    "-----BEGIN CERTIFICATE", &credentials->client_ca, error, error_size) &&
            read_pem(paths->client_keys_file, "clients' raw public keys", false, "-----BEGIN PUBLIC KEY",
                     &credentials->client_keys, error, error_size);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An immutable snapshot of everything that clients are checked by and that the server shows of itself.
+// An immutable snapshot of everything that peers are checked by and that we show of ourselves, as a server or as a client.
 // Built and checked whole from files, counted, wiped when the last user lets go. Never logs a secret,
 // never changes after it is built. The parts that need a TLS library to check are checked by src/crypto.
 #ifndef DG_CREDENTIALS_CREDENTIALS_H
@@ -25,10 +25,11 @@ struct dg_psk {
 // What a snapshot is made from. Paths; NULL where there is none. Files with secrets (psk_file, key_file)
 // are refused when group or others can read them.
 struct dg_credential_files {
+    bool is_client;               // we are: the certificate is a client's, the CAs issue servers, a key may stand alone
     const char *psk_file;         // lines "identity:hex key", '#' comments, as psktool and stunnel write them
     const char *certificate_file; // PEM chain, leaf first
     const char *key_file;         // PEM private key of the leaf
-    const char *client_ca_file;   // PEM certificates that client chains may end in
+    const char *client_ca_file;   // PEM certificates that client chains may end in; as a client: servers' chains
     const char *client_keys_file; // PEM public keys of clients that use raw public keys (RFC 7250)
 };
 

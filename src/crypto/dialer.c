@@ -4,7 +4,7 @@
 #include "crypto/dialer.h"
 
 #include "base/secret.h"
-#include "credentials/file.h"
+#include "crypto/certificate.h"
 #include "crypto/dial_inner.h"
 #include "crypto/trust.h"
 
@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define DATAGRAM_MIN 512 // room for a flight's largest indivisible message and an ID
-#define KEY_FILE_MAX 65536 // bytes
 #define KEY_DER_MAX 8192
 
 static bool complain(char *error, size_t error_size, const char *text)
@@ -30,19 +29,24 @@ static bool complain(char *error, size_t error_size, const char *text)
 
 // --- checks -------------------------------------------------------------------
 
+static const struct dg_credential_files *files_of(const struct dg_dialer_config *config)
+{
+    return dg_credentials_files(config->credentials);
+}
+
 static bool check_verification(const struct dg_dialer_config *config, char *error, size_t error_size)
 {
-    bool verifies = config->ca_file != NULL || config->pin != NULL || config->psk_file != NULL;
+    bool verifies = files_of(config)->client_ca_file != NULL || config->pin != NULL || files_of(config)->psk_file != NULL;
     if (!verifies && !config->insecure_no_verify)
         return complain(error, error_size,
                         "there is nothing to verify the server by: give the CA certificates that it is under and its "
                         "name, a pin of its public key, or a pre-shared key; or say by the explicit word that it "
                         "shall not be verified");
-    if ((config->ca_file != NULL || config->pin != NULL) && config->insecure_no_verify)
+    if ((files_of(config)->client_ca_file != NULL || config->pin != NULL) && config->insecure_no_verify)
         return complain(error, error_size,
                         "the server is to be verified by a CA or a pin and also not to be verified; take one of the "
                         "two out");
-    if (config->ca_file != NULL && config->server_name == NULL && config->pin == NULL)
+    if (files_of(config)->client_ca_file != NULL && config->server_name == NULL && config->pin == NULL)
         return complain(error, error_size,
                         "there are CA certificates but no name that the server's certificate must be for: every "
                         "server of these CAs would do; give its name");
@@ -57,12 +61,17 @@ static bool check_config(const struct dg_dialer_config *config, char *error, siz
         return complain(error, error_size, "a size or a time is out of range");
     if (config->offer_rrc && !config->offer_cid)
         return complain(error, error_size, "return routability checks go with a connection ID only (RFC 9853 3)");
-    if (config->certificate_file != NULL && config->use_raw_public_key)
+    if (!files_of(config)->is_client)
+        return complain(error, error_size, "the credentials are a server's");
+    if (files_of(config)->certificate_file != NULL && config->use_raw_public_key)
         return complain(error, error_size,
                         "a certificate and a raw public key cannot both be shown; take one of the two out");
-    if (config->use_raw_public_key && config->key_file == NULL)
+    if (config->use_raw_public_key && files_of(config)->key_file == NULL)
         return complain(error, error_size, "a raw public key is to be shown but no private key is given; name its file");
-    if (config->psk_identity != NULL && config->psk_file == NULL)
+    if (files_of(config)->key_file != NULL && files_of(config)->certificate_file == NULL && !config->use_raw_public_key)
+        return complain(error, error_size, "a private key is given but no certificate; name it, or show the key itself "
+                                           "as a raw public key");
+    if (config->psk_identity != NULL && files_of(config)->psk_file == NULL)
         return complain(error, error_size, "a PSK identity is given but no file with its key");
     return check_verification(config, error, error_size);
 }
@@ -111,19 +120,10 @@ static bool read_name(struct dg_dialer *dialer, const char *name, char *error, s
 
 // --- what we show -------------------------------------------------------------
 
-static bool read_credentials(struct dg_dialer *dialer, const struct dg_dialer_config *config, char *error,
-                             size_t error_size)
+static bool find_own_psk(struct dg_dialer *dialer, const struct dg_dialer_config *config, char *error, size_t error_size)
 {
-    const struct dg_credential_files files = {
-        .psk_file = config->psk_file,
-        .certificate_file = config->certificate_file,
-        .key_file = config->use_raw_public_key ? NULL : config->key_file,
-        .client_ca_file = config->ca_file,
-    };
-    dialer->credentials = dg_credentials_new(&files, error, error_size);
-    if (dialer->credentials == NULL)
-        return false;
-    if (config->psk_file == NULL)
+    const char *path = files_of(config)->psk_file;
+    if (path == NULL)
         return true;
     size_t count = dg_credentials_psk_count(dialer->credentials);
     if (config->psk_identity != NULL) {
@@ -134,7 +134,7 @@ static bool read_credentials(struct dg_dialer *dialer, const struct dg_dialer_co
     }
     if (dialer->psk != NULL)
         return true;
-    snprintf(error, error_size, "%s: %s", config->psk_file,
+    snprintf(error, error_size, "%s: %s", path,
              config->psk_identity != NULL ? "holds no key for the identity that was named"
              : count == 0                 ? "holds no key; expected a line \"identity:hex key\""
                                           : "holds keys of several identities; name the one that is ours");
@@ -163,23 +163,27 @@ static int public_part(const uint8_t *key, word32 key_size, uint8_t *out, word32
 }
 
 // RFC 7250 3: the library shows what it has for a certificate as it is.
-static bool use_raw_public_key(struct dg_dialer *dialer, const char *path, char *error, size_t error_size)
+static bool use_raw_public_key(struct dg_dialer *dialer, char *error, size_t error_size)
 {
     static const char types[] = {WOLFSSL_CERT_TYPE_RPK};
-    struct dg_file file = {0};
-    if (!dg_file_read(path, "client's private key", true, KEY_FILE_MAX, &file, error, error_size))
-        return false;
+    const char *path = dg_credentials_files(dialer->credentials)->key_file;
+    struct dg_bytes key = dg_credentials_key(dialer->credentials);
     uint8_t der[KEY_DER_MAX], spki[KEY_DER_MAX];
-    int der_size = wc_KeyPemToDer((const byte *)file.data, (int)file.size_bytes, der, sizeof der, NULL);
+    int der_size = wc_KeyPemToDer(key.data, (int)key.size, der, sizeof der, NULL);
     int spki_size = der_size > 0 ? public_part(der, (word32)der_size, spki, sizeof spki) : 0;
+    dg_wipe(der, sizeof der);
+    const char *weakness = spki_size > 0 ? dg_public_key_weakness((struct dg_bytes){spki, (size_t)spki_size}) : NULL;
+    if (weakness != NULL) { // as a server would find it
+        snprintf(error, error_size, "%s: the key has %s; expected ECDSA P-256 or better, or RSA of 2048 bits or more", path,
+                 weakness);
+        return false;
+    }
     bool done = spki_size > 0 &&
                 wolfSSL_CTX_use_certificate_buffer(dialer->context, spki, spki_size, WOLFSSL_FILETYPE_ASN1) ==
                     WOLFSSL_SUCCESS &&
-                wolfSSL_CTX_use_PrivateKey_buffer(dialer->context, (const byte *)file.data, (long)file.size_bytes,
-                                                  WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS &&
+                wolfSSL_CTX_use_PrivateKey_buffer(dialer->context, key.data, (long)key.size, WOLFSSL_FILETYPE_PEM) ==
+                    WOLFSSL_SUCCESS &&
                 wolfSSL_CTX_set_client_cert_type(dialer->context, types, 1) == WOLFSSL_SUCCESS;
-    dg_wipe(der, sizeof der);
-    dg_file_clear(&file);
     if (!done)
         snprintf(error, error_size, "%s: holds no private key that can be used; expected an unencrypted PEM key "
                                     "(ECDSA, or RSA of 2048 bits or more)",
@@ -220,13 +224,13 @@ static unsigned on_psk13(WOLFSSL *ssl, const char *hint, char *identity, unsigne
 
 static bool uses_certificates(const struct dg_dialer_config *config)
 {
-    return config->ca_file != NULL || config->pin != NULL || config->insecure_no_verify;
+    return files_of(config)->client_ca_file != NULL || config->pin != NULL || config->insecure_no_verify;
 }
 
 static bool set_suites(struct dg_dialer *dialer, const struct dg_dialer_config *config)
 {
     char list[DG_SUITE_LIST_MAX];
-    dg_suites_list(config->profile, config->psk_file != NULL, uses_certificates(config), list);
+    dg_suites_list(config->profile, files_of(config)->psk_file != NULL, uses_certificates(config), list);
     if (!uses_certificates(config)) {
         // The library binds a PSK to one suite, and a server may choose any that is offered: only that one is.
         const char *rest = strchr(list, ':');
@@ -252,7 +256,7 @@ static bool set_protocol(struct dg_dialer *dialer, const struct dg_dialer_config
     WOLFSSL_CTX *context = dialer->context;
     // A pin is of a key, which a raw public key is with less around it (RFC 7250); under a CA it is a certificate.
     static const char any[] = {WOLFSSL_CERT_TYPE_RPK, WOLFSSL_CERT_TYPE_X509};
-    if (config->pin != NULL && config->ca_file == NULL &&
+    if (config->pin != NULL && files_of(config)->client_ca_file == NULL &&
         wolfSSL_CTX_set_server_cert_type(context, any, sizeof any) != WOLFSSL_SUCCESS)
         return false;
     wolfSSL_CTX_only_dhe_psk(context); // RFC 9257 6, RFC 9325 3.4
@@ -260,7 +264,7 @@ static bool set_protocol(struct dg_dialer *dialer, const struct dg_dialer_config
     wolfSSL_CTX_SetMinEccKey_Sz(context, 256);
     wolfSSL_CTX_set_session_cache_mode(context, WOLFSSL_SESS_CACHE_OFF); // the session is kept here
     wolfSSL_CTX_set_verify(context, WOLFSSL_VERIFY_PEER, dg_dial_verify);
-    if (config->psk_file != NULL) {
+    if (files_of(config)->psk_file != NULL) {
         wolfSSL_CTX_set_psk_client_callback(context, on_psk12);
         wolfSSL_CTX_set_psk_client_tls13_callback(context, on_psk13);
     }
@@ -279,8 +283,7 @@ static WOLFSSL_METHOD *method_of(const struct dg_dialer_config *config)
 static bool build(struct dg_dialer *dialer, const struct dg_dialer_config *config, char *error, size_t error_size)
 {
     if (!read_pin(dialer, config->pin, error, error_size) ||
-        !read_name(dialer, config->server_name, error, error_size) ||
-        !read_credentials(dialer, config, error, error_size))
+        !read_name(dialer, config->server_name, error, error_size) || !find_own_psk(dialer, config, error, error_size))
         return false;
     dialer->context = wolfSSL_CTX_new(method_of(config));
     if (dialer->context == NULL)
@@ -290,7 +293,7 @@ static bool build(struct dg_dialer *dialer, const struct dg_dialer_config *confi
         .credentials = dialer->credentials, .context = dialer->context, .is_client = true};
     if (!dg_trust_load(&dialer->trust, &from, error, error_size))
         return false;
-    if (config->use_raw_public_key && !use_raw_public_key(dialer, config->key_file, error, error_size))
+    if (config->use_raw_public_key && !use_raw_public_key(dialer, error, error_size))
         return false;
     if (config->version_min == 12 && config->version_max == 13 &&
         wolfSSL_CTX_SetMinVersion(dialer->context, WOLFSSL_DTLSV1_2) != WOLFSSL_SUCCESS)
@@ -310,15 +313,15 @@ struct dg_dialer *dg_dialer_new(const struct dg_dialer_config *config, char *err
         return NULL;
     }
     dialer->config = *config;
-    dialer->shows_key = config->certificate_file != NULL || config->use_raw_public_key;
+    dialer->credentials = dg_credentials_get(config->credentials);
+    dialer->shows_key = files_of(config)->certificate_file != NULL || config->use_raw_public_key;
     if (!build(dialer, config, error, error_size)) {
         dg_dialer_free(dialer);
         return NULL;
     }
     // The strings are the caller's, and have been read.
     struct dg_dialer_config *kept = &dialer->config;
-    kept->certificate_file = kept->key_file = kept->psk_file = kept->psk_identity = NULL;
-    kept->ca_file = kept->server_name = kept->pin = NULL;
+    kept->psk_identity = kept->server_name = kept->pin = NULL;
     return dialer;
 }
 

@@ -12,16 +12,14 @@
 #include <stdint.h>
 
 struct dg_dialer_config {
-    // Paths and names are read while the dialer is made and not kept; NULL where there is none.
-    // What we show.
-    const char *certificate_file; // PEM chain
-    const char *key_file;         // PEM private key, mode 0600
-    bool use_raw_public_key;      // show key_file's public key (RFC 7250) instead of a certificate
-    const char *psk_file;         // "identity:hex key", mode 0600
-    const char *psk_identity;     // NULL: the file's only one
-    // How the server is verified: by CA and name, by a pin, or by the PSK; else there must be the explicit word.
+    // Names are read while the dialer is made and not kept; NULL where there is none.
+    // What we show, and the CAs that the server's chain must end in: a snapshot of a client's (is_client). One more
+    // user of it.
+    struct dg_credentials *credentials;
+    bool use_raw_public_key;      // show the private key's public key (RFC 7250) instead of a certificate
+    const char *psk_identity;     // NULL: the only one of the snapshot
+    // How the server is verified: by the snapshot's CAs and its name, by a pin, or by the PSK; else there must be the explicit word.
     // Where both a CA and a pin are given both must hold, and the name may be missing. A PSK suffices by itself.
-    const char *ca_file;          // PEM CAs that its chain must end in
     const char *server_name;      // DNS name or IP address that its certificate must be for, and SNI
     const char *pin;              // "sha256:HEX" of its SubjectPublicKeyInfo, in a certificate or raw (RFC 7250)
     bool insecure_no_verify;      // only by the operator's explicit word
@@ -36,7 +34,7 @@ struct dg_dialer_config {
 
 struct dg_dialer;
 
-// Reads and checks files. NULL: error in words (file, what was found, what is expected, what to do).
+// Checks all of that. NULL: error in words (file, what was found, what is expected, what to do).
 struct dg_dialer *dg_dialer_new(const struct dg_dialer_config *config, char *error, size_t error_size);
 void dg_dialer_free(struct dg_dialer *dialer); // wipes
 

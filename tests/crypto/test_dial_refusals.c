@@ -9,6 +9,8 @@
 #include "support/sim_clock.h"
 
 #include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/random.h>
 
 static struct dial_rig rig;
 
@@ -227,6 +229,30 @@ static void is_not_made(const char *what, const struct dial_options *options, co
     CHECK_MSG(made || strstr(rig.error, words) != NULL, "%s: \"%s\", expected \"%s\"", what, rig.error, words);
 }
 
+// RFC 9325 4.5: what a server would refuse as too weak is not shown to it, in a certificate or alone.
+DG_TEST(dialer_refuses_a_weak_key_of_its_own)
+{
+    static struct dg_pki_pem weak;
+    uint8_t der[1024];
+    WC_RNG rng;
+    ecc_key key;
+    REQUIRE(wc_InitRng(&rng) == 0 && wc_ecc_init(&key) == 0);
+    bool made = wc_ecc_make_key_ex(&rng, 28, &key, ECC_SECP224R1) == 0;
+    int size = made ? wc_EccKeyToDer(&key, der, sizeof der) : 0;
+    made = size > 0 && wc_DerToPem(der, (word32)size, (byte *)weak.key, sizeof weak.key - 1, ECC_PRIVATEKEY_TYPE) > 0;
+    wc_ecc_free(&key);
+    wc_FreeRng(&rng);
+    CHECK_MSG(made, "no key of P-224");
+    for (int version = 12; version <= 13; version++) {
+        struct dial_options options = options_of(RAW, version);
+        options.client = &weak;
+        is_not_made("weak raw key", &options, "expected ECDSA P-256 or better");
+        options = options_of(RAW, version);
+        CHECK_MSG(dial_rig_dialer(&rig, &options), "%s", rig.error);
+    }
+    dial_rig_free(&rig);
+}
+
 DG_TEST(dialer_refuses_configurations_in_words)
 {
     struct dial_options good = options_of(CERTIFICATE, 13);
@@ -293,6 +319,7 @@ int main(int argc, char **argv)
         DG_CASE(dial_says_that_the_server_refused_us),
         DG_CASE(dial_to_nobody_says_that_nobody_answers),
         DG_CASE(dial_survives_a_forged_alert),
+        DG_CASE(dialer_refuses_a_weak_key_of_its_own),
         DG_CASE(dialer_refuses_configurations_in_words),
     };
     sim_clock_start(1); // the library's timers go by the wall clock

@@ -38,14 +38,17 @@ bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
     if (mkdtemp(folder) == NULL)
         abort();
     const struct dg_pki_pem *client = options->client;
-    struct dg_dialer_config config = {
+    const struct dg_credential_files files = {
+        .is_client = true,
         .psk_file = put_file(folder, "psk", options->psk_lines, paths[0]),
-        .psk_identity = options->psk_identity,
         .certificate_file = put_file(folder, "cert.pem", client != NULL && !options->raw ? client->certificate : NULL,
                                      paths[1]),
         .key_file = put_file(folder, "key.pem", client != NULL ? client->key : NULL, paths[2]),
+        .client_ca_file = put_file(folder, "ca.pem", options->ca, paths[3]),
+    };
+    struct dg_dialer_config config = {
+        .psk_identity = options->psk_identity,
         .use_raw_public_key = options->raw,
-        .ca_file = put_file(folder, "ca.pem", options->ca, paths[3]),
         .server_name = options->name,
         .pin = options->pin,
         .insecure_no_verify = options->insecure,
@@ -60,7 +63,9 @@ bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
     };
     dg_dialer_free(rig->dialer);
     rig->error[0] = '\0';
-    rig->dialer = dg_dialer_new(&config, rig->error, sizeof rig->error);
+    config.credentials = dg_credentials_new(&files, rig->error, sizeof rig->error);
+    rig->dialer = config.credentials != NULL ? dg_dialer_new(&config, rig->error, sizeof rig->error) : NULL;
+    dg_credentials_put(config.credentials);
     for (size_t i = 0; i < 4; i++)
         if (paths[i][0] != '\0')
             (void)unlink(paths[i]);
