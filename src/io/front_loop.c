@@ -3,7 +3,6 @@
 // then timers. The only writer of hand-overs.
 #include "io/front_loop.h"
 
-#include "base/hash.h"
 #include "core/cid.h"
 #include "core/wire_constants.h"
 #include "io/clock.h"
@@ -19,12 +18,6 @@
 #define CONTESTED_AFTER (100 * DG_MILLISECOND)
 #define REPLACEMENT_RETRY (10 * DG_MILLISECOND)
 
-// Peers whose handshake was handed over just now. A worker may have passed on their first records before it
-// saw the hand-over: these go back to it, behind the hand-over in the same ring. A newcomer takes the place
-// of whoever has the same hash; what is lost then is a datagram.
-#define RECENT_MAX 1024
-#define RECENT_TIME (2 * DG_SECOND)
-
 struct dg_front_loop {
     struct dg_loop loop;
     struct dg_front_loop_config config;
@@ -34,21 +27,11 @@ struct dg_front_loop {
     bool is_stopping;
     size_t replacement_count;
     struct dg_message_replace replacements[REPLACEMENTS_MAX];
-    struct dg_hash_key recent_key;
-    struct recent {
-        struct dg_address peer;
-        dg_time until;
-    } recent[RECENT_MAX];
 };
 
 static uint32_t thread_of(const struct dg_front_loop *loop, uint32_t shard)
 {
     return dg_mesh_worker(dg_steer_worker(shard, loop->config.worker_count));
-}
-
-static struct recent *recent_of(struct dg_front_loop *loop, const struct dg_address *peer)
-{
-    return &loop->recent[dg_hash(&loop->recent_key, peer, sizeof *peer) % RECENT_MAX];
 }
 
 // --- hand-over -------------------------------------------------------------------------------------------
@@ -96,7 +79,6 @@ static bool on_hand_over(void *context, dg_time now, const struct dg_handover *h
         return false;
     }
     dg_mesh_contest(loop->loop.mesh, &handover->path.peer, now + CONTESTED_AFTER);
-    *recent_of(loop, &handover->path.peer) = (struct recent){handover->path.peer, now + RECENT_TIME};
     if (owner != address_thread) {
         // Behind those that wait, so that two for one path keep their order.
         const struct dg_message_replace message = {.path = handover->path, .proven_at = now};
@@ -184,18 +166,6 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
 
 // --- messages --------------------------------------------------------------------------------------------
 
-static void take_passed_on(struct dg_front_loop *loop, dg_time now, const struct dg_message_datagram *head,
-                           uint8_t *data, size_t size)
-{
-    bool is_unknown = head->errand == DG_ERRAND_UNKNOWN;
-    const struct recent *recent = recent_of(loop, &head->path.peer);
-    if (is_unknown && now < recent->until && dg_address_equal(&recent->peer, &head->path.peer)) {
-        on_forward(loop, now, &head->path, data, size);
-        return;
-    }
-    dg_front_receive(loop->front, now, &head->path, data, size, is_unknown);
-}
-
 static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size)
 {
     DG_BUG_UNLESS(kind == DG_MESSAGE_DATAGRAM);
@@ -203,7 +173,8 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
     uint8_t *data;
     size_t data_size;
     DG_BUG_UNLESS(dg_loop_read_datagram(message, size, &head, &data, &data_size));
-    take_passed_on(context, now, &head, data, data_size);
+    struct dg_front_loop *loop = context;
+    dg_front_receive(loop->front, now, &head.path, data, data_size, head.errand == DG_ERRAND_UNKNOWN);
 }
 
 // --- making and freeing ----------------------------------------------------------------------------------
@@ -217,7 +188,6 @@ struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *confi
     }
     loop->config = *config;
     loop->gate = config->gate;
-    loop->recent_key = dg_hash_key_new();
     loop->loop.epoll_fd = -1;
     atomic_init(&loop->next_gate, NULL);
     if (!dg_loop_init(&loop->loop, config->mesh, DG_MESH_FRONT, config->sockets, config->socket_count,

@@ -132,6 +132,18 @@ void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uin
 {
     (void)engine, (void)ref, (void)port;
 }
+uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref)
+{
+    (void)engine, (void)ref;
+    return 0;
+}
+bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32_t slot, uint16_t port,
+                          bool *ret_is_ours, struct dg_ref *ret_ref)
+{
+    (void)engine, (void)shard, (void)slot, (void)port, (void)ret_ref;
+    *ret_is_ours = false;
+    return false;
+}
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation)
 {
     engine->generation = generation;
@@ -196,7 +208,7 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
         front->stands = 1;
         sched_yield();
     }
-    if (mark == MARK_FORWARD) {
+    if (mark == MARK_FORWARD || (mark == MARK_HAND && is_passed_on)) { // it crossed its hand-over
         front->hooks.forward(front->hooks.context, now, path, data, size);
         return;
     }
