@@ -12,8 +12,8 @@
 
 // --- seats ----------------------------------------------------------------------------------------------------
 
-void dg_load_seat_take(struct dg_load_thread *thread, struct dg_ref ref, const struct dg_handover *handover,
-                       uint32_t place)
+static void take_seat(struct dg_load_thread *thread, struct dg_ref ref, const struct dg_handover *handover,
+                      uint32_t place)
 {
     bool shares = handover->cid_size > 0 && handover->peer_has_cid && handover->peer_cid_size > 0;
     thread->seats[ref.slot] = (struct dg_load_seat){
@@ -44,7 +44,7 @@ static void on_opened(void *context, dg_time now, struct dg_ref ref, const struc
                       const struct dg_handover *handover)
 {
     (void)now;
-    dg_load_seat_take(context, ref, handover, (uint32_t)(slot->listener - 1));
+    take_seat(context, ref, handover, (uint32_t)(slot->listener - 1));
 }
 
 static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason)
@@ -208,14 +208,14 @@ void dg_load_talking_sum_up(struct dg_load_thread *thread, dg_time now)
 
 // --- other addresses ---------------------------------------------------------------------------------------------
 
-// To the next place but one of its socket, or the next socket: never the same again.
+// Places are two at least (make_places), so the next one is another.
 static void move_one(struct dg_load_thread *thread, dg_time now)
 {
     uint32_t number = next_in_turn(thread, &thread->move_turn);
     struct dg_load_seat *seat = &thread->seats[number];
     if (!seat->may_move)
         return;
-    seat->place = (seat->place + thread->places.count / 2 + 1) % thread->places.count;
+    seat->place = (seat->place + 1) % thread->places.count;
     const struct dg_path path = dg_load_place_path(&thread->places, seat->place);
     const struct dg_slot *slot = dg_memory_slot(&thread->memory, 0, number);
     dg_engine_set_local(thread->engine, ref_of(thread, number), &path.local);

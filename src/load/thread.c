@@ -42,6 +42,10 @@ static bool make_places(struct dg_load_thread *thread, char *error, size_t error
     } else if (sockets == 0) {
         sockets = needed < SOCKETS_MAX ? needed : SOCKETS_MAX;
     }
+    if (config->move_every > 0 && sources < 2 && sockets < 2) {
+        snprintf(error, error_size, "--move needs two addresses or ports of ours at least: say --sources or --sockets");
+        return false;
+    }
     if (!dg_load_source_towards(&config->server, &source, error, error_size))
         return false;
     thread->sockets = dg_load_sockets_open(sockets, dg_address_is_ipv4(&config->server), thread->counters, error,

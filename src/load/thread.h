@@ -117,8 +117,6 @@ void dg_load_dialling_advance(struct dg_load_thread *thread, dg_time now);
 void dg_load_dialling_drop(struct dg_load_thread *thread); // what is under way: neither done nor failed
 
 // talking.c
-void dg_load_seat_take(struct dg_load_thread *thread, struct dg_ref ref, const struct dg_handover *handover,
-                       uint32_t place);
 void dg_load_seat_close(struct dg_load_thread *thread, dg_time now, uint32_t seat);
 // Sends what is due. Returns when it wants to be called again.
 dg_time dg_load_talking_send(struct dg_load_thread *thread, dg_time now);

@@ -173,6 +173,8 @@ def bench_says_what_it_could_not_send():
     check_equal(tally["messages_sent"] + tally["messages_unsent"] + tally["omitted"], 10_000_000, "messages that were due")
     limits = {limit["name"] for limit in report["this_side"]["limits"]}
     check({"schedule", "omitted"} <= limits, f"limits: {limits}")
+    # Answers that took more than 200 ms after the message went out are lost, so only the time before it makes this.
+    check(report["latency"]["greatest_ms"] > 400, f"no latency counts from the due time: {report['latency']}")
 
 
 @case
@@ -341,6 +343,8 @@ def bench_refuses_in_words():
     check("the nearest is --rate" in refused("127.0.0.1:1", "--insecure-no-verify", "--rat", "5"), "no nearest option")
     check("two ways to say" in refused("127.0.0.1:1", "--insecure-no-verify", "--rate", "5", "--every", "5"), "no word")
     check("127/8" in refused("192.0.2.1:1", "--insecure-no-verify", "--sources", "5"), "no word of 127/8")
+    status, text = run([DTLSGATE, "bench", "127.0.0.1:1", "--insecure-no-verify", "--move", "1", "--sources", "1"])
+    check(status == 1 and "--move needs two addresses" in text, text)
     status, text = run([DTLSGATE, "bench", "--help"])
     check_equal(status, 0, "status of --help")
     for option in re.findall(r"NUMBER\((\w+), \"([a-z-]+)\"", (harness.SOURCE / "src/config/bench_options.h").read_text()):
