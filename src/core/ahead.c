@@ -26,50 +26,71 @@ static void fetch(const void *from, size_t size)
         __builtin_prefetch((const uint8_t *)from + i, 1);
 }
 
-// Passes, and not one datagram after the other, so that the waits of many overlap.
-void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
+static void find_shard(const struct dg_engine *engine, struct dg_ahead *ahead)
 {
     const struct dg_steer *steer = &engine->memory->header->steer;
-    for (size_t i = 0; i < count; i++) {
-        all[i].cid = cid_in(steer, all[i].data, all[i].size);
-        uint32_t number = all[i].cid != NULL ? dg_cid_shard(all[i].cid, steer->shard_count)
-                                             : dg_steer_address_shard(steer, &all[i].path->peer);
-        all[i].shard = engine->by_number[number];
-        all[i].index = NULL;
-        all[i].slot = NULL;
-        if (all[i].shard != NULL)
-            fetch(all[i].shard, sizeof *all[i].shard);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].shard == NULL)
-            continue;
-        all[i].index = all[i].cid != NULL ? all[i].shard->by_cid : all[i].shard->by_address;
-        __builtin_prefetch(all[i].index);
-        __builtin_prefetch(all[i].shard->head, 1);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].shard == NULL)
-            continue;
-        all[i].hash = all[i].cid != NULL ? dg_cid_key_of(all[i].shard, all[i].cid).hash
-                                         : dg_shard_address_hash(all[i].shard, &all[i].path->peer,
-                                                                 all[i].path->listener);
-        dg_slot_index_prefetch(all[i].index, all[i].hash);
-    }
+    ahead->cid = cid_in(steer, ahead->data, ahead->size);
+    uint32_t number = ahead->cid != NULL ? dg_cid_shard(ahead->cid, steer->shard_count)
+                                         : dg_steer_address_shard(steer, &ahead->path->peer);
+    ahead->shard = engine->by_number[number];
+    ahead->slot = NULL;
+    if (ahead->shard != NULL)
+        fetch(ahead->shard, sizeof *ahead->shard);
 }
 
-void dg_ahead_slot(struct dg_ahead *ahead)
+static void find_index(struct dg_ahead *ahead)
 {
-    if (ahead->shard == NULL)
-        return;
+    ahead->index = ahead->cid != NULL ? ahead->shard->by_cid : ahead->shard->by_address;
+    __builtin_prefetch(ahead->index);
+    __builtin_prefetch(ahead->shard->head, 1);
+}
+
+static void find_entry(struct dg_ahead *ahead)
+{
+    ahead->hash = ahead->cid != NULL
+                      ? dg_cid_key_of(ahead->shard, ahead->cid).hash
+                      : dg_shard_address_hash(ahead->shard, &ahead->path->peer, ahead->path->listener);
+    dg_slot_index_prefetch(ahead->index, ahead->hash);
+}
+
+static void find_slot(struct dg_ahead *ahead)
+{
     uint32_t number = dg_slot_index_guess(ahead->index, ahead->hash);
     if (number == DG_NO_SLOT)
         return;
     ahead->slot = &ahead->shard->slots[number];
-    fetch(ahead->slot, SLOT_READ);
+    __builtin_prefetch(ahead->slot, 1);
+    __builtin_prefetch(&ahead->slot->side, 1);
 }
 
-void dg_ahead_side(const struct dg_ahead *ahead)
+static void find_side(const struct dg_ahead *ahead)
 {
-    if (ahead->slot != NULL && ahead->slot->side < ahead->shard->fresh_flight)
+    if (ahead->slot->side < ahead->shard->fresh_flight)
         __builtin_prefetch(&ahead->shard->flights[ahead->slot->side], 1);
+}
+
+// Passes, and not one datagram after the other: each step waits for what the one before asked for, and so the waits
+// of many overlap. Most of it is waiting for addresses to be translated: every slot lies on another page.
+void dg_ahead_batch(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        find_shard(engine, &all[i]);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].shard != NULL)
+            find_index(&all[i]);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].shard != NULL)
+            find_entry(&all[i]);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].shard != NULL)
+            find_slot(&all[i]);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].slot != NULL)
+            find_side(&all[i]);
+}
+
+void dg_ahead_slot(const struct dg_ahead *ahead)
+{
+    if (ahead->slot != NULL)
+        fetch(ahead->slot, SLOT_READ);
 }

@@ -21,11 +21,9 @@ struct dg_ahead {
     const struct dg_slot *slot;
 };
 
-// Each step needs what the one before asked for, and waits for it if it has not come yet. First, for the whole batch,
-// up to the entries in the indexes:
-void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count);
-// Then for each, some time before it is taken: its slot, and a little later the first of its side slots.
-void dg_ahead_slot(struct dg_ahead *ahead);
-void dg_ahead_side(const struct dg_ahead *ahead);
+// First, for the whole batch: as far as one can see, and a line of every page on the way.
+void dg_ahead_batch(const struct dg_engine *engine, struct dg_ahead *all, size_t count);
+// Then for each, some time before it is taken: the rest of its slot.
+void dg_ahead_slot(const struct dg_ahead *ahead);
 
 #endif

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How many datagrams before it is taken a datagram's slot is asked for, and then its side slot.
-#define AHEAD_SLOTS 8
-#define AHEAD_SIDES 4
+// How many datagrams before it is taken the rest of a datagram's slot is asked for: some microseconds, longer than
+// memory takes, and no more than the nearest cache holds.
+#define AHEAD 8
 // A socket that takes nothing more must not keep the next process waiting.
 #define KEEP_PATIENCE (200 * DG_MILLISECOND)
 #define DRAIN_MESSAGE_TURNS 16 // a flood must not keep a worker from ending
@@ -302,17 +302,13 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
     for (size_t i = 0; i < count; i++) {
         ahead[i] = (struct dg_ahead){.path = &received[i].path, .data = received[i].data, .size = received[i].size};
     }
-    dg_ahead_entries(loop->engine, ahead, count);
-    // A distance of some microseconds: longer than memory takes, and no more than the nearest cache holds.
-    for (size_t i = 0; i < count + AHEAD_SLOTS; i++) {
+    dg_ahead_batch(loop->engine, ahead, count);
+    for (size_t i = 0; i < count + AHEAD; i++) {
         if (i < count) {
             dg_ahead_slot(&ahead[i]);
         }
-        if (i >= AHEAD_SLOTS - AHEAD_SIDES && i - (AHEAD_SLOTS - AHEAD_SIDES) < count) {
-            dg_ahead_side(&ahead[i - (AHEAD_SLOTS - AHEAD_SIDES)]);
-        }
-        if (i >= AHEAD_SLOTS) {
-            take_from_socket(loop, now, &received[i - AHEAD_SLOTS]);
+        if (i >= AHEAD) {
+            take_from_socket(loop, now, &received[i - AHEAD]);
         }
     }
 }

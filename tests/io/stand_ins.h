@@ -154,12 +154,11 @@ void dg_engine_drain(struct dg_engine *engine, dg_time now)
     engine->is_draining = true;
 }
 // Looking ahead is for the real one only: this one's memory is elsewhere.
-void dg_ahead_entries(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
+void dg_ahead_batch(const struct dg_engine *engine, struct dg_ahead *all, size_t count)
 {
     (void)engine, (void)all, (void)count;
 }
-void dg_ahead_slot(struct dg_ahead *ahead) { (void)ahead; }
-void dg_ahead_side(const struct dg_ahead *ahead) { (void)ahead; }
+void dg_ahead_slot(const struct dg_ahead *ahead) { (void)ahead; }
 size_t dg_engine_live(const struct dg_engine *engine) { return engine->live; }
 dg_time dg_engine_deadline(const struct dg_engine *engine) { return engine->is_draining ? 1 : DG_NEVER; }
 void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
