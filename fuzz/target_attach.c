@@ -175,7 +175,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (fuzz_more(&input))
         change(&region, &input);
     if (dg_memory_attach(&region.memory, region.base, region.size_bytes, error, sizeof error)) {
-        CHECK(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+        CHECK(dg_shard_attach(&shard, &region.memory, 0, &region.counters));
+        // All judged at once, or each when it is found, with others judged in between.
+        for (uint32_t cursor = 0; size % 2 != 0 && dg_shard_next_live(&shard, &cursor) != NULL;)
+            (void)dg_shard_settle(&shard, 1);
+        while (dg_shard_settle(&shard, UINT32_MAX)) {
+        }
         uint32_t live = shard_account(&shard);
         CHECK_EQ(live, shard.live);
         dg_shard_clear(&shard);

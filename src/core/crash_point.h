@@ -45,7 +45,10 @@
     X(PEER_CID_CHANGING)                                                                                         \
     X(PEER_CID_HALF_COPIED)                                                                                      \
     X(PEER_CID_CHANGED)                                                                                          \
-    X(SECRETS_ROTATING)
+    X(SECRETS_ROTATING)                                                                                          \
+    X(GENERATION_RAISED)                                                                                         \
+    X(SUSPECT_FORGOTTEN)                                                                                         \
+    X(SUSPECT_COUNTED)
 
 enum dg_crash_point {
 #define DG_CRASH_POINT_ENUM(name) DG_CRASH_##name,

@@ -282,5 +282,6 @@ uint32_t dg_memory_next_generation(const struct dg_memory *memory)
         next = 1;
     }
     atomic_store_explicit(&memory->header->policy_generation, next, memory_order_release);
+    DG_CRASH_POINT(GENERATION_RAISED);
     return next;
 }

@@ -42,7 +42,7 @@ void dg_shard_suspects_note(struct dg_shard *shard)
     }
     // First forgotten, then counted: a death in between loses a count, and the slot has to end the process once more.
     atomic_store_explicit(&head->crashed, 0, memory_order_relaxed);
-    DG_STORE_ORDER();
+    DG_CRASH_POINT(SUSPECT_FORGOTTEN);
     if (crashed > shard->fresh_slot || !dg_slot_is_live(&shard->slots[crashed - 1])) {
         return;
     }
@@ -52,6 +52,7 @@ void dg_shard_suspects_note(struct dg_shard *shard)
     uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
     uint32_t crashes = (word >> 8 == wanted >> 8 ? crashes_of(word) : 0) + 1;
     atomic_store_explicit(place, wanted | crashes, memory_order_relaxed);
+    DG_CRASH_POINT(SUSPECT_COUNTED);
     if (crashes >= CRASHES_MAX) {
         dg_mark(shard->backlog->judged, crashed - 1);
         dg_shard_quarantine(shard, slot);

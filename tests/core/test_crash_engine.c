@@ -124,6 +124,37 @@ DG_TEST(crash_while_sealing_repeats_no_nonce)
     }
 }
 
+// A batch as a worker makes it: answers sealed one after the other, for whoever is next, before any of them is sent.
+static struct fake_peer others[4];
+
+static void act_batch(void)
+{
+    for (unsigned i = 0; i < 12; i++)
+        (void)dg_engine_send(server.engine, server.now, i % 5 == 4 ? peer.ref : others[i % 5].ref, (const uint8_t *)"x", 1);
+}
+
+DG_TEST(crash_within_a_batch_repeats_no_nonce)
+{
+    for (int point = 0;; point++) {
+        start_version(13, DG_AEAD_AES_128_GCM);
+        for (uint32_t i = 0; i < 4; i++) {
+            const struct fake_setup setup = {
+                .version = i % 2 ? 13 : 12, .aead = AEADS[i / 2], .has_cid = i % 2 == 0, .who = i + 2, .key_seed = i + 1};
+            CHECK(fake_peer_join(&others[i], &server, &setup));
+        }
+        bool died = dies_at(point, act_batch);
+        fake_server_restart(&server);
+        is_watching = true;
+        act_batch();
+        CHECK(shared->seal_count >= 12);
+        finish();
+        if (!died) {
+            CHECK_EQ(point, 24);
+            break;
+        }
+    }
+}
+
 static uint8_t record_bytes[128];
 static size_t record_size;
 
@@ -299,6 +330,7 @@ DG_TEST(crash_while_changing_sending_keys_goes_on)
 
 static const struct dg_test_case CASES[] = {
     DG_CASE(crash_while_sealing_repeats_no_nonce),
+    DG_CASE(crash_within_a_batch_repeats_no_nonce),
     DG_CASE(crash_while_opening_delivers_at_most_once),
     DG_CASE(crash_while_changing_receiving_keys_goes_on),
     DG_CASE(crash_while_dropping_old_keys_goes_on),
