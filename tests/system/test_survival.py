@@ -33,6 +33,12 @@ def some_clients(server, credentials):
     return made
 
 
+def mark(server):
+    """A place in the log behind everything that has happened: its lines may come later than the answers."""
+    server.counters()
+    return server.mark()
+
+
 def wait_dead(pid):
     wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
                " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text(), f"the end of process {pid}")
@@ -61,13 +67,13 @@ def echo_goes_on_after_a_kill_without_a_handshake():
     c = Credentials()
     server = Server(*c.both(), keeper="auto")
     made = some_clients(server, c)
-    mark = server.mark()
+    start = mark(server)
     kill_serving(server)
     for client in made:
         client.echo()
         client.echo()
-    check_no_handshake(server, mark)
-    check(not server.find(r"event=closed\b", mark), "an association was closed")
+    check_no_handshake(server, start)
+    check(not server.find(r"event=closed\b", start), "an association was closed")
     newcomer = clients.wolf_certificate(server.port, c)  # and handshakes work
     newcomer.echo()
     check_equal(server.counter("handshakes_completed"), 1, "handshakes")
@@ -79,7 +85,7 @@ def what_is_sent_while_no_server_lives_is_answered_by_the_next():
     c = Credentials()
     server = Server(*c.psk(), keeper="auto")
     made = some_clients(server, c)
-    before = server.mark()
+    before = mark(server)
     os.kill(server.serving, signal.SIGKILL)
     wait_dead(server.serving)
     words = [client.say(f"word {number}") or f"word {number}" for number, client in enumerate(made)]
@@ -93,12 +99,12 @@ def echo_goes_on_after_many_kills_in_a_row():
     c = Credentials()
     server = Server(*c.psk(), keeper="auto")
     made = some_clients(server, c)
-    mark = server.mark()
+    start = mark(server)
     for _ in range(6):
         kill_serving(server)
         for client in made:
             client.echo()
-    check_no_handshake(server, mark)
+    check_no_handshake(server, start)
     waits = [int(m) for m in re.findall(r"event=server-died .*wait_ms=(\d+)", server.text())]
     check_equal(waits, [0, 100, 200, 400, 800, 1600], "the waits")
 
@@ -113,13 +119,13 @@ def tunnels_of_connect_notice_nothing_of_a_kill():
     for tunnel in tunnels:
         tunnel.say("before")
         tunnel.wait_line("^before$")
-    mark = server.mark()
+    start = mark(server)
     for number in range(3):
         kill_serving(server)
         for tunnel in tunnels:
             tunnel.say(f"after {number}")
             tunnel.wait_line(f"^after {number}$")
-    check_no_handshake(server, mark)
+    check_no_handshake(server, start)
 
 
 @case
@@ -130,7 +136,7 @@ def a_server_that_dies_at_once_again_and_again_is_slowed_down_and_comes_back():
     client.echo()
     kept = (c.path / "psk.txt").read_text()
     (c.path / "psk.txt").write_text("nonsense\n")  # now it cannot start
-    before = server.mark()
+    before = mark(server)
     os.kill(server.serving, signal.SIGKILL)
     for wait in (100, 200, 400):
         server.wait_line(rf"event=server-died .*wait_ms={wait}\b", start=before)
@@ -138,6 +144,40 @@ def a_server_that_dies_at_once_again_and_again_is_slowed_down_and_comes_back():
     server.wait_line(r"event=ready pid=\d+", start=before)
     client.echo()
     check_no_handshake(server, before)
+
+
+class Service:
+    """A plaintext UDP service that answers and notes from which ports it was asked."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.askers = {}  # word -> port
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                data, asker = self.socket.recvfrom(2048)
+                self.askers[data] = asker[1]
+                self.socket.sendto(data, asker)
+            except OSError:
+                return
+
+
+@case
+def a_service_behind_the_gate_keeps_knowing_its_clients_by_their_ports():
+    c = Credentials()
+    service = Service()
+    gate = Upgradable(c, backend=f"udp:127.0.0.1:{service.port}")
+    made = some_clients(gate.server, c)
+    ports = [service.askers[client.echo().encode() + b"\n"] for client in made]
+    check_equal(len(set(ports)), len(made), "ports")
+    for change in (kill_serving, lambda server: check_equal(gate.upgrade()[0], 0, "status of the upgrade"), kill_serving):
+        change(gate.server)
+        check_equal([service.askers[client.echo().encode() + b"\n"] for client in made], ports, "ports afterwards")
+    service.socket.close()
 
 
 # --- ends -------------------------------------------------------------------------
@@ -302,13 +342,13 @@ def a_server_that_nobody_keeps_does_not_leave_its_clients():
 class Upgradable:
     """A server with an upgrade socket and a program of its own to change to."""
 
-    def __init__(self, credentials, *options):
+    def __init__(self, credentials, *options, **more):
         self.place = harness.folder()
         self.socket = self.place / "upgrade"
         self.binary = self.place / "dtlsgate"
         self.install(pathlib.Path(DTLSGATE).read_bytes())
         self.server = Server(*credentials.psk("--upgrade-socket", self.socket, "--binary", self.binary, *options),
-                             keeper="auto", level="info")
+                             keeper="auto", level="info", **more)
 
     def install(self, data, mode=0o755):
         new = self.place / "new"
@@ -325,7 +365,7 @@ def upgrade_changes_the_program_and_no_client_notices():
     c = Credentials()
     gate = Upgradable(c)
     made = some_clients(gate.server, c)
-    mark = gate.server.mark()
+    start = mark(gate.server)
     for number in range(3):
         before = gate.server.serving
         status, text = gate.upgrade()
@@ -334,12 +374,12 @@ def upgrade_changes_the_program_and_no_client_notices():
         check_equal(os.readlink(f"/proc/{gate.server.serving}/exe"), str(gate.binary), "its program")
         for client in made:
             client.echo()
-    check_no_handshake(gate.server, mark)
+    check_no_handshake(gate.server, start)
     kill_serving(gate.server)  # the new program is what is started again from now on
     check_equal(os.readlink(f"/proc/{gate.server.serving}/exe"), str(gate.binary), "its program")
     for client in made:
         client.echo()
-    check_no_handshake(gate.server, mark)
+    check_no_handshake(gate.server, start)
     check_equal(gate.server.stop(), 0, "exit status")
 
 
@@ -394,7 +434,7 @@ def upgrade_under_traffic_loses_no_datagram():
         talker.ask()
     for talker in talkers:
         talker.sender.start()
-    mark = gate.server.mark()
+    start = mark(gate.server)
     for _ in range(4):
         sent = [talker.sent for talker in talkers]
         check_equal(gate.upgrade()[0], 0, "status of the upgrade")
@@ -406,7 +446,7 @@ def upgrade_under_traffic_loses_no_datagram():
     for talker in talkers:
         check_equal(talker.missing(), 0, f"datagrams of {talker.name} lost, of {talker.sent}")
         talker.socket.close()
-    check_no_handshake(gate.server, mark)
+    check_no_handshake(gate.server, start)
 
 
 @case
@@ -446,7 +486,7 @@ def upgrade_brings_back_a_server_that_cannot_start_again():
     client.echo()
     kept = (c.path / "psk.txt").read_text()
     (c.path / "psk.txt").write_text("nonsense\n")
-    before = gate.server.mark()
+    before = mark(gate.server)
     os.kill(gate.server.serving, signal.SIGKILL)
     gate.server.wait_line(r"event=server-died .*wait_ms=800\b", start=before)  # long enough to ask meanwhile
 
