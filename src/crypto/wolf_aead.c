@@ -169,10 +169,16 @@ static bool wolf_open(enum dg_aead_id aead, const uint8_t *key, const uint8_t no
 static bool aes_mask(enum dg_aead_id aead, const uint8_t *key, const uint8_t *sample, uint8_t *mask)
 {
     struct scratch *mine = own_scratch();
+    _Alignas(16) uint8_t block[16]; // the library takes heap where its input is not aligned
 
-    return mine != NULL &&
-           wc_AesSetKeyDirect(&mine->block, key, dg_aead_table[aead].key_size, NULL, AES_ENCRYPTION) == 0 &&
-           wc_AesEncryptDirect(&mine->block, mask, sample) == 0;
+    if (mine == NULL ||
+        wc_AesSetKeyDirect(&mine->block, key, dg_aead_table[aead].key_size, NULL, AES_ENCRYPTION) != 0)
+        return false;
+    memcpy(block, sample, sizeof block);
+    if (wc_AesEncryptDirect(&mine->block, block, block) != 0)
+        return false;
+    memcpy(mask, block, sizeof block);
+    return true;
 }
 
 // RFC 9147 4.2.3: the first four bytes are the block counter in little endian, the others the nonce.
