@@ -4,6 +4,8 @@
 #include "loop_server.h"
 #include "support/random.h"
 
+#include <netinet/udp.h>
+
 // Whatever the filter does: each datagram is handled by the thread that the rules name, and answered.
 static void feed(const char *listen, uint32_t workers, bool with_filter)
 {
@@ -223,6 +225,45 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
     server_free(server);
 }
 
+// The filter sees a joined message as one, and chooses by its first datagram: each of the others finds its thread all
+// the same.
+DG_TEST(loops_joined_datagrams_reach_each_its_own_thread)
+{
+    enum { JOINED = 30 };
+    struct server *server = server_start("127.0.0.1:0", 2, true);
+    struct client client;
+    REQUIRE(client_open(&client, server));
+    uint8_t data[JOINED][DATAGRAM_SIZE] = {{0}};
+    uint32_t expected[JOINED];
+    for (uint32_t i = 0; i < JOINED; i++) {
+        data[i][0] = i % 3 == 2 ? 22 : 0x3d; // a handshake's, else a connection ID of shard 0 or 1
+        data[i][1] = (uint8_t)(i % 3);
+        memcpy(data[i] + DATAGRAM_SIZE - 5, &i, sizeof i);
+        data[i][DATAGRAM_SIZE - 1] = MARK_KNOWN;
+        expected[i] = i % 3 == 2 ? DG_MESH_FRONT : dg_mesh_worker(i % 3);
+    }
+    REQUIRE(setsockopt(client.fd, IPPROTO_UDP, UDP_SEGMENT, &(int){DATAGRAM_SIZE}, sizeof(int)) == 0);
+    REQUIRE(send(client.fd, data, sizeof data, 0) == (ssize_t)sizeof data);
+    unsigned answered = 0;
+    for (uint32_t i = 0; i < JOINED; i++) {
+        uint8_t answer[ANSWER_SIZE];
+        struct pollfd polled = {.fd = client.fd, .events = POLLIN};
+        uint32_t number;
+        REQUIRE(poll(&polled, 1, 2000) == 1 && recv(client.fd, answer, sizeof answer, 0) == ANSWER_SIZE);
+        memcpy(&number, answer + 1, sizeof number);
+        REQUIRE(number < JOINED);
+        CHECK_EQ(answer[0], expected[number]);
+        answered |= 1u << number;
+    }
+    CHECK_EQ(answered, (1u << JOINED) - 1);
+    server_join(server, DG_STOP_NOW);
+    CHECK_EQ(count_all(server, DG_COUNT_DATAGRAMS_RECEIVED), JOINED);
+    CHECK_EQ(count_all(server, DG_COUNT_MISROUTED), JOINED - JOINED / 3);
+    CHECK_EQ(count_all(server, DG_COUNT_FORWARDED), JOINED - JOINED / 3);
+    close(client.fd);
+    server_free(server);
+}
+
 // While a handshake is under way at the peer, what does not open goes to the front too, as it came: opening happens in
 // place. What opens does not, and neither does anything when no handshake is.
 DG_TEST(loops_contested_datagram_that_does_not_open_is_shown_to_the_front)
@@ -263,6 +304,7 @@ int main(int argc, char **argv)
         DG_CASE(loops_hand_over_without_room_is_told),
         DG_CASE(loops_hand_over_reaches_the_owner_of_the_shard),
         DG_CASE(loops_obey_messages_and_gates_while_asleep),
+        DG_CASE(loops_joined_datagrams_reach_each_its_own_thread),
         DG_CASE(loops_contested_datagram_that_does_not_open_is_shown_to_the_front),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
