@@ -74,7 +74,7 @@ static void listen_to_all(void)
 DG_TEST(kills_at_random_moments_use_no_record_number_twice)
 {
     unsigned kills = kills_wanted();
-    random_numbers.state = (uint64_t)time(NULL) ^ (uint64_t)getpid();
+    random_numbers.state = dg_test_seed();
     start();
     for (unsigned kill_number = 0; kill_number < kills; kill_number++) {
         survivor_set(&survivor, "workers", test_random_permille(&random_numbers, 500) ? "2" : "3");
