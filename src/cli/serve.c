@@ -194,7 +194,7 @@ static int run(const struct dg_options *options, struct origin *origin)
         fprintf(stderr, "dtlsgate serve: %s\n", error);
         return DG_EXIT_FAILURE;
     }
-    dg_notify_ready(&origin->notify);
+    dg_notify_ready(&origin->notify); // first: who reads the line may kill us, and that is then no failed start
     log_ready(&origin->notify);
     serve_signals(server, options, &origin->notify, signal_fd);
     dg_server_report_counters(server);

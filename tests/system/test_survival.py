@@ -357,7 +357,12 @@ class Upgradable:
         os.replace(new, self.binary)
 
     def upgrade(self):
-        return run([DTLSGATE, "upgrade", self.socket], timeout=60)
+        """(status, words); where it was done, the new server's log line has been read."""
+        place = self.server.mark()
+        status, text = run([DTLSGATE, "upgrade", self.socket], timeout=60)
+        if status == 0:
+            self.server.wait_line(r"event=ready pid=", start=place)
+        return status, text
 
 
 @case
