@@ -21,8 +21,13 @@ struct lane {
     struct wolf_session *session;
     char name[96];
     struct bench_figure figure;
+    // against the simplest server over a socket: what a real one pays besides the sum of the parts is in both
+    struct bench_process simple;
+    struct bench_wire simple_wire;
+    char simple_name[112];
+    struct bench_figure simple_figure;
     // of the last round, for the notes: of one handshake
-    double library, io;
+    double library, io, simple_cost;
     struct bench_traffic traffic;
 };
 
@@ -38,6 +43,7 @@ static double measure(struct yard *yard, struct lane *lane)
 {
     struct bench_wire *wire = &yard->wire;
     double gate_before = bench_cpu_seconds(&yard->gate), plain_before = bench_cpu_seconds(&yard->plain);
+    double simple_before = bench_cpu_seconds(&lane->simple);
     lane->library = 0;
     wire->traffic = (struct bench_traffic){0};
     wire->session = lane->session;
@@ -50,7 +56,10 @@ static double measure(struct yard *yard, struct lane *lane)
         lane->library += wolf_server_handshake(lane->server) / HANDSHAKES;
         yard->plain_wire.source = wire->source;
         bench_wire_play(&yard->plain_wire, &script);
+        lane->simple_wire.source = wire->source;
+        bench_handshake(&lane->simple_wire, lane->kind, &yard->credentials, false);
     }
+    lane->simple_cost = (bench_cpu_seconds(&lane->simple) - simple_before) / HANDSHAKES;
     lane->traffic = wire->traffic;
     lane->io = (bench_cpu_seconds(&yard->plain) - plain_before) / HANDSHAKES;
     return (bench_cpu_seconds(&yard->gate) - gate_before) / HANDSHAKES;
@@ -61,9 +70,14 @@ static void begin(struct yard *yard, struct lane *lane, const struct bench_kind 
     lane->kind = kind;
     snprintf(lane->name, sizeof lane->name, "CPU of a handshake: %s", kind->name);
     lane->figure = (struct bench_figure){.name = lane->name, .unit = "us", .aim = AIM};
+    snprintf(lane->simple_name, sizeof lane->simple_name, "the same against wolfSSL's simplest UDP server: %s", kind->name);
+    lane->simple_figure = (struct bench_figure){.name = lane->simple_name, .unit = "us"};
     lane->server = wolf_server_new(kind, &yard->credentials);
+    lane->simple = wolf_server_start(lane->server);
+    bench_wire_open(&lane->simple_wire, lane->simple.port);
     if (!kind->resumes)
         return;
+    bench_session_begin(&lane->simple_wire, kind, &yard->credentials);
     bench_session_begin(&yard->wire, kind, &yard->credentials);
     lane->session = yard->wire.session;
 }
@@ -98,13 +112,18 @@ int main(int argc, char **argv)
     for (int round = -1; round < ROUNDS; round++) { // the first one warms up
         for (size_t k = 0; k < KINDS; k++) {
             double cost = measure(&yard, &lanes[k]);
-            if (round >= 0)
-                bench_figure_add(&lanes[k].figure, cost * 1e6, (lanes[k].library + lanes[k].io) * 1e6);
+            if (round < 0)
+                continue;
+            bench_figure_add(&lanes[k].figure, cost * 1e6, (lanes[k].library + lanes[k].io) * 1e6);
+            bench_figure_add(&lanes[k].simple_figure, cost * 1e6, lanes[k].simple_cost * 1e6);
         }
     }
     for (size_t k = 0; k < KINDS; k++) {
         bench_figure_print_ratio(&lanes[k].figure);
+        bench_figure_print_ratio(&lanes[k].simple_figure);
         note(&lanes[k]);
+        bench_stop(&lanes[k].simple);
+        wolf_session_free(lanes[k].simple_wire.session);
         wolf_server_free(lanes[k].server);
         wolf_session_free(lanes[k].session);
     }

@@ -3,6 +3,7 @@
 // the server's end does.
 #include "measure/wolf_server.h"
 
+#include "measure/plain_echo.h"
 #include "measure/process.h"
 
 #include <wolfssl/options.h>
@@ -12,7 +13,10 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define QUEUE 32
 #define MTU 1400
@@ -293,4 +297,81 @@ double wolf_server_hello(struct wolf_server *server, const uint8_t *hello, size_
     double seconds = thread_seconds() - before;
     wolfSSL_free(ssl);
     return seconds / count;
+}
+
+// --- over a socket -------------------------------------------------------------------------------------------
+
+// All that wait go in, as they came. Returns how many; the last one's source.
+static int take_from(int fd, struct wolf_server *server, struct sockaddr_in *ret_peer)
+{
+    static uint8_t buffers[QUEUE][BENCH_DATAGRAM_MAX];
+    static struct iovec vectors[QUEUE];
+    static struct mmsghdr messages[QUEUE];
+    for (int i = 0; i < QUEUE; i++) {
+        vectors[i] = (struct iovec){buffers[i], sizeof buffers[i]};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = ret_peer, .msg_namelen = sizeof *ret_peer, .msg_iov = &vectors[i], .msg_iovlen = 1};
+    }
+    int count = recvmmsg(fd, messages, QUEUE, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++)
+        put(&server->to_server, buffers[i], messages[i].msg_len);
+    return count;
+}
+
+static void give_to(int fd, struct wolf_server *server, struct sockaddr_in *peer)
+{
+    static struct iovec vectors[QUEUE];
+    static struct mmsghdr messages[QUEUE];
+    struct queue *queue = &server->to_client;
+    for (unsigned i = 0; i < queue->count; i++) {
+        struct bench_datagram *datagram = &queue->datagrams[(queue->first + i) % QUEUE];
+        vectors[i] = (struct iovec){datagram->bytes, datagram->size};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = peer, .msg_namelen = sizeof *peer, .msg_iov = &vectors[i], .msg_iovlen = 1};
+    }
+    if (queue->count > 0)
+        (void)sendmmsg(fd, messages, queue->count, 0);
+    queue->count = 0;
+}
+
+struct serving {
+    struct wolf_server *server;
+    int fd;
+};
+
+// One client after the other, one object for each, nothing besides.
+static void serve(void *context)
+{
+    struct wolf_server *server = ((struct serving *)context)->server;
+    int fd = ((struct serving *)context)->fd;
+    WOLFSSL *ssl = NULL;
+    struct sockaddr_in peer = {0};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    (void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    for (;;) {
+        if (epoll_wait(epoll, &event, 1, -1) != 1 || take_from(fd, server, &peer) <= 0)
+            continue;
+        if (ssl == NULL)
+            ssl = server_new(server);
+        (void)wolfSSL_dtls_set_peer(ssl, &peer, sizeof peer);
+        bool is_over = server_turn(server, ssl);
+        give_to(fd, server, &peer);
+        if (!is_over)
+            continue;
+        server_free(ssl);
+        ssl = NULL;
+        server->to_server.count = 0;
+    }
+}
+
+struct bench_process wolf_server_start(struct wolf_server *server)
+{
+    uint16_t port;
+    struct serving serving = {.server = server, .fd = plain_echo_open(&port)};
+    if (serving.fd < 0)
+        BENCH_FAIL("cannot open a socket for wolfSSL's server");
+    struct bench_process process = bench_start_child(port, BENCH_SERVER_CPU, serve, &serving);
+    close(serving.fd);
+    return process;
 }
