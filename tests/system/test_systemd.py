@@ -32,13 +32,15 @@ class Systemd:
             (units / f"{name}.target").write_text("[Unit]\nDescription=nothing\nDefaultDependencies=no\n")
         self.shell = Process(["unshare", "-m", "bash"], name="systemd's shell", env={
             "HOME": str(self.place), "XDG_RUNTIME_DIR": "/run/user/test", "SYSTEMD_UNIT_PATH": str(units)})
-        self.run("mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/user/test")
-        self.run(f"{{ {MANAGER} --user --log-target=console > {self.place}/manager.log 2>&1 & }}; manager=$!")
+        log = self.place / "manager.log"
         try:
+            self.run("mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/user/test")
+            self.run(f"{{ {MANAGER} --user --log-target=console > {log} 2>&1 & }}; manager=$!")
             self.run("for i in {1..100}; do systemctl --user is-system-running >/dev/null 2>&1 && break; sleep 0.1; done; "
                      "systemctl --user is-system-running")
-        except Failed:
-            raise Skipped(f"systemd does not run here: {(self.place / 'manager.log').read_text()[-200:]}") from None
+        except (Failed, OSError):
+            said = log.read_text() if log.exists() else self.shell.text()
+            raise Skipped(f"systemd does not run here: {said[-200:]}") from None
 
     def run(self, command):
         before = self.shell.mark()
