@@ -28,6 +28,12 @@ static dg_time check_time(const struct dg_association *association, const struct
     return phase == DG_PATH_NEW_CHECK ? time << side->failures : time;
 }
 
+// As measured, else a guess.
+static dg_time round_trip(const struct dg_association *association, const struct dg_side_path *side)
+{
+    return check_time(association, side, DG_PATH_OLD_CHECK) / CHALLENGES_IN_ROUND_TRIPS;
+}
+
 static void write_message(uint8_t body[MESSAGE_SIZE], enum message type, uint64_t cookie)
 {
     struct dg_writer writer = dg_writer_of(body, MESSAGE_SIZE);
@@ -53,8 +59,9 @@ static void challenge(const struct dg_association *association, struct dg_side_f
     side->cookies[at] = dg_random_u64();
     side->challenged_at[at] = association->now;
     side->cookie_count = (uint8_t)(at + 1);
-    side->challenge_after = association->now + pace;
-    flight->next_send = side->cookie_count < DG_PATH_COOKIES ? side->challenge_after : DG_NEVER;
+    // Another address waits for a round trip (RFC 9853 5.5), not for the pace of repeats to this one.
+    side->challenge_after = association->now + round_trip(association, side);
+    flight->next_send = side->cookie_count < DG_PATH_COOKIES ? association->now + pace : DG_NEVER;
     dg_shard_flight_schedule(association->shard, flight);
 
     uint8_t body[MESSAGE_SIZE];

@@ -87,10 +87,10 @@ class Sender:
     """A socket of its own that asks one question at a time (RFC 7252 4.2, but for the timeout), and repeats it until it
     is answered. It reads nothing by itself: whoever has many waits for all of them at once."""
 
-    def __init__(self, port):
+    def __init__(self, port, host="127.0.0.1"):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.socket.setblocking(False)
         self.number = secrets.randbits(15)
         self.asked = self.answered = self.repeated = 0
@@ -140,12 +140,12 @@ class Observer:
     """Observes a resource (RFC 7641) in a thread: acknowledges every notification, also one that comes again, and
     registers again when none has come for `patience` seconds (RFC 7641 3.3.1)."""
 
-    def __init__(self, port, path, patience=3.0):
+    def __init__(self, port, path, patience=3.0, host="127.0.0.1"):
         self.notes = []  # (time, payload), each once
         self.registered = 0
         self.path, self.patience = path, patience
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.port = self.socket.getsockname()[1]
         self._number = secrets.randbits(15)
         self._token = secrets.token_bytes(8)

@@ -20,20 +20,23 @@ from relay import MovingRelay
 
 SIZE = 100_000
 TURNS = 12  # changes of address that an observation has to go through
-NAT_MEMORY = 20.0  # seconds for which an address that was left carries answers; RFC 4787 4.3 asks for 120 and more
+NAT_MEMORY = 20.0  # without RRC: seconds for which an address that was left carries answers (RFC 4787 4.3: 120 and more)
 
 
 class Tunnel(Process):
-    """`dtlsgate connect --listen`, up when the constructor returns."""
+    """`dtlsgate connect --listen`, up when the constructor returns. It makes an association for whoever sends to it, so
+    it listens on an address of its own: ports of 127.0.0.1 that one program has let go the kernel gives to another,
+    and what is still under way to the former (other tests' clients, handshakes that are repeated) comes to the latter."""
 
     def __init__(self, server_port, credentials, *options):
-        super().__init__([DTLSGATE, "connect", f"127.0.0.1:{server_port}", "--listen", "127.0.0.1:0",
+        self.host = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
+        super().__init__([DTLSGATE, "connect", f"127.0.0.1:{server_port}", "--listen", f"{self.host}:0",
                           *credentials, *options], name="dtlsgate connect")
         self.is_server = True  # its log is worth reading when a case fails
         self.port = int(self.wait_line(r"event=listening\b.* address=\S*:(\d+)\b").group(1))
 
     def uri(self, path):
-        return f"coap://127.0.0.1:{self.port}/{path}"
+        return f"coap://{self.host}:{self.port}/{path}"
 
 
 def free_ports(count):
@@ -59,10 +62,12 @@ def count(process, event):
 
 class Journey:
     """One server with a CoAP service behind it, and four clients that move: an upload and a download by
-    coap-client, an observation by coap-client, one by hand."""
+    coap-client, an observation by coap-client, one by hand. linger: of the addresses that were left. Where they are
+    gone at once, a client that only listens misses what comes before its next keepalive."""
 
-    def __init__(self, name, version, options, proof="psk", linger=NAT_MEMORY):
+    def __init__(self, name, version, options=(), proof="psk", linger=0.0):
         self.name = name
+        self.fewest = TURNS if linger else TURNS // 3
         self.client = program("coap-client-notls")
         self.folder = harness.folder()
         credentials = Credentials()
@@ -74,12 +79,13 @@ class Journey:
             flags = ["--ca", credentials["ca.pem"], "--cert", credentials["client.pem"], "--key",
                      credentials["client.key"], "--server-name", "localhost"]
         self.relay = MovingRelay(self.server.port, linger=linger)
-        self.tunnel = Tunnel(self.relay.port, flags, "--dtls", version)
+        flags = [*flags, "--dtls", version, "--keepalive", "1"]
+        self.tunnel = Tunnel(self.relay.port, flags)
         # libcoap 4.3.1 does not repeat an acknowledgement for a notification that is repeated (RFC 7252 4.2 has it
         # do so), and ends up without notifications at its first acknowledgement that is lost, whoever carries them.
         # So its observer loses notifications only; the observer by hand loses both.
         self.kind_relay = MovingRelay(self.server.port, linger=linger, loss_up=0.0)
-        self.kind_tunnel = Tunnel(self.kind_relay.port, flags, "--dtls", version)
+        self.kind_tunnel = Tunnel(self.kind_relay.port, flags)
 
     def depart(self):
         self.large = self.folder / "large"
@@ -87,7 +93,7 @@ class Journey:
         here = f"coap://127.0.0.1:{self.service.port}"
         status, text = run([self.client, "-m", "put", "-b", "1024", "-f", self.large, f"{here}/down"], timeout=30)
         check(status == 0, f"the download's content: {text}")
-        self.observer = coap.Observer(self.tunnel.port, "time")
+        self.observer = coap.Observer(self.tunnel.port, "time", host=self.tunnel.host)
         harness._living.append(self.observer)
         self.libcoap = Process([self.client, "-s", str(TURNS + 18), "-w", self.kind_tunnel.uri("time")], name="observer")
         self.ports = free_ports(2)
@@ -108,24 +114,21 @@ class Journey:
         late = [at for at, _ in self.observer.notes if at > self.began + TURNS - 2]
         check(late, f"{self.name}: no notification after {TURNS - 2} changes, {len(self.observer.notes)} before")
         seen = {line for line in self.libcoap.lines if re.search(r"\d:\d\d:\d\d", line)}
-        check(len(seen) >= TURNS, f"{self.name}: libcoap saw {len(seen)} notifications: {self.libcoap.text()[-300:]}")
-        strangers = self._check_handshakes()
+        check(len(seen) >= self.fewest, f"{self.name}: libcoap saw {len(seen)} notifications: {self.libcoap.text()[-300:]}")
+        self._check_handshakes()
         moved = self.server.counter("paths_moved")  # of which not every one has a line: a log is bounded
         check(moved > 0 and count(self.server, "moved") > 0, f"{self.name}: nobody moved")
         print(f"# {self.name}: 100 kB each way in {took:.0f} s, {self.repeated} begun again, {len(self.observer.notes)} and {len(seen)} notifications, "
               f"{self.relay.turns} changes of address, {moved} moves, {self.observer.registered} registrations, "
-              f"{strangers} senders of others, {self.relay.lost + self.kind_relay.lost} of {self.relay.carried + self.kind_relay.carried} lost "
+              f"{self.server.counter('answers_repeated')} answers repeated, {self.relay.lost + self.kind_relay.lost} of {self.relay.carried + self.kind_relay.carried} lost "
               f"(seed {self.relay.seed})")
 
     def _check_handshakes(self):
-        """Each sender shook hands once, and the server knows of no other handshake. Other programs of this machine may
-        have spoken to the tunnel's port: how many did is returned."""
-        full, kind = senders(self.tunnel), senders(self.kind_tunnel)
-        for port in (self.observer.port, *self.ports):
-            check_equal(full.count(str(port)), 1, f"{self.name}: handshakes of sender {port}, of {full}")
-        check_equal(sorted(set(full + kind)), sorted(full + kind), f"{self.name}: senders that shook hands")
-        check_equal(count(self.server, "connected"), len(full + kind), f"{self.name}: handshakes of the server")
-        return len(full + kind) - 4
+        """Each client shook hands once, and nobody else did."""
+        expected = sorted([str(self.observer.port), *self.ports])
+        check_equal(sorted(senders(self.tunnel)), expected, f"{self.name}: handshakes of the tunnel, by sender")
+        check_equal(len(senders(self.kind_tunnel)), 1, f"{self.name}: handshakes of libcoap's observer")
+        check_equal(count(self.server, "connected"), 4, f"{self.name}: handshakes of the server")
 
     def _transfer(self, number, path, *options):
         # The same local port each time: whoever tries again does so within the same association.
@@ -167,15 +170,11 @@ def travel(*journeys):
 
 
 @case
-def moving_clients_dtls13():
-    travel(Journey("DTLS 1.3, RRC", "1.3", ["--rrc", "basic"]),
-           Journey("DTLS 1.3, no RRC, certificate", "1.3", ["--rrc", "no"], proof="certificate"))
-
-
-@case
-def moving_clients_dtls12():
-    travel(Journey("DTLS 1.2, RRC", "1.2", ["--rrc", "basic"]),
-           Journey("DTLS 1.2, no RRC, certificate", "1.2", ["--rrc", "no"], proof="certificate"))
+def moving_clients():
+    travel(Journey("DTLS 1.3, RRC", "1.3"),
+           Journey("DTLS 1.2, RRC", "1.2"),
+           Journey("DTLS 1.3, no RRC, certificate", "1.3", ["--rrc", "no"], proof="certificate", linger=NAT_MEMORY),
+           Journey("DTLS 1.2, no RRC, certificate", "1.2", ["--rrc", "no"], proof="certificate", linger=NAT_MEMORY))
 
 
 class Crowd:
@@ -194,7 +193,7 @@ class Crowd:
         self.selector = selectors.DefaultSelector()
         self.senders = []
         for index in range(size):
-            sender = coap.Sender(self.tunnel.port)
+            sender = coap.Sender(self.tunnel.port, self.tunnel.host)
             sender.path, sender.value = f"own-{index}", secrets.token_hex(16).encode()
             self.selector.register(sender.socket, selectors.EVENT_READ, sender)
             self.senders.append(sender)
