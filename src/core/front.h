@@ -60,7 +60,7 @@ dg_time dg_front_deadline(const struct dg_front *front);
 void dg_front_advance(struct dg_front *front, dg_time now);
 // New handshakes use this gate; those under way keep theirs (the gate counts its users).
 void dg_front_set_gate(struct dg_front *front, void *gate);
-// No new hellos; handshakes under way go on. dg_front_busy says how many.
+// No new handshakes, though cookies are still given; those under way go on. dg_front_busy says how many.
 void dg_front_stop(struct dg_front *front);
 size_t dg_front_busy(const struct dg_front *front);
 

@@ -204,10 +204,6 @@ static bool complete(struct dg_front *front, const struct dg_front_datagram *dat
 void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
                     uint32_t place)
 {
-    if (front->is_stopping) {
-        count(front, DG_COUNT_DROP_HANDSHAKES_FULL);
-        return;
-    }
     struct whole_hello whole;
     if (!complete(front, datagram, record, &whole)) {
         return;
@@ -218,6 +214,12 @@ void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *data
         return;
     }
     enum dg_cookie_verdict verdict = judge_cookie(front, datagram, &whole.hello);
+    // Who has proven his address while we stop comes again, and the next process knows the cookie: its secret is in the
+    // memory file. So who has none yet is still given one.
+    if (verdict == DG_COOKIE_VALID && front->is_stopping) {
+        count(front, DG_COUNT_DROP_HANDSHAKES_FULL);
+        return;
+    }
     if (verdict == DG_COOKIE_VALID) {
         begin(front, datagram, &whole, place);
         return;

@@ -129,6 +129,32 @@ DG_TEST(survival_with_a_lost_socket_every_association_goes_on)
     leave();
 }
 
+// Another listener beside, and gone again; without the filter, and with it again: whoever came before goes on.
+DG_TEST(survival_other_listeners_and_another_steering_keep_every_association)
+{
+    settle_with((const char *const[]){"workers", "4", NULL}, false);
+    survivor_set(&survivor, "listen", "127.0.0.2:0");
+    survivor_start(&survivor);
+    CHECK_EQ(survivor.count, 1 + 2 * 5);
+    all_converse("two listeners");
+    survivor_kill(&survivor);
+    survivor.options.listen.count = 1;
+    survivor_start(&survivor);
+    CHECK_EQ(survivor.count, 1 + 5);
+    all_converse("one again");
+    survivor_kill(&survivor);
+    survivor_set(&survivor, "steering", "forward");
+    survivor_start(&survivor);
+    CHECK_EQ(survivor.count, 1 + 2);
+    all_converse("passed on");
+    survivor_kill(&survivor);
+    survivor_set(&survivor, "steering", "filter");
+    survivor_start(&survivor);
+    all_converse("sorted");
+    CHECK_EQ(survivor_counter(&survivor, "misrouted"), 0);
+    leave();
+}
+
 DG_TEST(survival_a_hand_over_loses_no_datagram)
 {
     settle();
@@ -387,6 +413,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(survival_8_then_3_then_8_workers_keep_every_association),
     DG_CASE(survival_datagrams_that_waited_are_answered_whoever_reads_them),
     DG_CASE(survival_with_a_lost_socket_every_association_goes_on),
+    DG_CASE(survival_other_listeners_and_another_steering_keep_every_association),
     DG_CASE(survival_a_hand_over_loses_no_datagram),
     DG_CASE(survival_a_credential_removed_while_down_ends_its_association),
     DG_CASE(survival_each_start_and_reload_has_a_policy_generation_of_its_own),
