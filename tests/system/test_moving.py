@@ -267,5 +267,52 @@ def moving_crowd_dtls12():
     crowd("1.2")
 
 
+def listener(version):
+    """A client that has said one word, and whose address changes each second while the old ones are gone, listens. The
+    service speaks to it until it has heard something that was said after three changes."""
+    credentials = Credentials()
+    service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    service.bind(("127.0.0.1", 0))
+    server = Server(*credentials.psk(), backend=f"udp:127.0.0.1:{service.getsockname()[1]}", level="info")
+    relay = MovingRelay(server.port, loss=0.0)
+    tunnel = Tunnel(relay.port, ["--psk-file", credentials["psk.txt"], "--dtls", version, "--keepalive", "1"])
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect((tunnel.host, tunnel.port))
+    client.send(b"here")
+    service.settimeout(harness.PATIENCE)
+    word, peer = service.recvfrom(100)
+    check_equal(word, b"here", "the only word of the client")
+    relay.moving = True
+    harness.wait_until(lambda: relay.turns >= 3, "three changes of address")
+    client.settimeout(0.05)
+    heard = None
+    end = time.monotonic() + harness.PATIENCE
+    while not heard and time.monotonic() < end:
+        service.sendto(b"there", peer)
+        try:
+            heard = client.recv(100)
+        except TimeoutError:
+            pass
+    check_equal(heard, b"there", f"heard after {relay.turns} changes of address")
+    service.settimeout(0.0)
+    try:
+        check(False, f"the service heard {service.recv(100)!r}")
+    except BlockingIOError:
+        pass
+    check_equal(count(server, "connected"), 1, "handshakes")
+    service.close()
+    client.close()
+
+
+@case
+def moving_listener_dtls13():
+    listener("1.3")
+
+
+@case
+def moving_listener_dtls12():
+    listener("1.2")
+
+
 if __name__ == "__main__":
     harness.main(limit=400)
