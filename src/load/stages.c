@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #define CLOSED_AT_ONCE 64
+#define CLOSED_PER_SECOND 20000
 #define OVERTIME DG_SECOND // for what was due before the load's end
 #define LINGERS_STOPPED DG_SECOND
 #define LOOK_PERIOD (20 * DG_MILLISECOND) // how long a word of another thread may wait
@@ -116,6 +117,18 @@ static bool has_lingered(const struct dg_load_thread *thread, dg_time now, bool 
     return thread->dialling == 0 && thread->pending.open == 0;
 }
 
+static void begin_closing(struct dg_load_thread *thread, dg_time now)
+{
+    thread->closing = (struct dg_load_schedule){.start = now,
+                                                .period = DG_SECOND,
+                                                .count = CLOSED_PER_SECOND,
+                                                .first = thread->self,
+                                                .step = thread->config->threads,
+                                                .limit = DG_LOAD_NO_LIMIT,
+                                                .end = DG_NEVER};
+    enter(thread, DG_LOAD_CLOSING);
+}
+
 static void end_connecting(struct dg_load_thread *thread, dg_time now)
 {
     thread->connected_at = now;
@@ -127,7 +140,7 @@ static void end_connecting(struct dg_load_thread *thread, dg_time now)
         note_tally(thread);
         thread->load_ended_at = now;
         thread->live_at_end = thread->live;
-        enter(thread, DG_LOAD_CLOSING);
+        begin_closing(thread, now);
         return;
     }
     enter(thread, DG_LOAD_CONNECTED);
@@ -142,12 +155,23 @@ static void end_loading(struct dg_load_thread *thread, dg_time now, bool is_stop
     enter(thread, DG_LOAD_LINGERING);
 }
 
-static void close_some(struct dg_load_thread *thread, dg_time now)
+// A close_notify is not repeated: at a pace, so that the server gets them all. Returns when the next one is due.
+static dg_time close_some(struct dg_load_thread *thread, dg_time now)
 {
-    for (int i = 0; i < CLOSED_AT_ONCE && thread->closing_at < thread->seats_used; i++)
+    const bool is_paced = !thread->config->leaves &&
+                          !atomic_load_explicit(&thread->shared->stop, memory_order_relaxed);
+    for (int i = 0; i < CLOSED_AT_ONCE && thread->closing_at < thread->seats_used; i++) {
+        if (is_paced && thread->seats[thread->closing_at].id != 0) {
+            dg_time due_at = dg_load_schedule_next(&thread->closing);
+            if (due_at > now)
+                return due_at;
+            dg_load_schedule_take(&thread->closing);
+        }
         dg_load_seat_close(thread, now, thread->closing_at++);
+    }
     if (thread->closing_at == thread->seats_used)
         enter(thread, DG_LOAD_OVER);
+    return now;
 }
 
 static void change_stage(struct dg_load_thread *thread, dg_time now)
@@ -178,7 +202,7 @@ static void change_stage(struct dg_load_thread *thread, dg_time now)
             return;
         dg_load_dialling_drop(thread);
         dg_load_talking_sum_up(thread, now);
-        enter(thread, DG_LOAD_CLOSING);
+        begin_closing(thread, now);
         return;
     case DG_LOAD_CLOSING:
     case DG_LOAD_OVER:
@@ -216,8 +240,7 @@ static dg_time do_what_is_due(struct dg_load_thread *thread, dg_time now)
             return dg_time_min(again, dg_load_dialling_begin(thread, now, &thread->load));
         return again;
     case DG_LOAD_CLOSING:
-        close_some(thread, now);
-        return now;
+        return dg_time_min(again, close_some(thread, now));
     case DG_LOAD_LINGERING:
     case DG_LOAD_OVER:
         return again;

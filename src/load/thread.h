@@ -92,6 +92,7 @@ struct dg_load_thread {
     uint64_t begun_late;
     uint64_t unheard;
     uint64_t live_at_end;
+    struct dg_load_schedule closing;
     uint32_t closing_at;            // seat
     char suite[48];
     uint8_t version;
