@@ -165,4 +165,16 @@ static inline struct dg_side_flight *path_side(void)
     return NULL;
 }
 
+// Side slots that hold an answer which may have gone where the client is no more.
+static inline unsigned kept_parts(void)
+{
+    unsigned parts = 0;
+    for (uint32_t number = fake_slot(&server, peer.ref)->side; number != DG_NO_SIDE;) {
+        struct dg_side_flight *flight = dg_memory_flight(&server.region.memory, peer.ref.shard, number);
+        parts += flight->kind == DG_FLIGHT_KEPT;
+        number = flight->next;
+    }
+    return parts;
+}
+
 #endif

@@ -191,8 +191,11 @@ static void begin(const struct scene *scene)
     (void)data_from(B);
     for (unsigned k = 0; k < scene->has_rrc; k++)
         (void)data_from(B);
-    if (scene->has_rrc && !scene->is_basic)
+    if (scene->has_rrc && !scene->is_basic) {
+        CHECK(answer(700)); // kept in two parts, and sent again when B is proven
+        CHECK_EQ(kept_parts(), 2);
         fake_server_forget(&server);
+    }
     make_proof(scene);
 }
 
@@ -210,6 +213,8 @@ DG_TEST(crash_while_an_address_moves_leaves_a_whole_one)
             was_old = was_old || place == A;
             was_new = was_new || (place == B && died);
             settles_at(B, &SCENES[i]);
+            fake_server_run(&server, DG_MINUTE);
+            CHECK_EQ(kept_parts(), 0);
             scene_stop();
             if (!died)
                 break;

@@ -10,17 +10,6 @@ static const struct scene SCENES[] = {
 };
 #define COUNT (sizeof SCENES / sizeof SCENES[0])
 
-static unsigned kept_parts(void)
-{
-    unsigned parts = 0;
-    for (uint32_t number = fake_slot(&server, peer.ref)->side; number != DG_NO_SIDE;) {
-        struct dg_side_flight *flight = dg_memory_flight(&server.region.memory, peer.ref.shard, number);
-        parts += flight->kind == DG_FLIGHT_KEPT;
-        number = flight->next;
-    }
-    return parts;
-}
-
 // The client asks from B, its answer of this size goes to A, where nobody is any more; then B proves itself.
 static void asks_and_has_moved(size_t size)
 {
