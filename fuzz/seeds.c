@@ -307,6 +307,82 @@ static void text_seeds(void)
     save_text("psk_file", "no-colon", "hello\n");
 }
 
+// --- a server's unprotected flights, for the screen: steps as target_screen.c reads them --------------------------
+
+static size_t put_message(uint8_t *out, uint8_t type, uint16_t seq, const uint8_t *body, uint32_t length, uint32_t from,
+                          uint32_t size)
+{
+    struct dg_writer writer = dg_writer_of(out, 512);
+    dg_write_u8(&writer, 0); // a record
+    dg_write_u16(&writer, (uint16_t)(DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER + size));
+    dg_write_u8(&writer, DG_CONTENT_HANDSHAKE);
+    dg_write_u16(&writer, DG_VERSION_DTLS12);
+    dg_write_u16(&writer, 0);
+    dg_write_u48(&writer, seq);
+    dg_write_u16(&writer, (uint16_t)(DG_HANDSHAKE_HEADER + size));
+    dg_write_u8(&writer, type);
+    dg_write_u24(&writer, length);
+    dg_write_u16(&writer, seq);
+    dg_write_u24(&writer, from);
+    dg_write_u24(&writer, size);
+    dg_write_bytes(&writer, body + from, size);
+    return dg_writer_size(&writer);
+}
+
+static size_t put_whole(uint8_t *out, uint8_t type, uint16_t seq, const uint8_t *body, uint32_t length)
+{
+    return put_message(out, type, seq, body, length, 0, length);
+}
+
+static void screen_seeds(void)
+{
+    static const uint8_t verify[] = {0xfe, 0xfd, 4, 1, 2, 3, 4}, blob[40] = {7};
+    uint8_t hello[38] = {0xfe, 0xfd}, other[38], out[4096];
+    hello[35] = 0xc0, hello[36] = 0x2b; // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+    memcpy(other, hello, sizeof other);
+    other[9] = 1;
+    size_t at = put_whole(out, DG_HS_HELLO_VERIFY_REQUEST, 0, verify, sizeof verify);
+    out[at++] = 3;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 1, hello, sizeof hello);
+    at += put_message(out + at, DG_HS_CERTIFICATE, 2, blob, sizeof blob, 20, 20);
+    at += put_message(out + at, DG_HS_CERTIFICATE, 2, blob, sizeof blob, 0, 20);
+    at += put_whole(out + at, DG_HS_SERVER_KEY_EXCHANGE, 3, blob, sizeof blob);
+    at += put_whole(out + at, DG_HS_SERVER_HELLO_DONE, 4, blob, 0);
+    out[at++] = 3;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 1, other, sizeof other);
+    at += put_whole(out + at, DG_HS_NEW_SESSION_TICKET, 5, blob, sizeof blob);
+    out[at++] = 5, out[at++] = 6; // the Finished has number 6
+    out[at++] = 6;
+    save("screen", "12", out, at);
+
+    at = put_whole(out, DG_HS_SERVER_HELLO, 0, hello, sizeof hello);
+    out[at++] = 4, out[at++] = 0; // resumed: tried by itself
+    at += put_whole(out + at, DG_HS_NEW_SESSION_TICKET, 1, blob, sizeof blob);
+    out[at++] = 5, out[at++] = 2;
+    out[at++] = 6;
+    save("screen", "12-resumed", out, at);
+
+    static const uint8_t retry[] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                    0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                    0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    hello[35] = other[35] = 0x13, hello[36] = other[36] = 0x01;
+    uint8_t question[38];
+    memcpy(question, hello, sizeof question);
+    memcpy(question + 2, retry, sizeof retry);
+    at = put_whole(out, DG_HS_SERVER_HELLO, 0, question, sizeof question);
+    out[at++] = 3;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 1, hello, sizeof hello);
+    out[at++] = 4, out[at++] = 1;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 1, other, sizeof other); // contested
+    out[at++] = 7;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 0, question, sizeof question);
+    out[at++] = 3;
+    at += put_whole(out + at, DG_HS_SERVER_HELLO, 1, other, sizeof other);
+    out[at++] = 4, out[at++] = 1;
+    out[at++] = 6;
+    save("screen", "13-contested", out, at);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -319,5 +395,6 @@ int main(int argc, char **argv)
     hello_seeds();
     step_seeds();
     text_seeds();
+    screen_seeds();
     return 0;
 }

@@ -357,6 +357,9 @@ struct dg_bytes dg_screen_next(struct dg_screen *screen, enum dg_screen_proof pr
     bool is_12 = kind == KIND_HELLO12 || screen->stage == DG_SCREEN_FLIGHT; // not TICKET: that waits for the Finished
     if (kind != KIND_QUESTION && !is_proven && !is_tried && !(is_12 && has_whole_flight(screen)))
         return nothing;
+    // Nothing of a server's stands in clear without its hello of DTLS 1.2 before it.
+    if (kind == KIND_OTHER && screen->stage != DG_SCREEN_FLIGHT && screen->stage != DG_SCREEN_TICKET)
+        return nothing;
     note_given(screen, kind, message);
     return give(screen, message);
 }
