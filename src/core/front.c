@@ -229,8 +229,9 @@ static bool messages_fit(struct dg_bytes body)
 }
 
 // Whether an unprotected record has a place in the handshake and the shape of its type.
-static bool plaintext_fits(uint8_t type, struct dg_bytes body)
+static bool plaintext_fits(const struct dg_handshake_entry *entry, uint8_t type, struct dg_bytes body)
 {
+    struct dg_reader reader = dg_reader_in(body);
     switch (type) {
     case DG_CONTENT_HANDSHAKE:
         return messages_fit(body);
@@ -238,7 +239,9 @@ static bool plaintext_fits(uint8_t type, struct dg_bytes body)
         return body.size == 1 && body.data[0] == 1;
     case DG_CONTENT_ALERT: // RFC 8446 6
         return body.size == 2;
-    default: // acknowledgements too: the library ends its handshake over one in clear, whatever it says
+    case DG_CONTENT_ACK: // RFC 9147 7: pairs of two 64-bit numbers behind their length
+        return entry->offers_13 && dg_read_block16(&reader).size % 16 == 0 && dg_reader_done(&reader);
+    default:
         return false;
     }
 }
@@ -280,7 +283,7 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
     // that does not parse or has no place in it.
     struct dg_bytes body = {.data = record->start + record->header_size, .size = record->size - record->header_size};
     struct dg_handshake_entry *entry = &front->table.entries[place];
-    if (!plaintext_fits(record->type, body)) {
+    if (!plaintext_fits(entry, record->type, body)) {
         dg_count(front->counters, DG_COUNT_DROP_RECORD_MALFORMED);
         return true;
     }

@@ -148,6 +148,7 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
     entry->give_up_at = now + front->config.handshake_timeout;
     entry->repeat_at = now + DG_FRONT_REPEAT_INTERVAL;
     memcpy(entry->random, hello->random.data, sizeof entry->random);
+    entry->offers_13 = hello->offers_13;
     entry->plain_next = hello->record_sequence + 1;
     dg_count(front->counters, DG_COUNT_HANDSHAKES_STARTED);
     if (front->hooks.started != NULL)

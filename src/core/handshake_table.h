@@ -37,6 +37,7 @@ struct dg_handshake_entry {
     uint8_t returns_left;           // FINISHED: datagrams that a worker passed on and may get back
     uint32_t pending;               // TAKEN: which pending hand-over
     dg_time give_up_at;
+    bool offers_13;                 // the hello did
     uint64_t plain_next;            // number of the next unprotected record that is given to it
     dg_time repeat_at;              // earliest time at which a repeated hello is given to it again
     uint32_t peer_chain, cid_chain, prefix;

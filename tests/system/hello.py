@@ -41,7 +41,7 @@ class Hello:
             extensions += extension(43, vector(bytes.fromhex("fefc"), 1))
             shares = b""
             if self.share or cookie_13 is not None:
-                shares = struct.pack("!H", X25519) + vector(os.urandom(32))
+                shares = struct.pack("!H", X25519) + vector(os.urandom(31) + b"\x1f")  # wolfSSL takes no top bit
             extensions += extension(51, vector(shares))
         else:
             extensions += extension(11, b"\x01\x00") + extension(23, b"")

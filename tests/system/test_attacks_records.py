@@ -47,8 +47,7 @@ def records_of_future_epochs_pin_nothing():
 
 @case
 def crafted_acks_of_a_handshake_are_dropped():
-    # 25: wolfSSL CVE-2026-5264, here before there are keys: lists that lie, are too long, name what was never sent, and
-    # one that could be the client's (wolfSSL ends the handshake over each that is well-formed)
+    # 25: wolfSSL CVE-2026-5264, here before there are keys: lists that lie, are too long, name what was never sent
     scene = Scene()
     with hello.endpoint() as s:
         s.sendto(second_hello(s, scene.target, Hello(is_13=True)), scene.target)
@@ -59,7 +58,8 @@ def crafted_acks_of_a_handshake_are_dropped():
         for i, body in enumerate(bodies * 5):
             s.sendto(bytes([26]) + b"\xfe\xfd" + struct.pack("!HIHH", 0, 0, 2 + i, len(body)) + body, scene.target)
         scene.dealt_with()
-    check_equal(scene.rose("drop_record_malformed"), 5 * len(bodies), "drop_record_malformed")
+    # Four have their shape (RFC 9147 7) and name nothing that waits; the others end a handshake in the library.
+    check_equal(scene.rose("drop_record_malformed"), 5 * (len(bodies) - 4), "drop_record_malformed")
     check_equal(scene.rose("handshakes_failed"), 0, "handshakes that such an acknowledgement ended")
     scene.survived()
 
