@@ -65,7 +65,7 @@ enum dg_load_answer dg_load_pending_answer(struct dg_load_pending *pending, uint
     if (message->seat != seat)
         return DG_LOAD_ANSWERS_NOTHING; // another association's
     if (message->is_answered)
-        return DG_LOAD_ANSWERED_LATE;
+        return DG_LOAD_ANSWERED_AGAIN;
     message->is_answered = true;
     pending->open--;
     *ret = *message;

@@ -35,7 +35,8 @@ DG_MUST_USE bool dg_load_pending_put(struct dg_load_pending *pending, dg_time du
 
 enum dg_load_answer {
     DG_LOAD_ANSWERED,
-    DG_LOAD_ANSWERED_LATE,   // it had been given up, or answered before
+    DG_LOAD_ANSWERED_AGAIN,  // it had been answered, and is still remembered
+    DG_LOAD_ANSWERED_LATE,   // it is not remembered any more: given up, or answered long ago
     DG_LOAD_ANSWERS_NOTHING, // there was no such message
 };
 // ret: the message, with ANSWERED.

@@ -91,8 +91,9 @@ static void tell_load(const struct dg_load_config *config, const struct dg_load_
         fprintf(out, "  messages           %llu sent (%.1f a second), %llu answered (%.1f a second), %llu lost", sent,
                 per_second(sent, result->load_time), answered, per_second(answered, result->load_time),
                 of(tally, DG_LOAD_MESSAGES_LOST));
-        fprintf(out, ", %llu refused by us, %llu answers late, %llu foreign\n", of(tally, DG_LOAD_MESSAGES_UNSENT),
-                of(tally, DG_LOAD_ANSWERS_LATE), of(tally, DG_LOAD_ANSWERS_FOREIGN));
+        fprintf(out, ", %llu refused by us, %llu answers late, %llu repeated, %llu foreign\n",
+                of(tally, DG_LOAD_MESSAGES_UNSENT), of(tally, DG_LOAD_ANSWERS_LATE), of(tally, DG_LOAD_ANSWERS_REPEATED),
+                of(tally, DG_LOAD_ANSWERS_FOREIGN));
         tell_times(out, "latency", &result->times->latency);
     }
     tell_times(out, "behind schedule", &result->times->lag);

@@ -154,11 +154,20 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
         dg_load_tally(&thread->tally, DG_LOAD_ANSWERS_FOREIGN);
         return;
     }
-    switch (dg_load_pending_answer(&thread->pending, number, ref.slot, &message)) {
+    struct dg_load_seat *seat = &thread->seats[ref.slot];
+    enum dg_load_answer answer = dg_load_pending_answer(&thread->pending, number, ref.slot, &message);
+    // A server may send its last answer once more when a client has moved, in case that the first one missed it.
+    if (answer == DG_LOAD_ANSWERED_LATE && seat->answered == number + 1)
+        answer = DG_LOAD_ANSWERED_AGAIN;
+    switch (answer) {
     case DG_LOAD_ANSWERED:
+        seat->answered = number + 1;
         dg_load_tally(&thread->tally, DG_LOAD_MESSAGES_ANSWERED);
         dg_load_histogram_record(&thread->times->latency, dg_time_since(now, message.due_at));
         break;
+    case DG_LOAD_ANSWERED_AGAIN:
+        dg_load_tally(&thread->tally, DG_LOAD_ANSWERS_REPEATED);
+        return;
     case DG_LOAD_ANSWERED_LATE:
         dg_load_tally(&thread->tally, DG_LOAD_ANSWERS_LATE);
         break;
@@ -166,7 +175,7 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
         dg_load_tally(&thread->tally, DG_LOAD_ANSWERS_FOREIGN);
         return;
     }
-    end_wait(&thread->seats[ref.slot], now);
+    end_wait(seat, now);
     thread->has_answers = true;
 }
 

@@ -22,6 +22,7 @@
     X(MESSAGES_UNSENT, "messages_unsent")           /* our own record layer refused them */            \
     X(OMITTED, "omitted")                           /* messages or handshakes that were due and never begun */ \
     X(ANSWERS_LATE, "answers_late")                 /* to what counts as lost already */               \
+    X(ANSWERS_REPEATED, "answers_repeated")         /* the same answer once more */                    \
     X(ANSWERS_FOREIGN, "answers_foreign")           /* that are no answer to any message of ours */    \
     X(MOVES, "moves")                               /* changes of an association's address */
 

@@ -16,12 +16,13 @@ DG_TEST(load_pending_answers_are_matched_once)
     CHECK_EQ(pending.open, 2);
     CHECK_EQ(dg_load_pending_answer(&pending, 1, 8, &message), DG_LOAD_ANSWERED);
     CHECK_EQ(message.due_at, 200);
-    CHECK_EQ(dg_load_pending_answer(&pending, 1, 8, &message), DG_LOAD_ANSWERED_LATE); // a second time
+    CHECK_EQ(dg_load_pending_answer(&pending, 1, 8, &message), DG_LOAD_ANSWERED_AGAIN);
     CHECK_EQ(dg_load_pending_answer(&pending, 0, 8, &message), DG_LOAD_ANSWERS_NOTHING); // another's
     CHECK_EQ(dg_load_pending_answer(&pending, 2, 8, &message), DG_LOAD_ANSWERS_NOTHING); // never sent
     CHECK_EQ(pending.open, 1);
     CHECK_EQ(dg_load_pending_answer(&pending, 0, 7, &message), DG_LOAD_ANSWERED);
     CHECK_EQ(pending.open, 0);
+    CHECK_EQ(dg_load_pending_answer(&pending, 0, 7, &message), DG_LOAD_ANSWERED_LATE); // it is forgotten
     CHECK_EQ(dg_load_pending_deadline(&pending), DG_NEVER);
     dg_load_pending_clear(&pending);
 }

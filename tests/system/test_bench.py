@@ -135,6 +135,9 @@ def bench_moves_and_nobody_shakes_hands_again():
         check(report["agreed"]["return_routability_check"], "no return routability check")
         check_equal(tally["moves"], 40, "changes of address")
         check_equal(tally["messages_lost"], 0, "lost messages")
+        check_equal(tally["answers_late"], 0, "late answers")
+        repeated = server.counter("answers_repeated")  # the last ones may come when we have gone
+        check(tally["answers_repeated"] <= repeated, f"{tally['answers_repeated']} of {repeated} repeated answers")
         check_equal(server.counter("handshakes_completed"), 10, "handshakes")
         check(server.counter("paths_moved") >= 10, f"the server saw {server.counter('paths_moved')} moves")
         server.stop()
