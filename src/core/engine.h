@@ -58,6 +58,9 @@ struct dg_engine *dg_engine_new(const struct dg_engine_config *config, const str
                                 const struct dg_output *output, const struct dg_engine_hooks *hooks,
                                 struct dg_counters *counters);
 void dg_engine_free(struct dg_engine *engine); // the slots stay in memory
+// False: slots of the process before are still being looked for, in dg_engine_advance and where a datagram asks for
+// them: some milliseconds for each shard. What goes out should not wait for the next one.
+bool dg_engine_is_found(const struct dg_engine *engine);
 
 enum dg_engine_verdict {
     DG_ENGINE_OPENED,     // at least one of its records was authentic and new

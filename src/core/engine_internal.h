@@ -35,6 +35,7 @@ struct dg_engine {
     struct dg_shard *by_number[DG_SHARDS_MAX]; // NULL: another engine's
     uint32_t policy_generation;
     const struct dg_closing *closing;
+    bool is_found;   // the live slots of the process before
     bool is_settled; // nothing of the process before is left to be judged
     struct dg_soonest soonest;
     bool any_sweep; // as of the last sweep: there is something to look at

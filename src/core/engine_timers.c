@@ -61,13 +61,20 @@ static void flights_due(struct dg_engine *engine, dg_time now)
 // So many slots and side slots of a shard, less than a quarter of a millisecond, before datagrams have their turn again.
 #define SETTLE_SLICE 256
 
-static struct dg_shard *unsettled(const struct dg_engine *engine)
+// All are found before any is judged: an association can wait for the first, hardly for the second.
+static struct dg_shard *unsettled(struct dg_engine *engine)
 {
+    for (size_t i = 0; i < engine->shard_count && !engine->is_found; i++)
+        if (!dg_shard_is_found(&engine->shards[i]))
+            return &engine->shards[i];
+    engine->is_found = true;
     for (size_t i = 0; i < engine->shard_count; i++)
         if (engine->shards[i].backlog != NULL)
             return &engine->shards[i];
     return NULL;
 }
+
+bool dg_engine_is_found(const struct dg_engine *engine) { return engine->is_found; }
 
 static void settle(struct dg_engine *engine)
 {

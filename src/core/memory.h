@@ -63,7 +63,8 @@ struct dg_memory_shard_head {
     _Atomic uint32_t serving;
     _Atomic uint32_t crashed;
     _Atomic uint64_t suspects[DG_SUSPECTS]; // lower half of the slot's id; slot number (24 bits); crashes (8 bits)
-    uint8_t spare[8];
+    _Atomic uint32_t live; // associations, for whoever attaches and has not yet counted them
+    uint8_t spare[4];
 };
 _Static_assert(sizeof(struct dg_memory_shard_head) == DG_CACHE_LINE, "shard head");
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attaching to a shard of the region: finds its live slots and nothing more, so that the first answer does not
-// wait for a million of them to be looked through. shard_backlog.c judges them. Attaching may itself be
-// interrupted at any place and begun again.
+// Attaching to a shard of the region: at first nothing is looked at, so that the first answer does not wait for a
+// million slots. When somebody of the shard is asked for, or its turn comes, its live slots are found, by state and key;
+// shard_backlog.c judges them. Attaching may itself be interrupted at any place and begun again.
 #include "core/shard_private.h"
 
 #include "core/crash_point.h"
@@ -20,23 +20,25 @@ static void fetch(const struct dg_shard *shard, uint32_t number, bool by_path)
     }
 }
 
-// Two live slots with one key: whichever is sane stays. False: memory is short.
-static bool find_live(struct dg_shard *shard, struct dg_slot *slot)
+// Two live slots with one key: whichever is sane stays.
+static void find_live(struct dg_shard *shard, struct dg_slot *slot)
 {
-    shard->live++;
+    dg_shard_live_add(shard, 1);
     struct dg_slot *other = dg_shard_look_up_key(shard, slot);
     if (other != NULL && dg_shard_judge_live(shard, other)) {
         dg_mark(shard->backlog->judged, dg_shard_slot_number(shard, slot));
         dg_shard_quarantine(shard, slot);
-        shard->live--;
-        return true;
+        dg_shard_live_add(shard, UINT32_MAX);
+        return;
     }
-    return dg_shard_index_put(shard, slot);
+    DG_BUG_UNLESS(dg_shard_index_put(shard, slot)); // there is room for all of them (dg_shard_indexes_init)
 }
 
 // From the last to the first, as they are judged: of two with the same key the later one stays.
-static bool find_slots(struct dg_shard *shard)
+void dg_shard_find_all(struct dg_shard *shard)
 {
+    shard->backlog->is_found = true;
+    atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
     bool by_path = false;
     for (uint32_t number = shard->fresh_slot; number-- > 0;) {
         if (number >= AHEAD) {
@@ -44,11 +46,10 @@ static bool find_slots(struct dg_shard *shard)
         }
         struct dg_slot *slot = &shard->slots[number];
         by_path = (slot->flags & DG_SLOT_HAS_CID) == 0;
-        if (dg_slot_is_live(slot) && !find_live(shard, slot)) {
-            return false;
+        if (dg_slot_is_live(slot)) {
+            find_live(shard, slot);
         }
     }
-    return true;
 }
 
 static bool books_init(struct dg_shard *shard)
@@ -88,11 +89,8 @@ bool dg_shard_attach(struct dg_shard *shard, const struct dg_memory *memory, uin
         dg_shard_clear(shard);
         return false;
     }
+    atomic_store_explicit(&shard->live, used(&head->live, shard->fresh_slot), memory_order_relaxed); // found: counted
     dg_shard_suspects_note(shard);
-    if (!find_slots(shard)) {
-        dg_shard_clear(shard);
-        return false;
-    }
     return true;
 }
 

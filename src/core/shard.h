@@ -55,13 +55,14 @@ struct dg_shard {
     struct dg_soonest *soonest;         // its engine's. NULL: nobody asks
 };
 
-// Attaches to the region's shard. Live slots are found from then on; each is judged the first time that it is found,
-// and all of them, bit by bit, by dg_shard_settle: one that fails its check is quarantined alone
+// Attaches to the region's shard. All live slots are found when one is first looked for, or by dg_shard_settle; each is
+// judged the first time that it is used, and all of them, bit by bit, by dg_shard_settle: one that fails its check is quarantined alone
 // (SLOTS_QUARANTINED), dead ones are wiped, side slots that nobody refers to are freed. False: memory is short.
 DG_MUST_USE bool dg_shard_attach(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
                                  struct dg_counters *counters);
-// Judges about so many more slots and side slots. False: there are none left.
+// Finds the live slots, or judges about so many more slots and side slots. False: there are none left.
 bool dg_shard_settle(struct dg_shard *shard, uint32_t budget);
+bool dg_shard_is_found(const struct dg_shard *shard); // its live slots are; until then `live` is what the region says
 // Both at once.
 DG_MUST_USE bool dg_shard_init(struct dg_shard *shard, const struct dg_memory *memory, uint32_t number,
                                struct dg_counters *counters);

@@ -97,7 +97,7 @@ bool dg_shard_judge_live(struct dg_shard *shard, struct dg_slot *slot)
     if (!is_sane) {
         dg_shard_index_remove(shard, slot); // as it was put there, by whatever key it has
         dg_shard_quarantine(shard, slot);
-        shard->live--;
+        dg_shard_live_add(shard, UINT32_MAX);
         return false;
     }
     repair(slot);
@@ -165,6 +165,10 @@ bool dg_shard_settle(struct dg_shard *shard, uint32_t budget)
     if (backlog == NULL) {
         return false;
     }
+    if (!backlog->is_found) {
+        dg_shard_find_all(shard);
+        return true;
+    }
     for (; budget > 0; budget--) {
         if (backlog->slots_left > 0) {
             judge(shard, --backlog->slots_left);
@@ -188,3 +192,5 @@ uint32_t dg_shard_take_vacant(struct dg_shard *shard, struct dg_vacancy *vacancy
     }
     return number;
 }
+
+bool dg_shard_is_found(const struct dg_shard *shard) { return shard->backlog == NULL || shard->backlog->is_found; }

@@ -131,6 +131,7 @@ struct dg_slot *dg_shard_look_up_key(const struct dg_shard *shard, const struct 
 
 struct dg_slot *dg_shard_find_cid(struct dg_shard *shard, const uint8_t *cid)
 {
+    dg_shard_ready(shard);
     struct dg_slot *slot = dg_shard_look_up_cid(shard, cid);
     // Further IDs are known of judged slots only. Where nobody ever had any, an unknown ID costs nothing here.
     if (slot == NULL && shard->backlog != NULL &&
@@ -144,11 +145,13 @@ struct dg_slot *dg_shard_find_cid(struct dg_shard *shard, const uint8_t *cid)
 
 struct dg_slot *dg_shard_find_address(struct dg_shard *shard, const struct dg_address *peer, uint64_t listener)
 {
+    dg_shard_ready(shard);
     return dg_shard_judged(shard, look_up_address(shard, peer, listener));
 }
 
 struct dg_slot *dg_shard_find_ref(struct dg_shard *shard, struct dg_ref ref)
 {
+    dg_shard_ready(shard);
     if (ref.id == 0 || ref.shard != shard->number || ref.slot >= shard->fresh_slot) {
         return NULL;
     }
@@ -168,6 +171,7 @@ struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *s
 
 struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor)
 {
+    dg_shard_ready(shard);
     while (*cursor < shard->fresh_slot) {
         struct dg_slot *slot = &shard->slots[(*cursor)++];
         if (dg_slot_is_live(slot) && dg_shard_judged(shard, slot) != NULL) {

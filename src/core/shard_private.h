@@ -49,6 +49,17 @@ static inline bool dg_cid_key_fits(const struct dg_cid_key *key, const uint8_t c
     return other[0] == key->word[0] && other[1] == key->word[1];
 }
 
+// One more, or with UINT32_MAX one less: here, for other threads, and for whoever comes after.
+static inline void dg_shard_live_add(struct dg_shard *shard, uint32_t change)
+{
+    uint32_t live = atomic_load_explicit(&shard->live, memory_order_relaxed) + change;
+    atomic_store_explicit(&shard->live, live, memory_order_relaxed);
+    atomic_store_explicit(&shard->head->live, live, memory_order_relaxed);
+}
+
+// shard.c
+void dg_shard_find_all(struct dg_shard *shard); // the live slots of the process before, into the indexes
+
 // shard_find.c
 bool dg_shard_indexes_init(struct dg_shard *shard); // false: memory short
 void dg_shard_indexes_clear(struct dg_shard *shard);
@@ -109,6 +120,7 @@ DG_MUST_USE bool dg_shard_slot_is_sane(const struct dg_shard *shard, const struc
 
 // shard_backlog.c
 struct dg_shard_backlog {
+    bool is_found;        // the indexes know them
     uint32_t slot_count;  // found below the mark; each has a bit in judged
     uint64_t *judged;
     struct dg_shard_marks marks;
@@ -117,6 +129,13 @@ struct dg_shard_backlog {
 bool dg_shard_backlog_new(struct dg_shard *shard); // false: memory short
 void dg_shard_backlog_free(struct dg_shard *shard);
 void dg_shard_quarantine(struct dg_shard *shard, struct dg_slot *slot);
+// Before anybody is looked for, or joins.
+static inline void dg_shard_ready(struct dg_shard *shard)
+{
+    if (shard->backlog != NULL && !shard->backlog->is_found) {
+        dg_shard_find_all(shard);
+    }
+}
 // False: it has been quarantined.
 bool dg_shard_judge_live(struct dg_shard *shard, struct dg_slot *slot);
 // The same for what was found and perhaps judged before; NULL stays NULL.

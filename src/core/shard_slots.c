@@ -299,6 +299,7 @@ struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const st
         *ret_reason = DG_COUNT_FAIL_TAKEOVER;
         return NULL;
     }
+    dg_shard_ready(shard);
     if (handover->cid_size > 0 && dg_shard_find_cid(shard, handover->cid) != NULL) {
         *ret_reason = DG_COUNT_CID_COLLISION;
         return NULL;
@@ -319,7 +320,7 @@ struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const st
     DG_CRASH_POINT(TAKE_OVER_FILLED);
     atomic_store_explicit(&slot->state, DG_SLOT_LIVE, memory_order_release);
     DG_CRASH_POINT(TAKE_OVER_LIVE);
-    shard->live++;
+    dg_shard_live_add(shard, 1);
     return slot;
 }
 
@@ -338,5 +339,5 @@ void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot)
     atomic_store_explicit(&slot->state, DG_SLOT_FREE, memory_order_release);
     DG_CRASH_POINT(GIVE_BACK_FREE);
     dg_shard_slot_is_vacant(shard, dg_shard_slot_number(shard, slot));
-    shard->live--;
+    dg_shard_live_add(shard, UINT32_MAX);
 }

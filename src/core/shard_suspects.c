@@ -56,6 +56,9 @@ void dg_shard_suspects_note(struct dg_shard *shard)
     if (crashes >= CRASHES_MAX) {
         dg_mark(shard->backlog->judged, crashed - 1);
         dg_shard_quarantine(shard, slot);
+        if (shard->live > 0) {
+            dg_shard_live_add(shard, UINT32_MAX);
+        }
     }
 }
 

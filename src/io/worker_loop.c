@@ -309,6 +309,9 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
         }
         if (i >= AHEAD) {
             take_from_socket(loop, now, &received[i - AHEAD]);
+            if (!dg_engine_is_found(loop->engine)) {
+                dg_loop_flush(&loop->loop); // the next one may take milliseconds
+            }
         }
     }
 }

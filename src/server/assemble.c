@@ -241,39 +241,10 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
     return server->workers[worker] != NULL;
 }
 
-// A worker looks for all associations of its shards when it is made: each does so in a thread of its own.
-struct making {
-    struct dg_server *server;
-    uint32_t worker;
-    bool is_made;
-    char error[256];
-};
-
-static void make_in_thread(void *context)
-{
-    struct making *making = context;
-    making->is_made = make_worker(making->server, making->worker, making->error, sizeof making->error);
-}
-
-static bool make_workers(struct dg_server *server, char *error, size_t error_size)
-{
-    struct making makings[DG_WORKERS_MAX] = {0};
-    for (uint32_t i = 0; i < server->worker_count; i++) {
-        makings[i] = (struct making){.server = server, .worker = i};
-        if (!dg_thread_start(&server->threads[1 + i], "dg-attach", make_in_thread, &makings[i]))
-            make_in_thread(&makings[i]);
-    }
-    bool done = true;
-    for (uint32_t i = 0; i < server->worker_count; i++) {
-        dg_thread_join(&server->threads[1 + i]);
-        if (done && !makings[i].is_made)
-            snprintf(error, error_size, "%s", makings[i].error);
-        done = done && makings[i].is_made;
-    }
-    return done;
-}
-
 bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size)
 {
-    return make_front(server, error, error_size) && make_workers(server, error, error_size);
+    bool done = make_front(server, error, error_size);
+    for (uint32_t i = 0; done && i < server->worker_count; i++)
+        done = make_worker(server, i, error, error_size);
+    return done;
 }

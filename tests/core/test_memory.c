@@ -33,6 +33,7 @@ static const struct field FIELDS[] = {
     FIELD(memory_shard_head, slots_used), FIELD(memory_shard_head, wides_used),
     FIELD(memory_shard_head, flights_used), FIELD(memory_shard_head, has_spares),
     FIELD(memory_shard_head, serving), FIELD(memory_shard_head, crashed), FIELD(memory_shard_head, suspects),
+    FIELD(memory_shard_head, live),
     FIELD(memory_shard_head, spare),
 
     FIELD(slot, state), FIELD(slot, version), FIELD(slot, aead), FIELD(slot, hash), FIELD(slot, flags),
