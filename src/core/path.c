@@ -88,12 +88,12 @@ void dg_path_move(const struct dg_association *association, struct dg_side_fligh
     const struct dg_address from = association->slot->peer;
     dg_shard_path_move(association->shard, association->slot, flight);
     (void)dg_connection_id_fresh(association); // RFC 9147 9, RFC 9853 9: nobody joins the two paths by it
-    dg_path_send_kept(association);
     dg_count(engine->counters, DG_COUNT_PATHS_MOVED);
     if (engine->hooks.moved != NULL) {
         engine->hooks.moved(engine->hooks.context, association->now,
                             dg_shard_ref(association->shard, association->slot), association->slot, &from);
     }
+    dg_path_send_kept(association); // last: it may end the association
 }
 
 // --- a new address ---------------------------------------------------------------------------

@@ -52,22 +52,36 @@ void dg_path_keep(const struct dg_association *association, const struct dg_path
     }
 }
 
-void dg_path_send_kept(const struct dg_association *association)
+// Returns its size; 0: there is none, or not the whole of it. A process may have died between two parts, and whoever
+// attached has looked at each of them but not at how they fit.
+static size_t collect(const struct dg_association *association, uint8_t data[DG_KEPT_PARTS * DG_FLIGHT_BYTES])
 {
-    uint8_t data[DG_KEPT_PARTS * DG_FLIGHT_BYTES];
     size_t found = 0, size = 0;
-    struct dg_side_flight *part = first_part(association);
+    uint32_t seen = 0;
+    const struct dg_side_flight *part = first_part(association);
     for (; part != NULL; part = dg_shard_flight_next(association->shard, part)) {
-        if (part->kind != DG_FLIGHT_KEPT)
+        if (part->kind != DG_FLIGHT_KEPT || (seen >> part->message_seq & 1) != 0)
             continue;
+        seen |= 1u << part->message_seq;
         memcpy(data + (size_t)part->message_seq * DG_FLIGHT_BYTES, part->bytes, part->size);
         found += part->size;
         size = (size_t)part->plain_sequence;
     }
+    return found == size ? size : 0;
+}
+
+void dg_path_send_kept(const struct dg_association *association)
+{
+    uint8_t data[DG_KEPT_PARTS * DG_FLIGHT_BYTES] = {0};
+    struct dg_counters *counters = association->engine->counters;
+    size_t size = collect(association, data);
     dg_path_forget_kept(association);
-    // A process may have died between two parts.
-    if (found > 0 && found == size && (association->slot->flags & DG_SLOT_CLOSE_SENT) == 0 &&
-        dg_association_send(association, DG_CONTENT_APPLICATION_DATA, data, size, NULL))
-        dg_count(association->engine->counters, DG_COUNT_ANSWERS_REPEATED);
-    dg_wipe(data, found);
+    if (size > 0 && (association->slot->flags & DG_SLOT_CLOSE_SENT) == 0) {
+        // Plaintext like any other: what it was kept under may be the policy of a process that has died.
+        if (!dg_association_authorised(association))
+            dg_count(counters, DG_COUNT_DROP_UNAUTHORISED);
+        else if (dg_association_send(association, DG_CONTENT_APPLICATION_DATA, data, size, NULL))
+            dg_count(counters, DG_COUNT_ANSWERS_REPEATED);
+    }
+    dg_wipe(data, sizeof data);
 }

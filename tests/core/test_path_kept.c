@@ -10,8 +10,8 @@ static const struct scene SCENES[] = {
 };
 #define COUNT (sizeof SCENES / sizeof SCENES[0])
 
-// The client asks from B, its answer of this size goes to A, where nobody is any more; then B proves itself.
-static void asks_and_has_moved(size_t size)
+// The client asks from B, its answer of this size goes to A, where nobody is any more. The cookie that B is then asked.
+static uint64_t asks_and_is_asked(size_t size)
 {
     (void)data_from(B);
     fake_server_forget(&server); // the challenge to A
@@ -20,12 +20,18 @@ static void asks_and_has_moved(size_t size)
     fake_server_run(&server, 950 * DG_MILLISECOND); // A is silent
     fake_server_forget(&server);
     fake_server_run(&server, 400 * DG_MILLISECOND);
-    REQUIRE(server.sent_count > 0);
     struct fake_record record = {0};
     CHECK_EQ(take_to(&record), B);
-    struct dg_reader reader = dg_reader_of(record.data + 1, 8);
+    CHECK_EQ(record.size, 9);
+    struct dg_reader reader = dg_reader_of(record.data, record.size);
+    (void)dg_read_u8(&reader);
     fake_server_forget(&server);
-    (void)rrc_from(B, RESPONSE, dg_read_u64(&reader));
+    return dg_read_u64(&reader);
+}
+
+static void asks_and_has_moved(size_t size)
+{
+    (void)rrc_from(B, RESPONSE, asks_and_is_asked(size));
     CHECK_EQ(bound_to(), B);
 }
 
@@ -104,11 +110,54 @@ DG_TEST(answer_beyond_three_for_one_comes_again_where_the_client_is)
     scene_stop();
 }
 
+// It is plaintext, and so passes only to whom the policy of now lets in: a reload, or another process, came in between.
+DG_TEST(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        struct fake_record record = {0};
+        scene_start(&SCENES[i]);
+        uint64_t cookie = asks_and_is_asked(600);
+        CHECK_EQ(kept_parts(), 2);
+        dg_engine_set_policy_generation(server.engine, 8);
+        server.refuses = true;
+        (void)rrc_from(B, RESPONSE, cookie);
+        CHECK(fake_slot(&server, peer.ref) == NULL);
+        CHECK_EQ(server.reason, DG_COUNT_CLOSED_UNAUTHORISED);
+        CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 0);
+        CHECK_EQ(fake_count(&server, DG_COUNT_DROP_UNAUTHORISED), 1);
+        CHECK_EQ(server.sent_count, 1);
+        CHECK_EQ(take_to(&record), B);
+        CHECK_EQ(record.type, DG_CONTENT_ALERT);
+        scene_stop();
+    }
+}
+
+// A memory in which one part stands for another: nothing is sent that nobody has written.
+DG_TEST(answer_whose_parts_do_not_fit_is_not_sent)
+{
+    scene_start(&SCENES[0]);
+    uint64_t cookie = asks_and_is_asked(2 * DG_FLIGHT_BYTES);
+    CHECK_EQ(kept_parts(), 2);
+    for (uint32_t number = fake_slot(&server, peer.ref)->side; number != DG_NO_SIDE;) {
+        struct dg_side_flight *flight = dg_memory_flight(&server.region.memory, peer.ref.shard, number);
+        if (flight->kind == DG_FLIGHT_KEPT)
+            flight->message_seq = 1;
+        number = flight->next;
+    }
+    (void)rrc_from(B, RESPONSE, cookie);
+    CHECK_EQ(bound_to(), B);
+    CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 0);
+    CHECK_EQ(kept_parts(), 0);
+    scene_stop();
+}
+
 static const struct dg_test_case CASES[] = {
     DG_CASE(answer_to_an_address_that_was_left_comes_again_where_the_client_is),
     DG_CASE(answer_that_is_kept_is_the_last_one),
     DG_CASE(answer_to_an_address_that_was_not_left_comes_once),
     DG_CASE(answer_beyond_three_for_one_comes_again_where_the_client_is),
+    DG_CASE(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out),
+    DG_CASE(answer_whose_parts_do_not_fit_is_not_sent),
 };
 
 int main(int argc, char **argv) { return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv); }
