@@ -169,6 +169,7 @@ DG_TEST(wolf_aead_keys_by_turns_do_not_disturb_each_other)
     }
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // its shadow memory is too large to look through
 // Is the key, given as its complement, anywhere in memory that this process can write?
 static unsigned find_in_memory(const uint8_t complement[16])
 {
@@ -207,7 +208,6 @@ static unsigned find_in_memory(const uint8_t complement[16])
 // An expanded AES key begins with the key itself: it stays until it is forgotten, and then nothing of it is left.
 DG_TEST(wolf_aead_forgets_expanded_keys)
 {
-#if !defined(__SANITIZE_ADDRESS__)
     struct test_random random = {.state = dg_test_seed()};
     static const enum dg_aead_id aeads[] = {DG_AEAD_AES_128_GCM, DG_AEAD_AES_128_CCM};
     for (size_t i = 0; i < COUNT(aeads); i++) {
@@ -222,8 +222,8 @@ DG_TEST(wolf_aead_forgets_expanded_keys)
         dg_wolf_aead.forget();
         CHECK_EQ(find_in_memory(complement), 0);
     }
-#endif
 }
+#endif
 
 DG_TEST(wolf_aead_refuses_what_is_none)
 {
@@ -245,7 +245,9 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(wolf_aead_from_several_threads),
     DG_CASE(wolf_aead_refuses_every_flipped_bit),
     DG_CASE(wolf_aead_keys_by_turns_do_not_disturb_each_other),
+#if !defined(__SANITIZE_ADDRESS__)
     DG_CASE(wolf_aead_forgets_expanded_keys),
+#endif
     DG_CASE(wolf_aead_refuses_what_is_none),
 };
 
