@@ -192,6 +192,9 @@ void dg_load_sockets_wait(struct dg_load_sockets *sockets, dg_time now, dg_time 
     const struct timespec timeout = {.tv_sec = (time_t)(left / DG_SECOND), .tv_nsec = (long)(left % DG_SECOND)};
     sockets->event_at = sockets->reads_of_event = 0;
     sockets->event_count = epoll_pwait2(sockets->epoll_fd, sockets->events, EVENTS_MAX, &timeout, NULL);
+    if (sockets->event_count < 0 && errno == ENOSYS) // a kernel before 5.11: to the millisecond, then
+        sockets->event_count = epoll_wait(sockets->epoll_fd, sockets->events, EVENTS_MAX,
+                                          (int)((left + DG_MILLISECOND - 1) / DG_MILLISECOND));
 }
 
 // Reads from the sockets that are readable until one gives something. False: none does.
