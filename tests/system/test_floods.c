@@ -36,6 +36,8 @@ struct flood {
     pthread_t thread;
     _Atomic bool is_over;
     struct test_random random;
+    const dtlsgate_server *gate;
+    const char *counter;           // what must have come of it
     struct sockaddr_in server;
     int fd;
     uint32_t sources; // how many addresses of 127/8 it says that it comes from
@@ -70,11 +72,17 @@ static void send_from(struct flood *flood, const uint8_t *datagram, size_t size)
     (void)!sendmsg(flood->fd, &message, 0); // what does not go out is no flood
 }
 
+static bool has_shown(const struct flood *flood)
+{
+    return dtlsgate_server_counter(flood->gate, flood->counter) > FLOOD / 1000;
+}
+
+// A machine that has little time for the server drops most of it at the socket: then it takes more.
 static void *run(void *context)
 {
     struct flood *flood = context;
     uint8_t datagram[DATAGRAM_MAX];
-    for (uint32_t i = 0; i < FLOOD; i++)
+    for (uint32_t i = 0; i < FLOOD || (i < 20 * FLOOD && !has_shown(flood)); i++)
         send_from(flood, datagram, flood->make(flood, datagram));
     atomic_store(&flood->is_over, true);
     return NULL;
@@ -83,6 +91,7 @@ static void *run(void *context)
 static void flood_begin(struct flood *flood, const dtlsgate_server *server)
 {
     flood->random.state = dg_test_seed();
+    flood->gate = server;
     flood->server = (struct sockaddr_in){.sin_family = AF_INET,
                                          .sin_port = htons(dtlsgate_server_port(server, 0)),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -161,7 +170,7 @@ static void check_nothing_came_of_it(struct gate *gate)
 }
 
 // The socket filter keeps what comes for the front out of the worker's queue: nobody who is in loses anything.
-static void run_past_the_front(struct flood *flood, const char *counter)
+static void run_past_the_front(struct flood *flood)
 {
     struct gate gate;
     REQUIRE(gate_open(&gate));
@@ -169,7 +178,7 @@ static void run_past_the_front(struct flood *flood, const char *counter)
     struct answers answers = ask_during(&gate, flood);
     flood_end(flood);
     CHECK_MSG(answers.missing == 0, "%u of %u messages were not answered", answers.missing, answers.asked);
-    CHECK_MSG(count(&gate, counter) > FLOOD / 1000, "%s: %llu", counter, (unsigned long long)count(&gate, counter));
+    CHECK_MSG(has_shown(flood), "%s: %llu", flood->counter, (unsigned long long)count(&gate, flood->counter));
     check_nothing_came_of_it(&gate);
     gate_close(&gate);
 }
@@ -220,23 +229,23 @@ static size_t make_hello(struct flood *flood, uint8_t datagram[DATAGRAM_MAX])
 
 DG_TEST(flood_of_hellos_1_2_from_spoofed_sources_disturbs_nobody)
 {
-    static struct flood flood = {.sources = 1u << 20, .make = make_hello};
+    static struct flood flood = {.sources = 1u << 20, .make = make_hello, .counter = "hellos_answered"};
     sample_hello(&flood, 12);
-    run_past_the_front(&flood, "hellos_answered");
+    run_past_the_front(&flood);
 }
 
 DG_TEST(flood_of_hellos_1_3_from_spoofed_sources_disturbs_nobody)
 {
-    static struct flood flood = {.sources = 1u << 20, .make = make_hello};
+    static struct flood flood = {.sources = 1u << 20, .make = make_hello, .counter = "hellos_answered"};
     sample_hello(&flood, 13);
-    run_past_the_front(&flood, "hellos_answered");
+    run_past_the_front(&flood);
 }
 
 DG_TEST(flood_of_hellos_from_one_source_is_answered_at_a_limited_rate)
 {
-    static struct flood flood = {.sources = 1, .make = make_hello};
+    static struct flood flood = {.sources = 1, .make = make_hello, .counter = "drop_answer_limited"};
     sample_hello(&flood, 12);
-    run_past_the_front(&flood, "drop_answer_limited");
+    run_past_the_front(&flood);
 }
 
 // --- junk -------------------------------------------------------------------------------------------------
@@ -251,8 +260,8 @@ static size_t make_junk(struct flood *flood, uint8_t datagram[DATAGRAM_MAX])
 
 DG_TEST(flood_of_junk_disturbs_nobody)
 {
-    static struct flood flood = {.sources = 1000, .make = make_junk};
-    run_past_the_front(&flood, "drop_unknown_type");
+    static struct flood flood = {.sources = 1000, .make = make_junk, .counter = "drop_unknown_type"};
+    run_past_the_front(&flood);
 }
 
 // --- forged records ---------------------------------------------------------------------------------------
@@ -304,7 +313,8 @@ static void run_against_associations(struct flood *flood, bool at_one)
     flood_end(flood);
     uint64_t now = count(&gate, "plaintext_delivered") - delivered;
     CHECK_MSG(now >= asked && now <= sent, "%llu delivered, %u sent", (unsigned long long)now, sent);
-    CHECK(count(&gate, "drop_forged") + count(&gate, "drop_open_paced") > FLOOD / 1000);
+    CHECK(count(&gate, "drop_forged") > 0);
+    CHECK_MSG(has_shown(flood), "%s: %llu", flood->counter, (unsigned long long)count(&gate, flood->counter));
     CHECK_EQ(count(&gate, "paths_moved") + count(&gate, "path_checks"), 0);
     check_nothing_came_of_it(&gate);
     gate_close(&gate);
@@ -312,13 +322,13 @@ static void run_against_associations(struct flood *flood, bool at_one)
 
 DG_TEST(flood_of_forged_records_for_live_connection_ids_changes_nothing)
 {
-    static struct flood flood = {.sources = 1000, .make = make_forged};
+    static struct flood flood = {.sources = 1000, .make = make_forged, .counter = "drop_open_paced"};
     run_against_associations(&flood, false);
 }
 
 DG_TEST(flood_of_forged_records_at_one_shard_and_association_changes_nothing)
 {
-    static struct flood flood = {.sources = 1, .make = make_forged};
+    static struct flood flood = {.sources = 1, .make = make_forged, .counter = "drop_open_paced"};
     run_against_associations(&flood, true);
 }
 
