@@ -79,6 +79,8 @@ static void hear(struct keeper *keeper, struct dg_child *child)
             keep(keeper, notice->name, news.fd);
         else if (news.fd >= 0)
             close(news.fd);
+        else if (notice->stores)
+            dg_keeper_log(DG_LOG_ERROR, "not-kept", "a descriptor did not arrive: raise LimitNOFILE");
         if (notice->forgets && notice->name[0]) {
             dg_store_forget(&keeper->store, notice->name);
             (void)dg_notify_forget(&keeper->above, notice->name);
@@ -136,7 +138,9 @@ static void server_died(struct keeper *keeper, int status)
 {
     char how[64];
     describe(status, how, sizeof how);
-    bool ended_by_itself = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !keeper->server.is_leaving;
+    // An upgrade's program that ends before it is ready has failed, whatever its status says.
+    bool ended_by_itself = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !keeper->server.is_leaving &&
+                           !keeper->server.is_new;
     bool has_successor = keeper->next.pid > 0;
     if (keeper->server.is_new)
         dg_replace_failed(keeper, &keeper->server, how);
@@ -158,6 +162,8 @@ static void next_died(struct keeper *keeper, int status)
     describe(status, how, sizeof how);
     if (keeper->next.is_new)
         dg_replace_failed(keeper, &keeper->next, how);
+    else
+        dg_replace_lost(keeper, how);
     dg_child_clear(&keeper->next);
 }
 

@@ -42,6 +42,8 @@ void dg_replace_prepared(struct keeper *keeper);
 void dg_replace_ready(struct keeper *keeper, struct dg_child *child);
 // The new server died before it became ready; why: how.
 void dg_replace_failed(struct keeper *keeper, const struct dg_child *child, const char *why);
+// The new server was ready, and died before the old one had ended.
+void dg_replace_lost(struct keeper *keeper, const char *why);
 // The old server has ended while a new one lives: that is the server from now on.
 void dg_replace_promote(struct keeper *keeper);
 // A step took too long.

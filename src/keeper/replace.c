@@ -74,7 +74,7 @@ void dg_replace_asked(struct keeper *keeper)
 
 void dg_replace_prepared(struct keeper *keeper)
 {
-    if (keeper->next.is_prepared || keeper->server.pid == 0)
+    if (keeper->next.is_prepared || keeper->server.pid == 0 || keeper->is_stopping)
         return;
     keeper->next.is_prepared = true;
     keeper->server.is_leaving = true;
@@ -103,6 +103,17 @@ void dg_replace_failed(struct keeper *keeper, const struct dg_child *child, cons
                  ? "the old one goes on"
                  : "the old one is started again");
     dg_replace_refuse(keeper, text);
+    // It was told to hand over, serves nobody any more, and is started again when it has ended.
+    if (child == &keeper->next && keeper->server.is_leaving && !keeper->is_stopping)
+        keeper->upgrade_until = dg_clock_now() + HAND_OVER_TIME;
+}
+
+void dg_replace_lost(struct keeper *keeper, const char *why)
+{
+    char text[DG_UPGRADE_ANSWER];
+    snprintf(text, sizeof text, "the new program %s as soon as it was ready; it is started again", why);
+    dg_replace_refuse(keeper, text);
+    kill(keeper->server.pid, SIGKILL); // owns nothing any more, and nobody else can begin while it is there
 }
 
 void dg_replace_promote(struct keeper *keeper)
@@ -118,12 +129,12 @@ void dg_replace_promote(struct keeper *keeper)
 void dg_replace_late(struct keeper *keeper)
 {
     keeper->upgrade_until = DG_NEVER;
-    if (keeper->next.pid > 0 && !keeper->server.is_leaving) {
-        dg_keeper_log(DG_LOG_ERROR, "upgrade-late", "the new program does not get ready: it is killed");
-        kill(keeper->next.pid, SIGKILL);
-    } else if (keeper->next.pid > 0) {
+    if (keeper->server.is_leaving) {
         dg_keeper_log(DG_LOG_WARNING, "upgrade-late", "the old server does not hand over: it is killed, which frees the memory");
         kill(keeper->server.pid, SIGKILL);
+    } else if (keeper->next.pid > 0) {
+        dg_keeper_log(DG_LOG_ERROR, "upgrade-late", "the new program does not get ready: it is killed");
+        kill(keeper->next.pid, SIGKILL);
     } else if (keeper->server.is_new) {
         dg_keeper_log(DG_LOG_ERROR, "upgrade-late", "the new program does not get ready: it is killed");
         kill(keeper->server.pid, SIGKILL);

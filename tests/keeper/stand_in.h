@@ -68,8 +68,8 @@ static int stand_in_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-// Until a signal ends it; the exit status.
-static int stand_in_serve(int signal_fd, struct dg_notify *notify)
+// Until a signal ends it; the exit status. memory: given up at SIGUSR2 without ending, -1: not.
+static int stand_in_serve(int signal_fd, struct dg_notify *notify, int memory)
 {
     for (;;) {
         struct pollfd waits[] = {{.fd = signal_fd, .events = POLLIN}, {.fd = notify->fd, .events = POLLIN}};
@@ -85,8 +85,12 @@ static int stand_in_serve(int signal_fd, struct dg_notify *notify)
         stand_in_say("signal", info.ssi_signo, 0);
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             return STAND_IN_STATUS;
-        if (info.ssi_signo == SIGUSR2)
+        if (info.ssi_signo == SIGUSR2 && memory < 0)
             return 0; // the lock goes with the process
+        if (info.ssi_signo == SIGUSR2) {
+            struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+            (void)fcntl(memory, F_SETLK, &lock);
+        }
     }
 }
 
@@ -106,7 +110,7 @@ static int stand_in_main(char **argv)
         return 3;
     if (strcmp(mode, "never-ready") == 0) {
         stand_in_say("unready", (unsigned long)getpid(), 0);
-        return stand_in_serve(signal_fd, &notify);
+        return stand_in_serve(signal_fd, &notify, -1);
     }
     if (notify.replaces && strcmp(mode, "fails-before") == 0) {
         dg_notify_say(&notify, "STATUS=the key is missing");
@@ -118,6 +122,8 @@ static int stand_in_main(char **argv)
     stand_in_own(memory, notify.replaces ? F_SETLKW : F_SETLK);
     if (notify.replaces && strcmp(mode, "fails-after") == 0)
         return 5;
+    if (notify.replaces && strcmp(mode, "ends-after") == 0)
+        return 0;
     unsigned long *starts = mmap(NULL, 64, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (starts == MAP_FAILED)
         return 95;
@@ -133,7 +139,10 @@ static int stand_in_main(char **argv)
         _exit(93);
     if (strcmp(mode, "ends-by-itself") == 0)
         return 0;
-    return stand_in_serve(signal_fd, &notify);
+    bool hangs = strcmp(mode, "hangs") == 0; // when it is to leave; its successor dies at once
+    if (hangs && notify.replaces)
+        return 6;
+    return stand_in_serve(signal_fd, &notify, hangs ? memory : -1);
 }
 
 #endif

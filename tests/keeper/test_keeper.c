@@ -285,6 +285,41 @@ DG_TEST(upgrade_that_fails_after_the_hand_over_goes_back_to_the_old_program)
     end(&scene);
 }
 
+DG_TEST(upgrade_to_a_program_that_ends_before_it_is_ready_does_not_end_the_service)
+{
+    struct scene scene;
+    char answer[DG_UPGRADE_ANSWER];
+    unsigned long pid = 0, starts = 0;
+    REQUIRE(begin(&scene, "ends-after", NULL));
+    CHECK(wait_line(&scene, "ready", &pid, &starts));
+    CHECK(dg_upgrade_ask(scene.socket, answer));
+    CHECK_MSG(strstr(answer, "status 0") && strstr(answer, "the old one is started again"), "%s", answer);
+    CHECK(wait_line(&scene, "ready", &pid, &starts));
+    CHECK_EQ(starts, 2);
+    end(&scene);
+}
+
+// The old one neither serves nor ends: it is not waited for, the caller is told, and the next one may ask.
+DG_TEST(upgrade_whose_new_server_dies_beside_an_old_one_that_hangs_is_over)
+{
+    struct scene scene;
+    char answer[DG_UPGRADE_ANSWER];
+    unsigned long pid = 0, starts = 0;
+    REQUIRE(begin(&scene, "hangs", NULL));
+    for (unsigned long round = 0; round < 2; round++) {
+        CHECK(wait_line(&scene, "ready", &pid, &starts));
+        CHECK_EQ(starts, 1 + 2 * round);
+        CHECK(dg_upgrade_ask(scene.socket, answer));
+        CHECK_MSG(strstr(answer, "status 6") && strstr(answer, "as soon as it was ready"), "%s", answer);
+        CHECK(wait_line(&scene, "ready", &pid, &starts)); // the one that died
+        CHECK_EQ(starts, 2 + 2 * round);
+    }
+    CHECK(wait_line(&scene, "ready", &pid, &starts));
+    kill(scene.keeper, SIGTERM);
+    CHECK_EQ(wait_end(&scene), STAND_IN_STATUS);
+    end(&scene);
+}
+
 static void write_program(char *path, size_t size, const struct scene *scene, const char *text, mode_t mode)
 {
     snprintf(path, size, "%s/program", scene->folder);
@@ -358,6 +393,8 @@ int main(int argc, char **argv)
         DG_CASE(upgrade_hands_the_memory_to_a_new_process),
         DG_CASE(upgrade_to_a_program_that_does_not_get_ready_leaves_the_old_one_serving),
         DG_CASE(upgrade_that_fails_after_the_hand_over_goes_back_to_the_old_program),
+        DG_CASE(upgrade_to_a_program_that_ends_before_it_is_ready_does_not_end_the_service),
+        DG_CASE(upgrade_whose_new_server_dies_beside_an_old_one_that_hangs_is_over),
         DG_CASE(upgrade_to_a_file_that_is_no_program_is_refused),
         DG_CASE(upgrade_socket_is_for_this_user_alone_and_is_not_taken_from_a_living_keeper),
     };
