@@ -27,10 +27,15 @@ static inline bool dg_port_is_in_use(uint64_t word) { return (word & DG_PORT_IN_
 static inline uint32_t dg_port_shard(uint64_t word) { return (uint32_t)(word >> 32 & 0x7fffffff); }
 static inline uint32_t dg_port_slot(uint64_t word) { return (uint32_t)word; }
 
+static inline uint64_t dg_port_word(uint32_t shard, uint32_t slot)
+{
+    return DG_PORT_IN_USE | (uint64_t)shard << 32 | slot;
+}
+
 static inline void dg_port_book_use(struct dg_port_book book, uint16_t port, uint32_t shard, uint32_t slot)
 {
     if (book.words != NULL)
-        atomic_store_explicit(&book.words[port], DG_PORT_IN_USE | (uint64_t)shard << 32 | slot, memory_order_relaxed);
+        atomic_store_explicit(&book.words[port], dg_port_word(shard, slot), memory_order_relaxed);
 }
 
 static inline void dg_port_book_rest(struct dg_port_book book, uint16_t port, dg_time until)

@@ -163,10 +163,12 @@ static struct dg_udp_talker *add_talker(struct udp *udp, dg_time now, struct dg_
     return talker;
 }
 
-// The port that the association held before this process began. NULL: it held none, or another program has it now.
+// The port that the association held before this process began. NULL: it held none, or another program has it now, or
+// the book says otherwise: who died between the two stores of a port's end left it resting, and the slot as it was.
 static struct dg_udp_talker *open_again(struct udp *udp, dg_time now, struct dg_ref ref, uint16_t port)
 {
-    if (port == 0 || udp->table.count >= udp->table.capacity) {
+    if (port == 0 || dg_port_book_read(udp->config.book, port) != dg_port_word(ref.shard, ref.slot) ||
+        udp->table.count >= udp->table.capacity) {
         return NULL;
     }
     int fd = open_socket(udp, port);
@@ -181,6 +183,7 @@ static struct dg_udp_talker *open_again(struct udp *udp, dg_time now, struct dg_
 
 static struct dg_udp_talker *open_talker(struct udp *udp, dg_time now, struct dg_ref ref)
 {
+    bool has_room = make_room(udp, now);
     uint16_t before = udp->sink.port_of != NULL ? udp->sink.port_of(udp->sink.context, ref) : 0;
     struct dg_udp_talker *again = open_again(udp, now, ref, before);
     if (again != NULL) {
@@ -188,7 +191,7 @@ static struct dg_udp_talker *open_talker(struct udp *udp, dg_time now, struct dg
     }
     const char *reason = "every socket is held by an association that talked not long ago";
     uint16_t port = 0;
-    int fd = make_room(udp, now) ? open_on_any_port(udp, now, &port, &reason) : -1;
+    int fd = has_room ? open_on_any_port(udp, now, &port, &reason) : -1;
     if (fd < 0) {
         dg_count(udp->counters, DG_COUNT_BACKEND_NO_PORT);
         complain(udp, now, &udp->no_port, "backend_no_port", reason);

@@ -30,6 +30,7 @@ struct fixture {
     unsigned wrong;                     // answers that reached another than they were for
     uint16_t port[ASSOCIATIONS_MAX];
     bool close_on_answer;
+    bool has_slots; // which say the port of before
 };
 
 static struct dg_ref ref_of(uint32_t number) { return (struct dg_ref){.id = UINT64_C(0x1000000) + number}; }
@@ -53,6 +54,12 @@ static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
 {
     struct fixture *fixture = context;
     fixture->port[ref.id & 0xfff] = port;
+}
+
+static uint16_t on_port_of(void *context, struct dg_ref ref)
+{
+    const struct fixture *fixture = context;
+    return fixture->port[ref.id & 0xfff];
 }
 
 // A service on this port, 0: any. -1: none to be had.
@@ -79,7 +86,10 @@ static int service_open(const char *host, uint16_t port, struct dg_address *ret)
 static bool backend_make(struct fixture *fixture)
 {
     const struct dg_backend_sink sink = {
-        .context = fixture, .answer = on_answer, .port_changed = on_port_changed};
+        .context = fixture,
+        .answer = on_answer,
+        .port_changed = on_port_changed,
+        .port_of = fixture->has_slots ? on_port_of : NULL};
     char error[256];
     fixture->backend = dg_backend_udp_new(&fixture->config, &sink, &fixture->counters, error, sizeof error);
     return fixture->backend.self != NULL;
@@ -499,6 +509,35 @@ DG_TEST(udp_backend_leaves_no_descriptor_behind)
     CHECK_EQ(open_descriptors(), before);
 }
 
+// A process that dies between the two stores of a port's end leaves a slot that names a port which rests. Were it opened
+// again, it would be in use and among those that are to be given out.
+DG_TEST(udp_backend_port_that_rests_is_not_opened_again_for_who_held_it)
+{
+    static _Atomic uint64_t book[65536];
+    memset(book, 0, sizeof book);
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->config.ports = small_range(40);
+    fixture->config.book.words = book;
+    fixture->has_slots = true;
+    REQUIRE(backend_make(fixture));
+    say(fixture, DG_SECOND, 1);
+    uint16_t held = fixture->port[1];
+    CHECK(held != 0 && dg_port_is_in_use(book[held]));
+    fixture->backend.ops->free(fixture->backend.self); // killed
+    REQUIRE(backend_make(fixture));
+    say(fixture, 2 * DG_SECOND, 1); // still its own
+    CHECK_EQ(fixture->port[1], held);
+    end(fixture, 3 * DG_SECOND, 1); // the book is told, the slot is not
+    CHECK(!dg_port_is_in_use(book[held]));
+    CHECK_EQ(fixture->port[1], held);
+    fixture->backend.ops->free(fixture->backend.self); // killed
+    REQUIRE(backend_make(fixture));
+    say(fixture, 4 * DG_SECOND, 1);
+    CHECK(fixture->port[1] != held && fixture->port[1] != 0);
+    CHECK(!dg_port_is_in_use(book[held]));
+    fixture_free(fixture);
+}
+
 DG_TEST(udp_backend_beyond_loopback_takes_an_explicit_word)
 {
     struct fixture fixture = {.config = dg_backend_udp_config_default(), .service = -1};
@@ -547,6 +586,7 @@ int main(int argc, char **argv)
         DG_CASE(udp_backend_association_that_ends_while_it_is_answered),
         DG_CASE(udp_backend_recovers_when_sockets_can_be_had_again),
         DG_CASE(udp_backend_leaves_no_descriptor_behind),
+        DG_CASE(udp_backend_port_that_rests_is_not_opened_again_for_who_held_it),
         DG_CASE(udp_backend_beyond_loopback_takes_an_explicit_word),
         DG_CASE(udp_backend_address_is_read_or_explained),
     };
