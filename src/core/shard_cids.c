@@ -113,6 +113,7 @@ bool dg_shard_spares_put(struct dg_shard *shard, const struct dg_slot *slot)
     for (uint32_t place = 0; flight != NULL && place < DG_CID_SPARES; place++) {
         if (state_of(dg_side_cids_of(flight), place) != DG_OWN_CID_NONE &&
             !dg_slot_index_insert(shard->by_spare, number_of(shard, flight, place))) {
+            dg_shard_spares_remove(shard, slot); // none is found that leads to a slot which is then quarantined
             return false;
         }
     }

@@ -189,6 +189,34 @@ DG_TEST(attach_serves_one_of_two_slots_with_the_same_path)
     shard_region_free(&region);
 }
 
+// Who has no connection ID is found by its address, and never gets another: one that is on its way into the slot would
+// leave it in the index under the old one.
+DG_TEST(attach_quarantines_one_without_cid_that_is_moving)
+{
+    struct shard_region region;
+    struct dg_shard shard;
+    REQUIRE(shard_region_make(&region, 1, SLOTS, SLOTS * 4));
+    REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+    enum dg_counter reason = DG_COUNT_NONE;
+    handover_make(&handover, &random_numbers, HANDOVER_13, 1);
+    struct dg_slot *slot = dg_shard_take_over(&shard, NOW, &handover, &reason);
+    REQUIRE(slot != NULL);
+    struct dg_side_flight *flight = dg_shard_flight_new(&shard, slot, DG_FLIGHT_PATH);
+    REQUIRE(flight != NULL);
+    flight->size = sizeof(struct dg_side_path);
+    dg_side_path_of(flight)->peer = slot->peer;
+    dg_side_path_of(flight)->peer.port++;
+    dg_shard_flight_link(&shard, slot, flight);
+    dg_shard_path_phase(flight, DG_PATH_MOVING);
+    dg_shard_clear(&shard);
+    REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+    CHECK_EQ(shard.quarantined, 1);
+    CHECK_EQ(shard_account(&shard), 0);
+    CHECK_EQ(dg_slot_index_count(shard.by_address), 0);
+    dg_shard_clear(&shard);
+    shard_region_free(&region);
+}
+
 // A connection ID of another shard would never be found: the filter sends its records elsewhere.
 DG_TEST(attach_quarantines_a_cid_of_another_shard)
 {
@@ -332,6 +360,7 @@ int main(int argc, char **argv)
         DG_CASE(attach_quarantines_a_damaged_slot_alone),
         DG_CASE(attach_accepts_what_may_change),
         DG_CASE(attach_serves_one_of_two_slots_with_the_same_path),
+        DG_CASE(attach_quarantines_one_without_cid_that_is_moving),
         DG_CASE(attach_quarantines_a_cid_of_another_shard),
         DG_CASE(attach_touches_no_page_that_was_never_used),
         DG_CASE(attach_survives_random_damage),
