@@ -209,9 +209,16 @@ void dg_memfile_let_go(struct dg_memfile *file)
     if (file->fd < 0 || file->memory.base == NULL) {
         return;
     }
-    // First no more writing, then no longer the owner (design.md, "One owner").
+    // First no more writing, then no longer the owner (design.md, "One owner"). To take a large mapping apart takes longer
+    // than to close it off, and somebody waits for the ownership.
+    bool is_closed_off = mprotect(file->memory.base, file->memory.size_bytes, PROT_NONE) == 0;
+    if (is_closed_off) {
+        disown(file->fd);
+    }
     unmap(file->memory.base, file->memory.size_bytes);
-    disown(file->fd);
+    if (!is_closed_off) {
+        disown(file->fd);
+    }
     file->memory = (struct dg_memory){0};
 }
 

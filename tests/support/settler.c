@@ -26,6 +26,8 @@
 
 #define RECORD_MAX 2048
 #define NONE UINT64_MAX
+#define PATIENCE (10 * DG_SECOND)
+#define REPEAT (100 * DG_MILLISECOND)
 
 static void demand(bool holds, const char *what)
 {
@@ -336,13 +338,17 @@ unsigned settler_listen(struct settler *settler)
 
 bool settler_converse(struct settler *settler, const char *text)
 {
-    for (int attempt = 0; attempt < 100; attempt++) {
-        settler_say(settler, text);
+    dg_time now = dg_clock_now(), again = now, deadline = now + PATIENCE;
+    for (; now < deadline; now = dg_clock_now()) {
+        if (now >= again) {
+            settler_say(settler, text);
+            again = now + REPEAT;
+        }
         struct pollfd readable = {.fd = settler->fd, .events = POLLIN};
-        (void)poll(&readable, 1, 100);
-        while (settler_listen(settler) > 0)
-            if (strcmp(settler->last, text) == 0)
-                return true;
+        (void)poll(&readable, 1, (int)(REPEAT / DG_MILLISECOND));
+        // Answers to what was said before may come first, thousands of them.
+        if (settler_listen(settler) > 0 && strcmp(settler->last, text) == 0)
+            return true;
     }
     return false;
 }
