@@ -156,9 +156,9 @@ static bool begin_one(struct dg_load_thread *thread, dg_time now, dg_time due_at
                             "needs one; say --sources or --sockets", -1);
         return true;
     }
-    uint8_t random[DG_CID_SIZE_DEFAULT];
-    const struct dg_bytes cid = {.data = random, .size = sizeof random};
-    dg_random_bytes(random, sizeof random); // RFC 9146 8: unpredictable
+    uint8_t random[DG_CID_SIZE_MAX];
+    const struct dg_bytes cid = {.data = random, .size = thread->memory.shape.cid_size};
+    dg_random_bytes(random, cid.size); // RFC 9146 8: unpredictable
     const struct dg_path path = dg_load_place_path(&thread->places, place);
     dial->dial = thread->config->dial->start(thread->dialer, now, &path, cid, &thread->output);
     if (!dial->dial) {
@@ -207,7 +207,7 @@ bool dg_load_dialling_receive(struct dg_load_thread *thread, dg_time now, uint32
     bool goes_on = true;
     while (goes_on && size > 0) {
         struct dg_record record;
-        struct dg_result parsed = dg_record_parse(data, size, DG_CID_SIZE_DEFAULT, &record);
+        struct dg_result parsed = dg_record_parse(data, size, thread->memory.shape.cid_size, &record);
         if (parsed.outcome != DG_OK) {
             dg_count(thread->counters, parsed.reason);
             return true;

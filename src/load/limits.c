@@ -71,7 +71,8 @@ size_t dg_load_limits_judge(const struct dg_load_config *config, const struct dg
         add(&judgement, "send_buffer", "our sockets did not take %llu datagrams: raise net.core.wmem_max, use more "
             "--sockets", (unsigned long long)result->send_refusals);
     if (result->begun_late > 0)
-        add(&judgement, "handshakes_at_once", "%llu times a handshake was due while all %u that may be under way were, or "
-            "every address and port of ours was taken: raise --handshakes-at-once, --sources or --sockets", (unsigned long long)result->begun_late, config->handshakes_at_once);
+        add(&judgement, "handshakes_at_once", "%llu times a handshake was due while all %u that may be under way were, "
+            "or every address and port of ours was taken: raise --handshakes-at-once, --sources or --sockets",
+            (unsigned long long)result->begun_late, config->handshakes_at_once);
     return judgement.count;
 }

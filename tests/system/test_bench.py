@@ -102,6 +102,14 @@ def bench_of_many_associations_fits_one_port():
 
 
 @case
+def bench_takes_connection_ids_of_every_length():
+    for version in ("1.2", "1.3"):
+        for length in ("4", "16"):
+            report = agrees_with_the_server(version, "--connection-id-length", length, "--rate", "200", "--sources", "1")
+            check_equal(report["agreed"]["connection_ids"], True, "connection IDs")
+
+
+@case
 def bench_each_association_speaks_as_often_as_every_says():
     report = agrees_with_the_server("1.3", "--every", "1", "--duration", "2")
     check_equal(report["load"]["messages_sent"], 80, "messages of 40 associations in two seconds")
