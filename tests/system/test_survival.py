@@ -263,8 +263,10 @@ def no_other_program_can_inherit_memory_or_sockets():
             raise harness.Skipped("only root may look at the descriptors of a process that cannot be dumped")
         open_ones = [fd for fd, value in flags.items() if fd > 2 and not value & os.O_CLOEXEC]
         check_equal(open_ones, [], f"descriptors of {pid} that a program would get")
-        environment = pathlib.Path(f"/proc/{pid}/status").read_text()
-        check(re.search(r"^CoreDumping:\s*0", environment, re.M), "it dumps core")
+        dumped = pathlib.Path(f"/proc/{pid}/coredump_filter").read_text()
+        check_equal(int(dumped, 16), 0, f"what a core dump of {pid} would hold")
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        check(re.search(r"^Max core file size\s+0\s+0\s", limits, re.M), f"{pid} may dump core")
 
 
 @case
