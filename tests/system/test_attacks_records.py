@@ -58,9 +58,31 @@ def crafted_acks_of_a_handshake_are_dropped():
         for i, body in enumerate(bodies * 5):
             s.sendto(bytes([26]) + b"\xfe\xfd" + struct.pack("!HIHH", 0, 0, 2 + i, len(body)) + body, scene.target)
         scene.dealt_with()
-    # Four have their shape (RFC 9147 7) and name nothing that waits; the others end a handshake in the library.
+    # Four have their shape (RFC 9147 7); the others end a handshake in the library.
     check_equal(scene.rose("drop_record_malformed"), 5 * (len(bodies) - 4), "drop_record_malformed")
     check_equal(scene.rose("handshakes_failed"), 0, "handshakes that such an acknowledgement ended")
+    scene.survived()
+
+
+@case
+def acknowledgements_in_clear_keep_nothing_from_being_repeated():
+    # 25, forged: they name every record of a flight that the client has not got
+    scene = Scene()
+    with hello.endpoint(timeout=20.0) as s:
+        answer = hello.ask(s, scene.target, second_hello(s, scene.target, Hello(is_13=True)))
+        check_equal(hello.kind(answer), "hello", "answer to the second hello")
+        scene.dealt_with()
+        hello.drain(s)
+        names = b"".join(struct.pack("!QQ", epoch, number) for epoch in (0, 2) for number in range(12))
+        s.sendto(bytes([26]) + b"\xfe\xfd" + struct.pack("!HIHHH", 0, 0, 2, 2 + len(names), len(names)) + names,
+                 scene.target)
+        scene.dealt_with()
+        s.settimeout(20.0)
+        try:
+            again = s.recv(65536)
+        except TimeoutError:
+            again = b""
+        check_equal(hello.kind(again), "hello", "what is repeated")
     scene.survived()
 
 
