@@ -23,12 +23,10 @@ static void fetch(const struct dg_shard *shard, uint32_t number, bool by_path)
 // Two live slots with one key: whichever is sane stays.
 static void find_live(struct dg_shard *shard, struct dg_slot *slot)
 {
-    dg_shard_live_add(shard, 1);
     struct dg_slot *other = dg_shard_look_up_key(shard, slot);
     if (other != NULL && dg_shard_judge_live(shard, other)) {
         dg_mark(shard->backlog->judged, dg_shard_slot_number(shard, slot));
         dg_shard_quarantine(shard, slot);
-        dg_shard_live_add(shard, UINT32_MAX);
         return;
     }
     DG_BUG_UNLESS(dg_shard_index_put(shard, slot)); // there is room for all of them (dg_shard_indexes_init)
@@ -38,7 +36,6 @@ static void find_live(struct dg_shard *shard, struct dg_slot *slot)
 void dg_shard_find_all(struct dg_shard *shard)
 {
     shard->backlog->is_found = true;
-    atomic_store_explicit(&shard->live, 0, memory_order_relaxed);
     bool by_path = false;
     for (uint32_t number = shard->fresh_slot; number-- > 0;) {
         if (number >= AHEAD) {
@@ -50,6 +47,9 @@ void dg_shard_find_all(struct dg_shard *shard)
             find_live(shard, slot);
         }
     }
+    // In one step: other threads read it.
+    uint32_t found = dg_slot_index_count(shard->by_cid) + dg_slot_index_count(shard->by_address);
+    dg_shard_live_add(shard, found - atomic_load_explicit(&shard->live, memory_order_relaxed));
 }
 
 static bool books_init(struct dg_shard *shard)
