@@ -91,8 +91,8 @@ void dg_shard_served(struct dg_shard *shard, uint32_t before);
 // Ends it: dying first, out of the indexes, keys and side slots wiped, free last.
 void dg_shard_give_back(struct dg_shard *shard, struct dg_slot *slot);
 
-// Memory of vacant places goes back to the system: at most so many pages of 4096 bytes. True: nothing is left to
-// be given back. Where the memory's owner gives nothing back (memory.h, release), always true.
+// Memory of vacant places goes back to the system: about so many pages of 4096 bytes. True: all places have been gone
+// through. Where the memory's owner gives nothing back (memory.h, release), always true.
 bool dg_shard_trim(struct dg_shard *shard, uint32_t pages);
 bool dg_shard_may_trim(const struct dg_shard *shard); // is there perhaps something to give back?
 

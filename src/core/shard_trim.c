@@ -10,40 +10,58 @@ struct area {
     struct dg_vacancy *vacancy;
     const void *places;
     uint32_t place_size;
+    uint32_t capacity; // places; those from fresh on are all zeros too
     uint32_t *fresh;
     _Atomic uint32_t *mark;
 };
 
 static struct area area_of(struct dg_shard *shard, uint32_t which)
 {
+    const struct dg_memory_shape *shape = &shard->memory->shape;
     switch (which) {
     case 0:
-        return (struct area){&shard->vacant_flights, shard->flights, sizeof *shard->flights, &shard->fresh_flight,
-                             &shard->head->flights_used};
+        return (struct area){&shard->vacant_flights,   shard->flights,      sizeof *shard->flights,
+                             shape->flights_per_shard, &shard->fresh_flight, &shard->head->flights_used};
     case 1:
-        return (struct area){&shard->vacant_wides, shard->wides, sizeof *shard->wides, &shard->fresh_wide,
-                             &shard->head->wides_used};
+        return (struct area){&shard->vacant_wides,        shard->wides,       sizeof *shard->wides,
+                             dg_memory_wide_count(shape), &shard->fresh_wide, &shard->head->wides_used};
     default:
-        return (struct area){&shard->vacant_slots, shard->slots, sizeof *shard->slots, &shard->fresh_slot,
-                             &shard->head->slots_used};
+        return (struct area){&shard->vacant_slots,   shard->slots,       sizeof *shard->slots,
+                             shape->slots_per_shard, &shard->fresh_slot, &shard->head->slots_used};
     }
 }
 
-// Gives back the whole pages between two places, at most `pages` of them. Returns how many; ret_end: the place
-// that the last of them ends in, or `end` where they were all.
-static uint32_t give_back(const struct dg_memory *memory, const struct area *area, uint32_t first, uint32_t end,
-                          uint32_t pages, uint32_t *ret_end)
+static bool is_unused(const struct area *area, uint32_t place)
 {
-    uint64_t base = (uint64_t)((const uint8_t *)area->places - memory->base);
-    uint64_t from = (base + (uint64_t)first * area->place_size + PAGE - 1) / PAGE * PAGE;
-    uint64_t to = (base + (uint64_t)end * area->place_size) / PAGE * PAGE;
-    *ret_end = end;
+    return place >= *area->fresh || dg_vacancy_has(area->vacancy, place);
+}
+
+static uint64_t offset_of(const struct dg_memory *memory, const struct area *area, uint32_t place)
+{
+    return (uint64_t)((const uint8_t *)area->places - memory->base) + (uint64_t)place * area->place_size;
+}
+
+// A page at an end of a run may lie under places beside it that became vacant before, when another one under it was still
+// in use: with these it is whole.
+static void widen(const struct dg_memory *memory, const struct area *area, uint32_t *first, uint32_t *end)
+{
+    uint64_t low = offset_of(memory, area, *first) / PAGE * PAGE;
+    uint64_t high = (offset_of(memory, area, *end) + PAGE - 1) / PAGE * PAGE;
+    while (*first > 0 && offset_of(memory, area, *first) > low && is_unused(area, *first - 1)) {
+        --*first;
+    }
+    while (*end < area->capacity && offset_of(memory, area, *end) < high && is_unused(area, *end)) {
+        ++*end;
+    }
+}
+
+// Gives back the whole pages between two places. Returns how many.
+static uint32_t give_back(const struct dg_memory *memory, const struct area *area, uint32_t first, uint32_t end)
+{
+    uint64_t from = (offset_of(memory, area, first) + PAGE - 1) / PAGE * PAGE;
+    uint64_t to = offset_of(memory, area, end) / PAGE * PAGE;
     if (to <= from) {
         return 0;
-    }
-    if ((to - from) / PAGE > pages) {
-        to = from + (uint64_t)pages * PAGE;
-        *ret_end = (uint32_t)((to - base) / area->place_size);
     }
     memory->release(memory->release_context, from, to - from);
     return (uint32_t)((to - from) / PAGE);
@@ -60,23 +78,30 @@ static bool trim_area(struct dg_shard *shard, const struct area *area, uint32_t 
             atomic_store_explicit(area->mark, *area->fresh, memory_order_release);
             return true;
         }
-        uint32_t given = give_back(shard->memory, area, first, end, *pages, &end);
+        uint32_t most = *pages * (PAGE / area->place_size) + 1;
+        end = end - first > most ? first + most : end;
+        widen(shard->memory, area, &first, &end);
+        uint32_t given = give_back(shard->memory, area, first, end);
         dg_vacancy_settle(area->vacancy, first, end);
         shard->trim_at = end;
-        *pages -= given;
+        *pages -= given < *pages ? given : *pages;
     }
     return false;
 }
 
 bool dg_shard_may_trim(const struct dg_shard *shard)
 {
-    return shard->wants_trim && shard->memory->release != NULL && shard->backlog == NULL;
+    bool is_under_way = shard->trim_area > 0 || shard->trim_at > 0;
+    return (shard->wants_trim || is_under_way) && shard->memory->release != NULL && shard->backlog == NULL;
 }
 
 bool dg_shard_trim(struct dg_shard *shard, uint32_t pages)
 {
     if (!dg_shard_may_trim(shard)) {
         return true;
+    }
+    if (shard->trim_area == 0 && shard->trim_at == 0) {
+        shard->wants_trim = false; // what becomes vacant from now on may lie behind us, and is looked for again
     }
     while (shard->trim_area < DG_SHARD_AREAS) {
         struct area area = area_of(shard, shard->trim_area);
@@ -87,6 +112,5 @@ bool dg_shard_trim(struct dg_shard *shard, uint32_t pages)
         shard->trim_at = 0;
     }
     shard->trim_area = 0;
-    shard->wants_trim = false;
     return true;
 }
