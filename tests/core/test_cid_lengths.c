@@ -180,6 +180,7 @@ DG_TEST(cid_lengths_newcomer_with_an_id_in_use_is_told_so)
             fake_server_forget(&server);
             memcpy(late.cid, peer.cid, sizeof late.cid);
             fake_peer_handover(&late, &handover);
+            handover.tx_next = 7; // the handshake has used those before
             uint64_t sealed = fake_count(&server, DG_COUNT_RECORDS_SEALED);
             CHECK(!dg_engine_take_over(server.engine, server.now, &handover));
             CHECK_EQ(fake_count(&server, DG_COUNT_CID_COLLISION), 1);
@@ -193,6 +194,7 @@ DG_TEST(cid_lengths_newcomer_with_an_id_in_use_is_told_so)
             CHECK_EQ(record.size, 2);
             CHECK_EQ(record.data[0], DG_ALERT_LEVEL_FATAL);
             CHECK_EQ(record.data[1], DG_ALERT_INTERNAL_ERROR);
+            CHECK_EQ(record.sequence, 7);
             talk("beside the newcomer");
             fake_server_stop(&server);
         }

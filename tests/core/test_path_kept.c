@@ -110,6 +110,37 @@ DG_TEST(answer_beyond_three_for_one_comes_again_where_the_client_is)
     scene_stop();
 }
 
+// One that went to the new address already does not come again when that turns out to be right.
+DG_TEST(answer_within_three_for_one_comes_once)
+{
+    const struct scene scene = {.version = 12};
+    scene_start(&scene);
+    (void)data_from(B);
+    CHECK(answer(10));
+    CHECK_EQ(place_of(&server.sent[0].path.peer), B);
+    CHECK_EQ(kept_parts(), 0);
+    fake_server_forget(&server);
+    (void)data_from(B);
+    CHECK_EQ(bound_to(), B);
+    CHECK_EQ(server.sent_count, 0);
+    CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 0);
+    scene_stop();
+}
+
+// Without RRC nothing is asked: a record from the old address ends the doubt, and what was kept for it.
+DG_TEST(answer_is_not_kept_for_a_client_that_is_back)
+{
+    const struct scene scene = {.version = 12};
+    scene_start(&scene);
+    (void)data_from(B);
+    CHECK(answer(1000));
+    CHECK_EQ(kept_parts(), 2);
+    (void)data_from(A);
+    CHECK_EQ(bound_to(), A);
+    CHECK_EQ(kept_parts(), 0);
+    scene_stop();
+}
+
 // It is plaintext, and so passes only to whom the policy of now lets in: a reload, or another process, came in between.
 DG_TEST(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out)
 {
@@ -156,6 +187,8 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(answer_that_is_kept_is_the_last_one),
     DG_CASE(answer_to_an_address_that_was_not_left_comes_once),
     DG_CASE(answer_beyond_three_for_one_comes_again_where_the_client_is),
+    DG_CASE(answer_within_three_for_one_comes_once),
+    DG_CASE(answer_is_not_kept_for_a_client_that_is_back),
     DG_CASE(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out),
     DG_CASE(answer_whose_parts_do_not_fit_is_not_sent),
 };

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whenever keys of an association end, the library is told to forget what it has expanded; records alone end none.
+#include "conversation.h"
+
+static unsigned forgotten;
+static struct dg_aead_ops counting;
+
+static void forget(void) { forgotten++; }
+
+static void begin(void)
+{
+    start(false, false);
+    counting = *server.engine->aead;
+    counting.forget = forget;
+    server.engine->aead = &counting;
+    forgotten = 0;
+    CHECK(data_flows());
+    CHECK_EQ(forgotten, 0);
+}
+
+DG_TEST(engine_forgets_the_keys_of_an_association_that_ends)
+{
+    begin();
+    dg_engine_close(server.engine, server.now, peer.ref, DG_COUNT_CLOSED_SHUTDOWN);
+    CHECK_EQ(forgotten, 1);
+    fake_server_stop(&server);
+}
+
+DG_TEST(engine_forgets_keys_that_it_sends_with_no_more)
+{
+    struct dg_association association;
+    begin();
+    CHECK(dg_association_find(server.engine, server.now, peer.ref, &association));
+    fake_server_forget(&server);
+    CHECK(dg_key_update_start(&association, DG_UPDATE_NOT_REQUESTED));
+    struct fake_record update = take();
+    CHECK_EQ(forgotten, 0); // they are in use until it is acknowledged
+    fake_peer_ack(&peer, update.epoch, update.sequence);
+    CHECK_EQ(forgotten, 1);
+    fake_peer_next_rx(&peer);
+    CHECK(data_flows());
+    CHECK_EQ(forgotten, 1);
+    fake_server_stop(&server);
+}
+
+DG_TEST(engine_forgets_keys_that_the_peer_sends_with_no_more)
+{
+    begin();
+    key_update(DG_UPDATE_NOT_REQUESTED);
+    CHECK_EQ(forgotten, 0); // what is on its way may still be under them
+    fake_peer_next_tx(&peer);
+    CHECK(data_flows());
+    CHECK_EQ(forgotten, 1);
+    fake_server_stop(&server);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case CASES[] = {
+        DG_CASE(engine_forgets_the_keys_of_an_association_that_ends),
+        DG_CASE(engine_forgets_keys_that_it_sends_with_no_more),
+        DG_CASE(engine_forgets_keys_that_the_peer_sends_with_no_more),
+    };
+    return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv);
+}
