@@ -346,6 +346,30 @@ DG_TEST(own_key_update_waits_for_earlier_message)
     fake_server_stop(&server);
 }
 
+// No room for the first transmission: the second one's acknowledgement counts, and the message is repeated until then.
+DG_TEST(own_key_update_that_found_no_room_at_first_is_carried_out)
+{
+    for (unsigned repeats = 0; repeats < 3; repeats++) {
+        start(false, false);
+        server.is_full = true;
+        key_update(1);
+        CHECK_EQ(server.sent_count, 0);
+        server.is_full = false;
+        struct fake_record answer = {0};
+        for (unsigned i = 0; i <= repeats; i++) {
+            fake_server_forget(&server);
+            fake_server_run(&server, (2 << i) * DG_SECOND);
+            answer = take();
+            is_key_update(&answer, 8, 0);
+        }
+        fake_peer_ack(&peer, answer.epoch, answer.sequence);
+        fake_peer_next_rx(&peer);
+        fake_server_forget(&server);
+        CHECK(data_flows());
+        fake_server_stop(&server);
+    }
+}
+
 // Without a side slot for the answer the request counts as not received, and comes again.
 DG_TEST(key_update_request_waits_for_side_slot)
 {
@@ -408,6 +432,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(own_key_update_never_passes_last_epoch),
     DG_CASE(own_key_update_is_alone),
     DG_CASE(own_key_update_waits_for_earlier_message),
+    DG_CASE(own_key_update_that_found_no_room_at_first_is_carried_out),
     DG_CASE(key_update_request_waits_for_side_slot),
 };
 
