@@ -16,33 +16,34 @@ static _Thread_local uint32_t own_worker = NO_WORKER;
 static _Thread_local uint8_t own_stack[STACK_BYTES];
 #endif
 
-// A crash of a worker's thread concerns its own shards. A SIGABRT that comes from outside, because nothing moves any
-// more, reaches any thread: then every slot that is being served is suspected.
-static void note(void)
+// A crash of a worker's thread concerns its own shards, one of any other thread (the front's, in the midst of a handshake)
+// nobody. A signal that comes from outside, because nothing moves any more, reaches any thread: then every slot that is
+// being served is suspected.
+static void note(bool is_from_outside)
 {
     struct dg_memory_shard_head *head = atomic_load_explicit(&heads, memory_order_relaxed);
     uint32_t shards = atomic_load_explicit(&shard_count, memory_order_relaxed);
     uint32_t workers = atomic_load_explicit(&worker_count, memory_order_relaxed);
     for (uint32_t shard = 0; head != NULL && shard < shards; shard++) {
         uint32_t serving = atomic_load_explicit(&head[shard].serving, memory_order_relaxed);
-        bool is_own = own_worker == NO_WORKER || dg_steer_worker(shard, workers) == own_worker;
-        if (serving != 0 && is_own) {
+        if (serving != 0 && (is_from_outside || dg_steer_worker(shard, workers) == own_worker)) {
             atomic_store_explicit(&head[shard].crashed, serving, memory_order_relaxed);
         }
     }
 }
 
 // SA_RESETHAND: the signal that is raised here, or the instruction that is tried again, ends the process as it would have.
-static void on_crash(int signal_number)
+static void on_crash(int signal_number, siginfo_t *info, void *context)
 {
-    note();
+    (void)context;
+    note(info->si_code == SI_USER || info->si_code == SI_QUEUE);
     (void)raise(signal_number);
 }
 
 void dg_crash_note_install(void)
 {
     static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = (int)(SA_SIGINFO | SA_RESETHAND | SA_ONSTACK)};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof SIGNALS / sizeof SIGNALS[0]; i++) {
         DG_BUG_UNLESS(sigaction(SIGNALS[i], &action, NULL) == 0);
