@@ -86,6 +86,52 @@ def acknowledgements_in_clear_keep_nothing_from_being_repeated():
     scene.survived()
 
 
+def in_clear(kind, body, number=2):
+    return bytes([kind]) + b"\xfe\xfd" + struct.pack("!HIHH", 0, 0, number, len(body)) + body
+
+
+def message(kind, body, message_seq=2):
+    size = len(body).to_bytes(3, "big")
+    return in_clear(22, bytes([kind]) + size + struct.pack("!H", message_seq) + bytes(3) + size + body)
+
+
+# What looks like the client's own in its place: ChangeCipherSpec, alert, empty acknowledgement.
+FORGED_SHORT = [in_clear(20, b"\1"), in_clear(21, b"\2\x28"), in_clear(26, b"\0\0")]
+# Certificate (none, junk), ClientKeyExchange (empty, a PSK's), CertificateVerify.
+FORGED_MESSAGES = [message(11, bytes(3)), message(11, b"\0\0\x10\0\0\x0d" + b"c" * 13), message(16, b""),
+                   message(16, b"\0\4demo\x20" + b"k" * 31 + b"\1"), message(15, b"v" * 70), message(15, b"v" * 70, 3)]
+
+
+def handshakes_beside(version, forgeries):
+    """Each forgery is at the server right behind the second hello, before all that the client answers."""
+    credentials = Credentials()
+    server = Server(*credentials.both(), level="info")
+    for client in (clients.wolf_psk, clients.wolf_certificate):
+        for forgery in forgeries:
+            relay = Relay(server.port)
+            seen = []
+
+            def add(datagram):
+                seen.append(datagram)
+                return [datagram, forgery] if len(seen) == 2 else [datagram]
+            relay.on_client = add
+            client(relay.port, credentials, version=version).echo()
+    check_equal(server.counters().get("handshakes_failed", 0), 0, "handshakes that failed")
+    check_equal(server.counter("handshakes_completed"), 2 * len(forgeries), "handshakes")
+
+
+@case
+def forged_messages_in_clear_end_no_handshake_of_1_3():
+    # 21: behind its hello a client of DTLS 1.3 says nothing in clear that counts
+    handshakes_beside("1.3", FORGED_SHORT + FORGED_MESSAGES)
+
+
+@case
+def forged_change_of_keys_and_alert_end_no_handshake_of_1_2():
+    # 21: whole messages are another matter (docs/threat-model.md)
+    handshakes_beside("1.2", FORGED_SHORT)
+
+
 def nonces_of(datagrams):
     """Record numbers and explicit nonces of the protected records of DTLS 1.2 with AES-GCM."""
     found = []
