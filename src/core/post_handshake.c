@@ -38,8 +38,9 @@ static void transmit(const struct dg_association *association, struct dg_side_fl
 {
     struct dg_record_number number;
     if (dg_association_send(association, DG_CONTENT_HANDSHAKE, flight->bytes, flight->size, &number)) {
-        // The acknowledgement of any of the last transmissions counts. An attempt for which there was no room has no number.
-        uint32_t at = flight->sent_count < DG_FLIGHT_SENT_MAX ? flight->sent_count : flight->attempts % DG_FLIGHT_SENT_MAX;
+        // The acknowledgement of any of the last transmissions counts. An attempt that found no room has no number.
+        uint32_t at = flight->sent_count < DG_FLIGHT_SENT_MAX ? flight->sent_count
+                                                              : flight->attempts % DG_FLIGHT_SENT_MAX;
         flight->sent_epoch[at] = number.epoch;
         flight->sent_sequence[at] = number.sequence;
         if (flight->sent_count < DG_FLIGHT_SENT_MAX)

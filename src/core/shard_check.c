@@ -39,7 +39,8 @@ static bool is_flight_sane(const struct dg_shard *shard, const struct dg_slot *s
     case DG_FLIGHT_CLOSING:
         return flight->sent_count <= DG_FLIGHT_SENT_MAX;
     case DG_FLIGHT_PATH: // who is found by its address never gets another: the index would not know
-        return (slot->flags & DG_SLOT_HAS_CID) != 0 && flight->size == sizeof(struct dg_side_path) && is_path_sane(flight);
+        return (slot->flags & DG_SLOT_HAS_CID) != 0 && flight->size == sizeof(struct dg_side_path) &&
+               is_path_sane(flight);
     case DG_FLIGHT_KEPT:
         return flight->message_seq < DG_KEPT_PARTS;
     case DG_FLIGHT_EPOCH_2:

@@ -41,8 +41,8 @@ static uint64_t offset_of(const struct dg_memory *memory, const struct area *are
     return (uint64_t)((const uint8_t *)area->places - memory->base) + (uint64_t)place * area->place_size;
 }
 
-// A page at an end of a run may lie under places beside it that became vacant before, when another one under it was still
-// in use: with these it is whole.
+// A page at an end of a run may lie under places beside it that became vacant before, when another one of the page was
+// still in use: with these it is whole.
 static void widen(const struct dg_memory *memory, const struct area *area, uint32_t *first, uint32_t *end)
 {
     uint64_t low = offset_of(memory, area, *first) / PAGE * PAGE;

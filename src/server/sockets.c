@@ -19,6 +19,7 @@
 
 #define MEMORY "memory"
 #define SOCKET "socket-"
+#define RETIRED_READS 1024 // batches: more than a queue holds. Where no filter sorts, a flood goes on filling it meanwhile
 
 // --- what was handed down --------------------------------------------------------------------------------
 
@@ -260,7 +261,7 @@ bool dg_server_drain_retired(struct dg_server *server)
     if (!batch)
         return false;
     for (size_t i = 0; i < server->retired_count; i++) {
-        while (dg_receive_batch_read(batch, i) > 0) {
+        for (unsigned reads = 0; reads < RETIRED_READS && dg_receive_batch_read(batch, i) > 0; reads++) {
             struct dg_received *received;
             size_t count;
             while ((count = dg_receive_batch_take(batch, &received)) > 0)
