@@ -302,9 +302,10 @@ bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
         struct dg_gate *before = server->gate;
         server->gate = gate;
         server->policy_generation = generation;
-        dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
+        // The front last: whom it lets in by the new snapshot must not meet a worker that checks again by the old one.
         tell_workers(server, gate, generation);
         await_workers(server, generation);
+        dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
         dg_gate_put(before);
     }
     pthread_mutex_unlock(&server->reload_lock);
