@@ -163,6 +163,20 @@ DG_TEST(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out)
     }
 }
 
+// The owner hears of the move first, and may end the association over it: then there is nobody to send to.
+DG_TEST(answer_that_was_kept_is_not_for_whom_the_owner_ends)
+{
+    scene_start(&SCENES[0]);
+    uint64_t cookie = asks_and_is_asked(600);
+    server.closes = true;
+    (void)rrc_from(B, RESPONSE, cookie);
+    CHECK(fake_slot(&server, peer.ref) == NULL);
+    CHECK_EQ(server.moved, 1);
+    CHECK_EQ(fake_count(&server, DG_COUNT_ANSWERS_REPEATED), 0);
+    CHECK_EQ(server.sent_count, 1); // close_notify
+    scene_stop();
+}
+
 // A memory in which one part stands for another: nothing is sent that nobody has written.
 DG_TEST(answer_whose_parts_do_not_fit_is_not_sent)
 {
@@ -190,6 +204,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(answer_within_three_for_one_comes_once),
     DG_CASE(answer_is_not_kept_for_a_client_that_is_back),
     DG_CASE(answer_that_was_kept_is_not_for_whom_a_new_policy_shuts_out),
+    DG_CASE(answer_that_was_kept_is_not_for_whom_the_owner_ends),
     DG_CASE(answer_whose_parts_do_not_fit_is_not_sent),
 };
 

@@ -76,10 +76,11 @@ static void moved(void *context, dg_time now, struct dg_ref ref, const struct dg
                   const struct dg_address *from)
 {
     struct fake_server *server = context;
-    (void)now;
     demand(slot->id == ref.id);
     server->moved++;
     server->moved_from = *from;
+    if (server->closes)
+        dg_engine_close(server->engine, now, ref, DG_COUNT_CLOSED_SHUTDOWN);
 }
 
 static bool authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
