@@ -147,6 +147,7 @@ bool dg_shard_cid_add(struct dg_shard *shard, const struct dg_slot *slot, uint32
     struct dg_side_flight *flight = flight_of(shard, slot);
     struct dg_side_cids *cids = dg_side_cids_of(flight);
     DG_BUG_UNLESS(state_of(cids, place) == DG_OWN_CID_NONE);
+    (void)dg_shard_find_spares(shard); // an unjudged slot that had the same one would be quarantined for it
     draw(shard, cids->own[place]);
     if (!dg_slot_index_insert(shard->by_spare, number_of(shard, flight, place))) {
         return false;

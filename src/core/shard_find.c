@@ -129,15 +129,22 @@ struct dg_slot *dg_shard_look_up_key(const struct dg_shard *shard, const struct 
     return look_up_address(shard, &slot->peer, slot->listener);
 }
 
+// Further IDs are known of judged slots only. Where nobody ever had any, this costs nothing.
+bool dg_shard_find_spares(struct dg_shard *shard)
+{
+    if (shard->backlog == NULL || atomic_load_explicit(&shard->head->has_spares, memory_order_relaxed) == 0) {
+        return false;
+    }
+    while (dg_shard_settle(shard, UINT32_MAX)) {
+    }
+    return true;
+}
+
 struct dg_slot *dg_shard_find_cid(struct dg_shard *shard, const uint8_t *cid)
 {
     dg_shard_ready(shard);
     struct dg_slot *slot = dg_shard_look_up_cid(shard, cid);
-    // Further IDs are known of judged slots only. Where nobody ever had any, an unknown ID costs nothing here.
-    if (slot == NULL && shard->backlog != NULL &&
-        atomic_load_explicit(&shard->head->has_spares, memory_order_relaxed) != 0) {
-        while (dg_shard_settle(shard, UINT32_MAX)) {
-        }
+    if (slot == NULL && dg_shard_find_spares(shard)) {
         slot = dg_shard_look_up_cid(shard, cid);
     }
     return dg_shard_judged(shard, slot);

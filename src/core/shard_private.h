@@ -65,6 +65,7 @@ bool dg_shard_indexes_init(struct dg_shard *shard); // false: memory short
 void dg_shard_indexes_clear(struct dg_shard *shard);
 // As the public functions, without judging what is found.
 struct dg_slot *dg_shard_look_up_cid(const struct dg_shard *shard, const uint8_t *cid);
+bool dg_shard_find_spares(struct dg_shard *shard); // all further IDs are known from now on; false: they were before
 struct dg_slot *dg_shard_look_up_key(const struct dg_shard *shard, const struct dg_slot *slot); // who has its first key
 // Of its first key alone; its further connection IDs have functions of their own.
 DG_MUST_USE bool dg_shard_index_put(struct dg_shard *shard, const struct dg_slot *slot); // false: memory short

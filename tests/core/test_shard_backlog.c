@@ -146,6 +146,23 @@ DG_TEST(backlog_further_connection_ids_are_found)
     stop();
 }
 
+// A further ID is nobody else's: those of slots that nobody has looked at yet are known before one is drawn.
+DG_TEST(backlog_further_connection_ids_are_known_before_one_is_given)
+{
+    start(SLOTS, 4);
+    struct dg_slot *slot = join(HANDOVER_13 | HANDOVER_CID, 4), *other = join(HANDOVER_13 | HANDOVER_CID, 5);
+    REQUIRE(slot != NULL && other != NULL && dg_shard_cids_make(&shard, slot) != NULL &&
+            dg_shard_cid_add(&shard, slot, 1));
+    next_process();
+    CHECK(find(HANDOVER_13 | HANDOVER_CID, 5) == other);
+    CHECK_EQ(dg_slot_index_count(shard.by_spare), 0);
+    REQUIRE(dg_shard_cids_make(&shard, other) != NULL && dg_shard_cid_add(&shard, other, 0));
+    CHECK_EQ(dg_slot_index_count(shard.by_spare), 2);
+    CHECK_EQ(quarantined(), 0);
+    settle_all();
+    stop();
+}
+
 // --- suspects --------------------------------------------------------------------------------------------
 
 // What the handler of a crash does (io/crash_note.c).
@@ -223,6 +240,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(backlog_a_newcomer_finds_the_one_vacant_place),
     DG_CASE(backlog_what_happens_before_a_slots_turn_stays),
     DG_CASE(backlog_further_connection_ids_are_found),
+    DG_CASE(backlog_further_connection_ids_are_known_before_one_is_given),
     DG_CASE(suspects_a_slot_of_two_crashes_is_quarantined),
     DG_CASE(suspects_are_told_from_later_associations_in_their_slots),
     DG_CASE(suspects_are_not_those_whom_a_kill_interrupts),
