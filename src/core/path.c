@@ -49,7 +49,8 @@ struct dg_path dg_path_candidate(const struct dg_association *association, const
 
 size_t dg_path_budget(const struct dg_side_path *side)
 {
-    return DG_PATH_AMPLIFICATION * side->received - side->sent;
+    size_t allowed = DG_PATH_AMPLIFICATION * side->received;
+    return side->sent < allowed ? allowed - side->sent : 0;
 }
 
 // RFC 9147 11: what cannot be a peer is no new address either. Our own end of the path would be a loop. Another
