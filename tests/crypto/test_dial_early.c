@@ -123,7 +123,7 @@ static void give_ticket(uint16_t message_seq, uint32_t offset, uint32_t size)
     }
 }
 
-static void arrives(struct dial_rig *watched, unsigned number, const uint8_t *datagram, size_t size)
+static void arrives(struct dial_rig *watched, unsigned number, uint8_t *datagram, size_t size)
 {
     (void)number;
     (void)datagram;

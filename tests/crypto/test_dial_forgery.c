@@ -240,14 +240,14 @@ static void remember(struct passed *list, size_t *count, const uint8_t *datagram
     memcpy(list[(*count)++].bytes, datagram, size);
 }
 
-static void watch(struct dial_rig *watched, unsigned number, const uint8_t *datagram, size_t size)
+static void watch(struct dial_rig *watched, unsigned number, uint8_t *datagram, size_t size)
 {
     (void)watched;
     (void)number;
     remember(earlier, &earlier_count, datagram, size);
 }
 
-static void forge(struct dial_rig *watched, unsigned number, const uint8_t *datagram, size_t size)
+static void forge(struct dial_rig *watched, unsigned number, uint8_t *datagram, size_t size)
 {
     (void)watched;
     if (number == forge_at || forge_at == 0)

@@ -62,8 +62,8 @@ struct dial_rig {
     const uint8_t *forged; // given to the client before the server's datagram of this number
     size_t forged_size;
     unsigned forge_before;
-    // What comes to the client, before it gets it: dial_rig_give adds more. NULL: nobody looks.
-    void (*arrives)(struct dial_rig *rig, unsigned number, const uint8_t *datagram, size_t size);
+    // What comes to the client, before it gets it: dial_rig_give adds more, and it may be changed. NULL: nobody looks.
+    void (*arrives)(struct dial_rig *rig, unsigned number, uint8_t *datagram, size_t size);
     unsigned dropped[DG_COUNTER_COUNT]; // by the dial
     unsigned kept;                      // records that overtook the handshake's end
     void (*seen)(void *context, const uint8_t *datagram, size_t size); // what the client sends; NULL: nobody looks
