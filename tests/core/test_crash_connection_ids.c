@@ -4,13 +4,9 @@
 // paths, and what is sent carries the old one or the new one, whole. The death is a real one, in a child.
 #include "conversation.h"
 #include "core/connection_ids.h"
-#include "core/crash_point.h"
+#include "support/crash_child.h"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define DIED 42
 
 // Seen by all processes of the test.
 static struct shared {
@@ -47,34 +43,6 @@ static bool seal(enum dg_aead_id aead, const uint8_t *key, const uint8_t nonce[D
 }
 
 static struct dg_aead_ops watched;
-
-// --- dying ----------------------------------------------------------------------------------------
-
-static int die_at;
-
-static void hook(enum dg_crash_point point)
-{
-    (void)point;
-    if (die_at-- == 0)
-        _exit(DIED);
-}
-
-// Runs the act in a child that dies at this crash point. False: the act has fewer points.
-static bool dies_at(int point, void (*act)(void))
-{
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        die_at = point;
-        dg_crash_hook = hook;
-        act();
-        _exit(0);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == DIED || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == DIED;
-}
 
 static void start_with(uint8_t peer_cid_size)
 {

@@ -3,15 +3,11 @@
 // with which the next process goes on: no key and nonce are used twice, nothing is delivered twice, and
 // both sides find to the same keys. The death is a real one, in a child that shares the memory.
 #include "conversation.h"
-#include "core/crash_point.h"
+#include "support/crash_child.h"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define SEALS_MAX 64
-#define DIED 42
-
 // Seen by all processes of the test.
 static struct shared {
     struct {
@@ -46,31 +42,13 @@ static struct dg_aead_ops watched;
 
 // --- dying ----------------------------------------------------------------------------------------
 
-static int die_at;
-
-static void hook(enum dg_crash_point point)
+static bool dies_watched_at(int point, void (*act)(void))
 {
-    (void)point;
-    if (die_at-- == 0)
-        _exit(DIED);
-}
-
-// Runs the act in a child that dies at this crash point. False: the act has fewer points.
-static bool dies_at(int point, void (*act)(void))
-{
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        die_at = point;
-        dg_crash_hook = hook;
-        is_watching = true;
-        act();
-        _exit(0);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == DIED || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == DIED;
+    bool before = is_watching;
+    is_watching = true; // in the child, whose seals count; this process does nothing meanwhile
+    bool dies = dies_at(point, act);
+    is_watching = before;
+    return dies;
 }
 
 static void start_version(uint8_t version, enum dg_aead_id aead)
@@ -110,7 +88,7 @@ DG_TEST(crash_while_sealing_repeats_no_nonce)
     for (unsigned number = 0; number < 4; number++) {
         for (int point = 0;; point++) {
             start_version(number % 2 ? 13 : 12, AEADS[number / 2]);
-            bool died = dies_at(point, act_send);
+            bool died = dies_watched_at(point, act_send);
             restart();
             for (unsigned i = 0; i < 3; i++)
                 act_send();
@@ -142,7 +120,7 @@ DG_TEST(crash_within_a_batch_repeats_no_nonce)
                 .version = i % 2 ? 13 : 12, .aead = AEADS[i / 2], .has_cid = i % 2 == 0, .who = i + 2, .key_seed = i + 1};
             CHECK(fake_peer_join(&others[i], &server, &setup));
         }
-        bool died = dies_at(point, act_batch);
+        bool died = dies_watched_at(point, act_batch);
         fake_server_restart(&server);
         is_watching = true;
         act_batch();
@@ -173,7 +151,7 @@ DG_TEST(crash_while_opening_delivers_at_most_once)
             server.delivered = 0;
             peer.tx_next += 3; // the window has to clear bits on its way
             record_size = fake_peer_seal(&peer, 23, "b", 1, record_bytes, sizeof record_bytes);
-            bool died = dies_at(point, act_receive);
+            bool died = dies_watched_at(point, act_receive);
             restart();
             uint32_t before = shared->delivered_total;
             CHECK_EQ(before, died ? 0 : 1);
@@ -218,7 +196,7 @@ DG_TEST(crash_while_changing_receiving_keys_goes_on)
     for (unsigned number = 0; number < 2; number++) {
         for (int point = 0;; point++) {
             start_version(13, AEADS[number]);
-            bool died = dies_at(point, act_key_update);
+            bool died = dies_watched_at(point, act_key_update);
             peer.tx_next++; // the number was used
             restart();
             bool is_acked = false, has_update = false;
@@ -261,7 +239,7 @@ DG_TEST(crash_while_dropping_old_keys_goes_on)
             key_update(0);
             fake_peer_next_tx(&peer);
             record_size = fake_peer_seal(&peer, 23, "b", 1, record_bytes, sizeof record_bytes);
-            bool died = dies_at(point, act_receive);
+            bool died = dies_watched_at(point, act_receive);
             restart();
             CHECK(data_flows());
             CHECK_EQ(fake_slot(&server, peer.ref)->rx_old_place, DG_PLACE_NONE);
@@ -297,7 +275,7 @@ DG_TEST(crash_while_changing_sending_keys_goes_on)
             our_update = take();
             is_key_update(&our_update, 8, 0);
             fake_peer_next_tx(&peer);
-            bool died = dies_at(point, act_acknowledge);
+            bool died = dies_watched_at(point, act_acknowledge);
             peer.tx_next++;
             restart();
             bool is_acked = false, has_update = false;

@@ -1,45 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A process that dies between any two stores of a move leaves the old address or the new one, whole, and a check
 // that goes on or begins anew. The death is a real one, in a child that shares the memory.
-#include "core/crash_point.h"
 #include "path_scene.h"
+#include "support/crash_child.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define DIED 42
-
-static int die_at;
 static uint32_t points_seen; // bits of the points of a move that the run passed, in the child that got through
-
-static void hook(enum dg_crash_point point)
-{
-    (void)point;
-    if (die_at-- == 0)
-        _exit(DIED);
-}
 
 static void watch(enum dg_crash_point point)
 {
     if (point >= DG_CRASH_PATH_FORGOTTEN && point <= DG_CRASH_PATH_MOVED)
         points_seen |= UINT32_C(1) << (point - DG_CRASH_PATH_FORGOTTEN);
-}
-
-// Runs the act in a child that dies at this crash point. False: the act has fewer points.
-static bool dies_at(int point, void (*act)(void))
-{
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        die_at = point;
-        dg_crash_hook = hook;
-        act();
-        _exit(0);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == DIED || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == DIED;
 }
 
 static bool is_place(const struct dg_address *peer_address, const struct dg_address *local)

@@ -2,48 +2,19 @@
 // A process that dies while it goes on after another: at every point of judging what was left, of counting a slot that
 // crashed the one before, of raising the policy's generation. The next one finds everything all the same.
 #include "check.h"
-#include "core/crash_point.h"
 #include "core/shard_private.h"
+#include "support/crash_child.h"
 #include "support/shard_region.h"
 
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define NOW (1000 * DG_SECOND)
 #define SLOTS 12u
-#define DIED 42
 
 static struct shard_region region;
 static struct dg_shard shard;
 static struct dg_handover handover;
 static struct test_random random_numbers;
-static int die_at;
-
-static void hook(enum dg_crash_point point)
-{
-    (void)point;
-    if (die_at-- == 0)
-        _exit(DIED);
-}
-
-// False: the act has fewer points.
-static bool dies_at(int point, void (*act)(void))
-{
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        die_at = point;
-        dg_crash_hook = hook;
-        act();
-        _exit(0);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == DIED || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == DIED;
-}
-
 static void start(void)
 {
     REQUIRE(shard_region_make(&region, 1, SLOTS + 4, SLOTS * 4));
