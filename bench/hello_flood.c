@@ -4,7 +4,7 @@
 // Reads no answer.
 #include "measure/process.h"
 #include "measure/wire.h"
-#include "support/wolf_client.h"
+#include "support/first_hello.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,46 +13,12 @@
 #include <string.h>
 #include <time.h>
 
-#define RANDOM_AT 27 // after record header, handshake header, version: RFC 6347 4.2.2
-
 static volatile sig_atomic_t is_over;
 
 static void end(int number)
 {
     (void)number;
     is_over = 1;
-}
-
-static void keep(void *context, const uint8_t *bytes, size_t size)
-{
-    struct bench_datagram *hello = context;
-    if (hello->size == 0 && size <= sizeof hello->bytes) {
-        memcpy(hello->bytes, bytes, size);
-        hello->size = size;
-    }
-}
-
-static size_t nothing_comes(void *context, uint8_t *buffer, size_t capacity)
-{
-    (void)context, (void)buffer, (void)capacity;
-    return 0;
-}
-
-// What an honest client of DTLS 1.2 sends first.
-static struct bench_datagram make_hello(void)
-{
-    static const uint8_t key[32] = {1};
-    struct bench_datagram hello = {.size = 0};
-    const struct wolf_client_config config = {.wire = {.context = &hello, .send = keep, .receive = nothing_comes},
-                                              .version = 12,
-                                              .psk_identity = "device",
-                                              .psk_key = key,
-                                              .psk_key_size = sizeof key};
-    struct wolf_client *client = wolf_client_new(&config);
-    if (client == NULL || wolf_client_connect(client) != WOLF_CLIENT_GOES_ON || hello.size == 0)
-        BENCH_FAIL("no hello came about");
-    wolf_client_free(client);
-    return hello;
 }
 
 static double now(void)
@@ -79,14 +45,15 @@ int main(int argc, char **argv)
     struct bench_wire wire;
     bench_wire_open(&wire, (uint16_t)atoi(argv[1]));
     static struct bench_burst burst = {.count = BENCH_BURST};
-    const struct bench_datagram hello = make_hello();
+    struct bench_datagram hello;
+    hello.size = first_hello(12, hello.bytes, sizeof hello.bytes);
     double began = now(), seconds = atof(argv[2]), rate = atof(argv[3]);
     uint64_t sent = 0;
     while (is_over == 0 && now() - began < seconds) {
         for (int i = 0; i < burst.count; i++) {
             burst.datagrams[i] = hello;
             burst.datagrams[i].source = (uint32_t)(sent + (unsigned)i);
-            memcpy(burst.datagrams[i].bytes + RANDOM_AT, &sent, sizeof sent);
+            memcpy(burst.datagrams[i].bytes + FIRST_HELLO_RANDOM_AT, &sent, sizeof sent);
         }
         bench_wire_send_burst(&wire, &burst);
         sent += (uint64_t)burst.count;

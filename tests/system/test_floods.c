@@ -5,9 +5,9 @@
 // ctest: serial timeout=300
 #include "check.h"
 
+#include "support/first_hello.h"
 #include "support/live_client.h"
 #include "support/random.h"
-#include "support/wolf_client.h"
 
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -185,66 +185,31 @@ static void run_past_the_front(struct flood *flood)
 
 // --- hellos -----------------------------------------------------------------------------------------------
 
-static void keep_sample(void *context, const uint8_t *bytes, size_t size)
-{
-    struct flood *flood = context;
-    if (flood->sample_size == 0 && size <= sizeof flood->sample) {
-        memcpy(flood->sample, bytes, size);
-        flood->sample_size = size;
-    }
-}
-
-static size_t nothing_arrives(void *context, uint8_t *buffer, size_t capacity)
-{
-    (void)context, (void)buffer, (void)capacity;
-    return 0;
-}
-
-// What an honest client sends first.
-static void sample_hello(struct flood *flood, int version)
-{
-    static const uint8_t key[LIVE_KEY] = {1};
-    const struct wolf_client_config config = {
-        .wire = {.context = flood, .send = keep_sample, .receive = nothing_arrives},
-        .version = version,
-        .psk_identity = "device",
-        .psk_key = key,
-        .psk_key_size = sizeof key,
-        .groups = {WOLF_GROUP_X25519},
-        .empty_key_share = version == 13,
-    };
-    struct wolf_client *client = wolf_client_new(&config);
-    if (!client || wolf_client_connect(client) != WOLF_CLIENT_GOES_ON || flood->sample_size == 0)
-        abort();
-    wolf_client_free(client);
-}
-
-// Record header (13), handshake header (12), version (2), random (32): RFC 6347 4.2.2.
 static size_t make_hello(struct flood *flood, uint8_t datagram[DATAGRAM_MAX])
 {
     memcpy(datagram, flood->sample, flood->sample_size);
-    test_random_fill(&flood->random, datagram + 27, 32);
+    test_random_fill(&flood->random, datagram + FIRST_HELLO_RANDOM_AT, FIRST_HELLO_RANDOM);
     return flood->sample_size;
 }
 
 DG_TEST(flood_of_hellos_1_2_from_spoofed_sources_disturbs_nobody)
 {
     static struct flood flood = {.sources = 1u << 20, .make = make_hello, .counter = "hellos_answered"};
-    sample_hello(&flood, 12);
+    flood.sample_size = first_hello(12, flood.sample, sizeof flood.sample);
     run_past_the_front(&flood);
 }
 
 DG_TEST(flood_of_hellos_1_3_from_spoofed_sources_disturbs_nobody)
 {
     static struct flood flood = {.sources = 1u << 20, .make = make_hello, .counter = "hellos_answered"};
-    sample_hello(&flood, 13);
+    flood.sample_size = first_hello(13, flood.sample, sizeof flood.sample);
     run_past_the_front(&flood);
 }
 
 DG_TEST(flood_of_hellos_from_one_source_is_answered_at_a_limited_rate)
 {
     static struct flood flood = {.sources = 1, .make = make_hello, .counter = "drop_answer_limited"};
-    sample_hello(&flood, 12);
+    flood.sample_size = first_hello(12, flood.sample, sizeof flood.sample);
     run_past_the_front(&flood);
 }
 
