@@ -358,7 +358,7 @@ DG_TEST(own_key_update_that_found_no_room_at_first_is_carried_out)
         struct fake_record answer = {0};
         for (unsigned i = 0; i <= repeats; i++) {
             fake_server_forget(&server);
-            fake_server_run(&server, (2 << i) * DG_SECOND);
+            fake_server_run(&server, (UINT64_C(2) << i) * DG_SECOND);
             answer = take();
             is_key_update(&answer, 8, 0);
         }
