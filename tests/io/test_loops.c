@@ -111,7 +111,6 @@ DG_TEST(loops_worker_goes_on_while_the_front_stands_still)
     server_free(server);
 }
 
-// A connection ID of the worker that does not own the address: the one opens, the other replaces.
 // A proven client for whom there is no room is told of; what it sent early is not taken for an association's.
 DG_TEST(loops_hand_over_without_room_is_told)
 {
@@ -129,6 +128,7 @@ DG_TEST(loops_hand_over_without_room_is_told)
     server_free(server);
 }
 
+// A connection ID of the worker that does not own the address: the one opens, the other replaces.
 DG_TEST(loops_hand_over_reaches_the_owner_of_the_shard)
 {
     struct server *server = server_start("127.0.0.1:0", 2, true);

@@ -271,32 +271,29 @@ DG_TEST(upgrade_to_a_program_that_does_not_get_ready_leaves_the_old_one_serving)
     end(&scene);
 }
 
-DG_TEST(upgrade_that_fails_after_the_hand_over_goes_back_to_the_old_program)
+// The new program fails when the old one has gone: that is started again, and the caller reads how the new one ended.
+static void check_goes_back(const char *new_program, const char *how)
 {
     struct scene scene;
     char answer[DG_UPGRADE_ANSWER];
     unsigned long pid = 0, starts = 0;
-    REQUIRE(begin(&scene, "fails-after", NULL));
+    REQUIRE(begin(&scene, new_program, NULL));
     CHECK(wait_line(&scene, "ready", &pid, &starts));
     CHECK(dg_upgrade_ask(scene.socket, answer));
-    CHECK_MSG(strstr(answer, "status 5") && strstr(answer, "the old one is started again"), "%s", answer);
+    CHECK_MSG(strstr(answer, how) && strstr(answer, "the old one is started again"), "%s", answer);
     CHECK(wait_line(&scene, "ready", &pid, &starts));
     CHECK_EQ(starts, 2);
     end(&scene);
 }
 
+DG_TEST(upgrade_that_fails_after_the_hand_over_goes_back_to_the_old_program)
+{
+    check_goes_back("fails-after", "status 5");
+}
+
 DG_TEST(upgrade_to_a_program_that_ends_before_it_is_ready_does_not_end_the_service)
 {
-    struct scene scene;
-    char answer[DG_UPGRADE_ANSWER];
-    unsigned long pid = 0, starts = 0;
-    REQUIRE(begin(&scene, "ends-after", NULL));
-    CHECK(wait_line(&scene, "ready", &pid, &starts));
-    CHECK(dg_upgrade_ask(scene.socket, answer));
-    CHECK_MSG(strstr(answer, "status 0") && strstr(answer, "the old one is started again"), "%s", answer);
-    CHECK(wait_line(&scene, "ready", &pid, &starts));
-    CHECK_EQ(starts, 2);
-    end(&scene);
+    check_goes_back("ends-after", "status 0");
 }
 
 // The old one neither serves nor ends: it is not waited for, the caller is told, and the next one may ask.
