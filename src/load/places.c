@@ -77,7 +77,7 @@ struct dg_path dg_load_place_path(const struct dg_load_places *places, uint32_t 
 {
     struct dg_path path = {
         .peer = places->server, .local = places->source, .listener = (uint64_t)place + 1};
-    path.local.port = places->ports[place / places->sources];
+    path.local.port = places->ports[dg_load_place_socket(places, place)];
     if (places->sources > 1) {
         uint32_t host = turned(FIRST_HOST + place % places->sources);
         path.local.ip[12] = 127;
