@@ -2,6 +2,7 @@
 // recvmmsg(2) with packet info, joined datagrams (udp(7), UDP_GRO) and the count of what the kernel dropped
 // (socket(7), SO_RXQ_OVFL). The buffers lie in one mapping whose pages are touched only as far as messages
 // are long. Never allocates after new.
+#include "base/secret.h"
 #include "io/receive_batch.h"
 
 #include "core/wire_constants.h"
@@ -76,6 +77,7 @@ struct dg_receive_batch *dg_receive_batch_new(const struct dg_socket *sockets, s
     if (batch == NULL) {
         return NULL;
     }
+    dg_wipe(batch, sizeof *batch); // its pages exist from now on: a flood that fills it makes nothing grow
     batch->dropped = calloc(count > 0 ? count : 1, sizeof *batch->dropped);
     void *buffers = mmap(NULL, MAPPING_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (batch->dropped == NULL || buffers == MAP_FAILED) {

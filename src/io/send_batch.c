@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // sendmmsg(2) with packet info and segmentation. A queue of entries whose bytes lie one behind the other in one
 // arena; both start over when the queue is empty, and move up when it is not. Never allocates after new.
+#include "base/secret.h"
 #include "io/send_batch.h"
 
 #include "core/wire_constants.h"
@@ -61,6 +62,7 @@ struct dg_send_batch *dg_send_batch_new(const struct dg_socket *sockets, size_t 
     if (batch == NULL) {
         return NULL;
     }
+    dg_wipe(batch, sizeof *batch); // its pages exist from now on: a flood that fills it makes nothing grow
     batch->outlets = calloc(count > 0 ? count : 1, sizeof *batch->outlets);
     if (batch->outlets == NULL) {
         free(batch);
