@@ -6,7 +6,8 @@
 
 #include "config/option_table.h"
 
-#define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                           \
+// Each listener of a configuration file has its own; on a command line there is one listener.
+#define DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                  \
     ADDRESSES(listen, "listen", "ADDR:PORT", "where clients come to, as 192.0.2.1:5684 or [2001:db8::1]:5684; may be given up to 8 times") \
     TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, or udp:HOST:PORT") \
     TEXT(psk_file, "psk-file", "FILE", "pre-shared keys of clients, one \"identity:hex key\" a line; mode 0600") \
@@ -16,6 +17,10 @@
     TEXT(client_keys, "client-keys", "FILE", "public keys of clients that use raw public keys (RFC 7250), PEM") \
     CHOICE(client_auth, "client-auth", "required|insecure-none", 0, "insecure-none lets everybody in who asks; never a default") \
     CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
+    CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated")
+
+// The process'.
+#define DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                   \
     NUMBER(workers, "workers", "N", 0, 0, 64, "threads that serve associations; 0: one for each processor") \
     NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "room for at least so many associations at once; memory is used as they come") \
     NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
@@ -36,7 +41,6 @@
     CHOICE(rrc, "rrc", "enhanced|basic|no", 0, "check a moving client's address by RFC 9853 where it can; enhanced asks the old address first") \
     CHOICE(address_change, "address-change", "newest|strict", 0, "newest: answers follow within 3 bytes for one before the proof; strict: only after it, and DTLS 1.2 without RRC stays") \
     NUMBER(path_timeout, "path-timeout", "MILLISECONDS", 1000, 100, 60000, "wait for the answer to such a check where the round trip is not known") \
-    CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated") \
     NUMBER(backend_hold, "backend-hold", "SECONDS", 3600, 1, 31536000, "a quiet association keeps its port towards the service at least this long") \
     NUMBER(backend_rest, "backend-rest", "SECONDS", 300, 0, 86400, "a port given up rests this long before another client gets it") \
     NUMBER(backend_port_min, "backend-port-min", "PORT", 32768, 1024, 65535, "first local port towards the service") \
@@ -48,6 +52,10 @@
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
+
+#define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                           \
+    DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                      \
+    DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)
 
 struct dg_options {
     DG_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER, DG_OPTION_FIELD_CHOICE)

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A whole configuration as plain data: what the process is told once, and its listeners, each with its credentials, its
+// clients' rules and its backend. Made from a file or from a command line. Opens no file but the configuration itself,
+// never acts on what it says, never holds a secret.
+#ifndef DG_CONFIG_CONFIG_H
+#define DG_CONFIG_CONFIG_H
+
+#include "base/attributes.h"
+#include "config/options.h"
+#include "core/policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define DG_CONFIG_LISTENERS_MAX 32
+#define DG_CONFIG_ADDRESSES_MAX 64    // of all listeners together
+#define DG_CONFIG_CERTIFICATES_MAX 16 // of a listener
+#define DG_CONFIG_RULES_MAX 256       // of a listener
+#define DG_CONFIG_NAME 64             // bytes of a name with its NUL
+
+// Where something stands, for messages; line 0: on a command line.
+struct dg_config_place {
+    uint32_t line, column;
+};
+
+// One of a listener's certificates with its key.
+struct dg_config_certificate {
+    struct dg_config_place place;
+    char cert[DG_OPTION_TEXT];
+    char key[DG_OPTION_TEXT];
+};
+
+struct dg_config_rule {
+    struct dg_config_place place;
+    struct dg_policy_rule rule;   // but for its backend's number
+    char backend[DG_OPTION_TEXT]; // empty: the listener's
+};
+
+struct dg_config_listener {
+    struct dg_config_place place;
+    char name[DG_CONFIG_NAME];       // unique; without one in the file, its first address
+    struct dg_options options;       // whole: the process' part is that of the configuration
+    struct dg_config_certificate certificates[DG_CONFIG_CERTIFICATES_MAX]; // options.cert and key, if given, are the first
+    size_t certificate_count;
+    struct dg_config_rule *rules;    // empty: all proven clients may do everything
+    size_t rule_count;
+};
+
+struct dg_config {
+    char path[DG_OPTION_TEXT];       // empty: a command line
+    struct dg_options process;       // its listeners' part holds the defaults
+    struct dg_config_listener *listeners;
+    size_t listener_count;           // 1..DG_CONFIG_LISTENERS_MAX in one that has been checked
+};
+
+// What is wrong with a configuration, all of it: one line each.
+#define DG_CONFIG_ERRORS_MAX 64
+struct dg_config_errors {
+    size_t count;                    // found; texts holds at most DG_CONFIG_ERRORS_MAX of them
+    char texts[DG_CONFIG_ERRORS_MAX][512]; // "FILE:LINE:COLUMN: what was found, what is accepted, what to do"
+};
+
+// Reads and checks a file whole. NULL: errors says all that is wrong. Caller frees.
+struct dg_config *dg_config_load(const char *path, struct dg_config_errors *errors);
+// The configuration that one listener's options make, checked. NULL: error says what is wrong. Caller frees.
+struct dg_config *dg_config_of_options(const struct dg_options *options, char *error, size_t error_size);
+void dg_config_free(struct dg_config *config); // NULL is fine
+// The effective configuration as a file that dg_config_load takes, every option with its value. It names files with
+// secrets and holds none.
+void dg_config_dump(const struct dg_config *config, FILE *out);
+
+#endif
