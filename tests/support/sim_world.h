@@ -75,6 +75,7 @@ struct sim_world {
     struct dg_handshake_failure last_failure;
     struct sim_binding *bindings;
     uint8_t *delivered_serials, *echoed_serials; // bitmaps
+    uint64_t echoed_again;
     uint64_t serials_max;
     unsigned violations;
     // wolfSSL's protected records of 1.2 on their way out, for the books on nonces
