@@ -14,6 +14,7 @@
 
 #define IS_TEXT(field, name, argument, help) CHECK(memchr(options->field, '\0', sizeof options->field) != NULL);
 #define IS_LIST(field, name, argument, help) CHECK(options->field.count <= DG_OPTION_ADDRESSES);
+#define ARE_TEXTS(field, name, argument, help) are_texts(&options->field);
 #define IS_NUMBER(field, name, argument, preset, min, max, help)                                          \
     CHECK((uint64_t)options->field + 1 > (uint64_t)(min) && options->field <= UINT32_C(max));
 #define IS_CHOICE(field, name, words, preset, help) CHECK(options->field <= count_bars(words));
@@ -26,9 +27,17 @@ static uint32_t count_bars(const char *words)
     return count;
 }
 
+// No option has such a list yet: the compiler is not to complain.
+__attribute__((unused)) static void are_texts(const struct dg_text_list *list)
+{
+    CHECK(list->count <= DG_OPTION_TEXTS);
+    for (uint32_t i = 0; i < list->count; i++)
+        CHECK(memchr(list->items[i], '\0', sizeof list->items[i]) != NULL);
+}
+
 static void is_in_range(const struct dg_options *options)
 {
-    DG_OPTION_LIST(IS_TEXT, IS_LIST, IS_NUMBER, IS_CHOICE)
+    DG_OPTION_LIST(IS_TEXT, IS_LIST, IS_NUMBER, IS_CHOICE, ARE_TEXTS)
 }
 
 static void is_message(const char *error, size_t capacity)

@@ -75,6 +75,17 @@ static bool set_text(char *field, const struct dg_option *option, const char *va
     return true;
 }
 
+static bool add_text(struct dg_text_list *list, const struct dg_option *option, const char *value, char *error,
+                     size_t error_size)
+{
+    if (list->count == DG_OPTION_TEXTS)
+        return refuse(option, value, "at most 16 of this option", error, error_size);
+    if (!set_text(list->items[list->count], option, value, error, error_size))
+        return false;
+    list->count++;
+    return true;
+}
+
 static bool set_address(struct dg_address_list *list, const struct dg_option *option, const char *value, char *error,
                         size_t error_size)
 {
@@ -133,6 +144,8 @@ static bool set(const struct dg_option *option, void *options, const char *value
     switch (option->kind) {
     case DG_OPTION_KIND_TEXT:
         return set_text(field, option, value, error, error_size);
+    case DG_OPTION_KIND_TEXTS:
+        return add_text(field, option, value, error, error_size);
     case DG_OPTION_KIND_ADDRESSES:
         return set_address(field, option, value, error, error_size);
     case DG_OPTION_KIND_NUMBER:

@@ -14,9 +14,15 @@
 
 #define DG_OPTION_TEXT 512    // bytes of a text value with its NUL
 #define DG_OPTION_ADDRESSES 8 // values of an option that may be given several times
+#define DG_OPTION_TEXTS 16    // the same of texts
 
 struct dg_address_list {
     struct dg_address items[DG_OPTION_ADDRESSES];
+    uint32_t count;
+};
+
+struct dg_text_list {
+    char items[DG_OPTION_TEXTS][DG_OPTION_TEXT];
     uint32_t count;
 };
 
@@ -25,6 +31,7 @@ enum { DG_CHOICE_YES, DG_CHOICE_NO }; // every "yes|no"
 
 enum dg_option_kind {
     DG_OPTION_KIND_TEXT,      // char[DG_OPTION_TEXT]
+    DG_OPTION_KIND_TEXTS,     // struct dg_text_list
     DG_OPTION_KIND_ADDRESSES, // struct dg_address_list
     DG_OPTION_KIND_NUMBER,    // uint32_t
     DG_OPTION_KIND_CHOICE,    // uint32_t
@@ -42,10 +49,12 @@ struct dg_option {
 
 // A list of options is a macro that takes names of macros: TEXT(field, name, argument, help), ADDRESSES(the same),
 // NUMBER(field, name, argument, default, min, max, help), CHOICE(field, name, "word|word|..", default index, help)
-// and, where there are some, FLAG(field, name, help). From it come the rows, in the one file that has defined
-// DG_OPTION_STRUCT,
+// and, where there are some, TEXTS(as TEXT), FLAG(field, name, help). From it come the rows, in the one file that has
+// defined DG_OPTION_STRUCT,
 #define DG_OPTION_ROW_TEXT(field, name, argument, help)                                                           \
     {DG_OPTION_KIND_TEXT, offsetof(DG_OPTION_STRUCT, field), name, argument, 0, 0, 0, help},
+#define DG_OPTION_ROW_TEXTS(field, name, argument, help)                                                          \
+    {DG_OPTION_KIND_TEXTS, offsetof(DG_OPTION_STRUCT, field), name, argument, 0, 0, 0, help},
 #define DG_OPTION_ROW_ADDRESSES(field, name, argument, help)                                                      \
     {DG_OPTION_KIND_ADDRESSES, offsetof(DG_OPTION_STRUCT, field), name, argument, 0, 0, 0, help},
 #define DG_OPTION_ROW_NUMBER(field, name, argument, preset, min, max, help)                                       \
@@ -57,6 +66,7 @@ struct dg_option {
 
 // and the fields.
 #define DG_OPTION_FIELD_TEXT(field, name, argument, help) char field[DG_OPTION_TEXT];
+#define DG_OPTION_FIELD_TEXTS(field, name, argument, help) struct dg_text_list field;
 #define DG_OPTION_FIELD_ADDRESSES(field, name, argument, help) struct dg_address_list field;
 #define DG_OPTION_FIELD_NUMBER(field, name, argument, preset, min, max, help) uint32_t field;
 #define DG_OPTION_FIELD_CHOICE(field, name, words, preset, help) uint32_t field;

@@ -6,7 +6,8 @@
 
 #define DG_OPTION_STRUCT struct dg_options
 static const struct dg_option rows[] = {
-    DG_OPTION_LIST(DG_OPTION_ROW_TEXT, DG_OPTION_ROW_ADDRESSES, DG_OPTION_ROW_NUMBER, DG_OPTION_ROW_CHOICE)};
+    DG_OPTION_LIST(DG_OPTION_ROW_TEXT, DG_OPTION_ROW_ADDRESSES, DG_OPTION_ROW_NUMBER, DG_OPTION_ROW_CHOICE,
+                   DG_OPTION_ROW_TEXTS)};
 static const struct dg_option_table table = {
     "dtlsgate serve --help", "--listen", rows, sizeof rows / sizeof rows[0], sizeof(struct dg_options)};
 

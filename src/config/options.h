@@ -7,7 +7,7 @@
 #include "config/option_table.h"
 
 // Each listener of a configuration file has its own; on a command line there is one listener.
-#define DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                  \
+#define DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                            \
     ADDRESSES(listen, "listen", "ADDR:PORT", "where clients come to, as 192.0.2.1:5684 or [2001:db8::1]:5684; may be given up to 8 times") \
     TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, or udp:HOST:PORT") \
     TEXT(psk_file, "psk-file", "FILE", "pre-shared keys of clients, one \"identity:hex key\" a line; mode 0600") \
@@ -20,7 +20,7 @@
     CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated")
 
 // The process'.
-#define DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                   \
+#define DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                             \
     NUMBER(workers, "workers", "N", 0, 0, 64, "threads that serve associations; 0: one for each processor") \
     NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "room for at least so many associations at once; memory is used as they come") \
     NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
@@ -53,12 +53,13 @@
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 
-#define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                           \
-    DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)                                                      \
-    DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE)
+#define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                                     \
+    DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                                \
+    DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)
 
 struct dg_options {
-    DG_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER, DG_OPTION_FIELD_CHOICE)
+    DG_OPTION_LIST(DG_OPTION_FIELD_TEXT, DG_OPTION_FIELD_ADDRESSES, DG_OPTION_FIELD_NUMBER, DG_OPTION_FIELD_CHOICE,
+                   DG_OPTION_FIELD_TEXTS)
 };
 
 // A CHOICE is the place of its word among the words. profile is an enum dg_profile, log_level an enum

@@ -33,7 +33,7 @@ DG_TEST(options_defaults_deny_and_stay_in_range)
     CHECK(!dg_options_check(&options, error, sizeof error));
 #define IN_RANGE(field, name, argument, preset, min, max, help) CHECK((long long)options.field >= (min) && (long long)options.field <= (max));
 #define NOTHING(...)
-    DG_OPTION_LIST(NOTHING, NOTHING, IN_RANGE, NOTHING)
+    DG_OPTION_LIST(NOTHING, NOTHING, IN_RANGE, NOTHING, NOTHING)
 }
 
 DG_TEST(options_are_set_in_both_forms)
@@ -169,6 +169,35 @@ DG_TEST(options_words_have_their_numbers)
         CHECK_MSG(dg_options_set(&options, cases[i].name, cases[i].word, error, sizeof error), "%s", error);
         CHECK_MSG(*cases[i].field == cases[i].number, "%s %s", cases[i].name, cases[i].word);
     }
+}
+
+struct named {
+    struct dg_text_list names;
+};
+#define DG_OPTION_STRUCT struct named
+static const struct dg_option named_rows[] = {DG_OPTION_ROW_TEXTS(names, "name", "NAME", "may be given up to 16 times")};
+static const struct dg_option_table named_table = {"help", "--name", named_rows, 1, sizeof(struct named)};
+
+DG_TEST(options_of_several_texts_keep_each_up_to_their_bound)
+{
+    static struct named named, full;
+    char option[] = "--name", first[] = "first", second[] = "--name=second";
+    char *argv[] = {option, first, second};
+    dg_option_table_default(&named_table, &named);
+    CHECK_EQ(named.names.count, 0);
+    REQUIRE(dg_option_table_parse(&named_table, &named, 3, argv, error, sizeof error));
+    CHECK_EQ(named.names.count, 2);
+    CHECK_STR(named.names.items[0], "first");
+    CHECK_STR(named.names.items[1], "second");
+    CHECK(!dg_option_table_set(&named_table, &named, "name", "", error, sizeof error));
+    CHECK_MSG(strstr(error, "expected 1 to 511 characters") != NULL, "%s", error);
+    CHECK_EQ(named.names.count, 2);
+    while (named.names.count < DG_OPTION_TEXTS)
+        REQUIRE(dg_option_table_set(&named_table, &named, "name", "more", error, sizeof error));
+    full = named;
+    CHECK(!dg_option_table_set(&named_table, &named, "name", "too many", error, sizeof error));
+    CHECK_STR(error, "--name: found \"too many\", expected at most 16 of this option");
+    CHECK_MEM(&named, &full, sizeof named);
 }
 
 static void is_documented(void (*print)(FILE *out))
@@ -334,6 +363,7 @@ int main(int argc, char **argv)
         DG_CASE(options_without_client_credentials_are_refused),
         DG_CASE(options_of_connection_ids_that_are_too_short_are_refused),
         DG_CASE(options_words_have_their_numbers),
+        DG_CASE(options_of_several_texts_keep_each_up_to_their_bound),
         DG_CASE(options_documentation_is_the_table),
         DG_CASE(connect_options_verify_by_default),
         DG_CASE(bench_options_that_contradict_are_refused_in_words),
