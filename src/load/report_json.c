@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The report as JSON. Times are milliseconds, but for those that say seconds.
-#include "load/json.h"
+#include "base/json.h"
 #include "load/limits.h"
 #include "load/report.h"
 

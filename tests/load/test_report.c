@@ -3,7 +3,7 @@
 // said where there was one and nowhere else. tests/system/test_bench.py reads whole reports with a JSON parser.
 #include "check.h"
 
-#include "load/json.h"
+#include "base/json.h"
 #include "load/limits.h"
 #include "load/report.h"
 

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The writer. Bytes that are not printable ASCII are escaped one by one, so that the document is valid whatever they
 // are.
-#include "load/json.h"
+#include "base/json.h"
+
+#include "base/log.h"
+
+static void begin_line(const struct dg_json *json)
+{
+    if (!json->is_line)
+        fprintf(json->out, "\n%*s", (int)json->depth * 2, "");
+}
 
 static void begin(struct dg_json *json, const char *name)
 {
     if (json->has_members)
         fputc(',', json->out);
     if (json->depth > 0)
-        fprintf(json->out, "\n%*s", (int)json->depth * 2, "");
+        begin_line(json);
     if (name)
-        fprintf(json->out, "\"%s\": ", name);
+        fprintf(json->out, json->is_line ? "\"%s\":" : "\"%s\": ", name);
     json->has_members = true;
 }
 
@@ -26,7 +34,7 @@ static void close_with(struct dg_json *json, char bracket)
 {
     json->depth--;
     if (json->has_members)
-        fprintf(json->out, "\n%*s", (int)json->depth * 2, "");
+        begin_line(json);
     fputc(bracket, json->out);
     if (json->depth == 0)
         fputc('\n', json->out);
@@ -86,4 +94,11 @@ void dg_json_text(struct dg_json *json, const char *name, const char *value)
             fputc(*at, json->out);
     }
     fputc('"', json->out);
+}
+
+void dg_json_bytes(struct dg_json *json, const char *name, const void *value, size_t size_bytes)
+{
+    char text[4 * DG_JSON_BYTES_MAX + 1];
+    dg_escape(text, sizeof text, value, size_bytes < DG_JSON_BYTES_MAX ? size_bytes : DG_JSON_BYTES_MAX);
+    dg_json_text(json, name, text);
 }
