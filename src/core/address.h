@@ -19,7 +19,7 @@ struct dg_address {
 _Static_assert(sizeof(struct dg_address) == 24, "dg_address has no padding");
 
 // Who speaks with whom: the peer, the local address that it spoke to (an answer leaves from there),
-// and which listener that was (a stable digest of the listening address, not an index).
+// and which listener that was (a stable digest of the listening address, not an index; below 2^32, as slots keep it).
 struct dg_path {
     struct dg_address peer;
     struct dg_address local;

@@ -76,7 +76,7 @@ static void replace(struct dg_engine *engine, dg_time now, const struct dg_addre
 {
     struct dg_shard *shard = engine->by_number[dg_steer_address_shard(&engine->memory->header->steer, peer)];
     struct dg_slot *slot = shard != NULL ? dg_shard_find_address(shard, peer, listener) : NULL;
-    if (slot == NULL || slot->opened_at > before)
+    if (slot == NULL || (int32_t)(slot->opened_tick - dg_slot_tick(before)) > 0)
         return;
     struct dg_association old = dg_association_of(engine, now, shard, slot);
     // No alert: whoever is at this address now has other keys.

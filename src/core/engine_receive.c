@@ -47,7 +47,7 @@ static uint64_t open_limit(const struct dg_association *association)
     return association->slot->version == 13 ? info->open_limit13 : info->open_limit12;
 }
 
-static uint32_t second_of(dg_time now) { return (uint32_t)(now / DG_SECOND); }
+static uint16_t second_of(dg_time now) { return (uint16_t)(now / DG_SECOND); }
 
 // Forgeries are tried at a limited pace only, so that nobody can drive a key to its limit in a moment. While
 // they come faster, genuine records in between are lost with them; the association lives on.
@@ -66,7 +66,7 @@ static bool is_paced(const struct dg_association *association, const struct dg_k
 static void note_failure(const struct dg_association *association)
 {
     struct dg_slot *slot = association->slot;
-    uint32_t second = second_of(association->now);
+    uint16_t second = second_of(association->now);
     slot->failures_in_second = slot->failures_second == second ? (uint16_t)(slot->failures_in_second + 1) : 1;
     slot->failures_second = second;
 }

@@ -92,13 +92,18 @@ static bool is_over(dg_time now, dg_time since, dg_time allowed)
     return allowed != DG_NEVER && dg_time_since(now, since) >= allowed;
 }
 
+static bool is_too_old(dg_time now, const struct dg_slot *slot, dg_time allowed)
+{
+    return allowed != DG_NEVER && dg_slot_age(slot, now) >= allowed;
+}
+
 static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard,
                     struct dg_slot *slot)
 {
     const struct dg_engine_config *config = &engine->config;
     struct dg_association association = dg_association_of(engine, now, shard, slot);
     bool is_expired = slot->expires_s != 0 && now_wall_s >= slot->expires_s;
-    if (is_expired || is_over(now, slot->opened_at, config->maximal_age)) {
+    if (is_expired || is_too_old(now, slot, config->maximal_age)) {
         dg_association_end(&association, DG_COUNT_CLOSED_EXPIRED, DG_ALERT_CLOSE_NOTIFY);
         return;
     }

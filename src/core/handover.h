@@ -54,6 +54,7 @@ struct dg_handover {
 
     uint16_t rtt_ms;        // one round trip of the proven peer, at least 1; 0: not known
     uint64_t credential;    // digest of what proved the peer
+    uint64_t leaf;          // of the client certificate's issuer and serial; 0: there is none
     uint32_t expires_s;     // certificate's notAfter, CLOCK_REALTIME seconds; 0: none
     uint32_t policy_generation;
     uint8_t identity_size;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define DG_MEMORY_MAGIC UINT64_C(0x64746c7367617465) // "dtlsgate"
-#define DG_MEMORY_VERSION 3
+#define DG_MEMORY_VERSION 4
 #define DG_SHARDS_MAX 256
 #define DG_SHARDS_DEFAULT 64
 #define DG_SLOTS_PER_SHARD_MAX ((UINT32_C(1) << 24) - 2)

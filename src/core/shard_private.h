@@ -74,7 +74,7 @@ uint64_t dg_shard_address_hash(const struct dg_shard *shard, const struct dg_add
 
 // shard_slots.c
 // The sum that dg_slot.check holds: over id, version, aead, hash, flags other than CLOSE_*, cid, identity_kind,
-// identity_size, the identity wherever it lies, listener, credential, opened_at, expires_s, suite, group.
+// identity_size, the identity wherever it lies, listener, credential, leaf, opened_tick, expires_s, suite, group.
 uint32_t dg_shard_slot_check(const struct dg_shard *shard, const struct dg_slot *slot);
 void dg_shard_slot_wipe(struct dg_slot *slot); // all but its state
 void dg_shard_slot_is_vacant(struct dg_shard *shard, uint32_t number); // wiped, and free in the region

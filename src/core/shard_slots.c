@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "core/crash_point.h"
+#include "core/policy.h"
 #include "core/wire_constants.h"
 
 #include <string.h>
@@ -58,10 +59,9 @@ static struct dg_slot *choose_slot(struct dg_shard *shard)
 #define FLAGS_THAT_CHANGE (DG_SLOT_CLOSE_SENT | DG_SLOT_CLOSE_RECEIVED)
 
 struct constants {
-    uint64_t id, listener, credential;
-    dg_time opened_at;
+    uint64_t id, credential, leaf;
     uint8_t cid[DG_CID_SIZE_MAX];
-    uint32_t expires_s;
+    uint32_t listener, opened_tick, expires_s;
     uint16_t suite, group;
     uint8_t version, aead, hash, flags;
     uint8_t identity_kind, identity_size;
@@ -76,7 +76,8 @@ uint32_t dg_shard_slot_check(const struct dg_shard *shard, const struct dg_slot 
     struct constants all = {.id = slot->id,
                             .listener = slot->listener,
                             .credential = slot->credential,
-                            .opened_at = slot->opened_at,
+                            .leaf = slot->leaf,
+                            .opened_tick = slot->opened_tick,
                             .expires_s = slot->expires_s,
                             .suite = slot->suite,
                             .group = slot->group,
@@ -102,7 +103,7 @@ static bool is_handover_sane(const struct dg_shard *shard, const struct dg_hando
     return (is_12 || handover->version == 13) && handover->aead > DG_AEAD_NONE && handover->aead < DG_AEAD_COUNT &&
            (handover->hash == DG_HASH_SHA256 || handover->hash == DG_HASH_SHA384) &&
            (handover->cid_size == 0 || handover->cid_size == shard->cid_size) &&
-           handover->peer_cid_size <= DG_CID_PEER_MAX && handover->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
+           handover->path.listener <= UINT32_MAX && handover->peer_cid_size <= DG_CID_PEER_MAX && handover->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
            handover->ticket_size + (is_12 ? handover->finished_size : 0) <= DG_FLIGHT_BYTES;
 }
 
@@ -126,16 +127,18 @@ static void fill_plain_fields(struct dg_slot *slot, dg_time now, const struct dg
     slot->peer = handover->path.peer;
     memcpy(slot->local_ip, handover->path.local.ip, sizeof slot->local_ip);
     slot->local_port = handover->path.local.port;
-    slot->listener = handover->path.listener;
+    slot->listener = (uint32_t)handover->path.listener;
     slot->credential = handover->credential;
+    slot->leaf = handover->leaf;
     slot->side = DG_NO_SIDE;
     slot->tx_message_seq = handover->tx_message_seq;
     slot->rx_message_seq = handover->rx_message_seq;
-    slot->opened_at = now;
+    slot->opened_tick = dg_slot_tick(now);
     slot->expires_s = handover->expires_s;
     slot->suite = handover->suite;
     slot->group = handover->group;
     slot->rtt_ms = handover->rtt_ms;
+    slot->rule = DG_POLICY_NO_RULE;
 }
 
 // A keyset in a place of its own. Its numbers go on where the handshake stopped.

@@ -74,12 +74,13 @@ struct dg_slot {
     _Alignas(8) uint8_t keysets[2 * DG_KEYSET_NARROW];
     // cold
     uint8_t local_ip[16];           // an answer leaves from here
-    uint64_t listener;              // digests: stable over reloads and restarts
+    uint32_t listener;              // digests: stable over reloads and restarts; this one is dg_path.listener, which fits
+    uint32_t opened_tick;           // dg_slot_tick, see dg_slot_age
     uint64_t credential;
+    uint64_t leaf;                  // of the client certificate's issuer and serial, which can be revoked alone; 0: none
     uint32_t side;                  // first of this slot's flight side slots, or DG_NO_SIDE
     uint16_t tx_message_seq;        // next of our post-handshake messages
     uint16_t rx_message_seq;        // next expected of the peer's
-    dg_time opened_at;
     uint32_t expires_s;             // CLOCK_REALTIME seconds of the certificate's notAfter; 0: none
     uint16_t suite;                 // IANA numbers, for logs and status
     uint16_t group;
@@ -87,10 +88,22 @@ struct dg_slot {
     uint16_t local_port;
     uint32_t check;                 // over the fields that never change while live (dg_shard_slot_check)
     uint8_t identity[DG_SLOT_IDENTITY];
-    uint32_t failures_second;       // seconds of `now` in which records did not open last, and how many then:
-    uint16_t failures_in_second;    // paces forgeries (K7); its worker's
+    uint16_t failures_second;       // second of `now`, modulo 2^16, in which records did not open last, and how many
+    uint16_t failures_in_second;    // then: paces forgeries (K7); its worker's
     uint16_t rtt_ms;                // to the peer as last measured, by the handshake or a challenge; 0: not yet (RFC 9853 5.5)
+    uint16_t rule;                  // of the policy of policy_generation that allows it: means nothing under another one
 };
 _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");
+
+// Ticks of 2^24 ns, about 17 ms, modulo 2^32: they come round after 2.3 years, far above the maximal age.
+#define DG_SLOT_TICK_BITS 24
+static inline uint32_t dg_slot_tick(dg_time now) { return (uint32_t)(now >> DG_SLOT_TICK_BITS); }
+
+// How long it has been open, to within a tick; 0 for a time before that.
+static inline dg_time dg_slot_age(const struct dg_slot *slot, dg_time now)
+{
+    uint32_t ticks = dg_slot_tick(now) - slot->opened_tick;
+    return ticks <= INT32_MAX ? (dg_time)ticks << DG_SLOT_TICK_BITS : 0;
+}
 
 #endif

@@ -17,7 +17,7 @@ uint64_t dg_listener_digest(const struct dg_address *address)
 {
     // A fixed key: the digest lies in slots that outlive the process. Only our own addresses are hashed.
     static const struct dg_hash_key key = {.k0 = UINT64_C(0x6c697374656e6572), .k1 = UINT64_C(0x64746c7367617465)};
-    return dg_hash(&key, address, sizeof *address);
+    return (uint32_t)dg_hash(&key, address, sizeof *address); // slots keep 32 bits
 }
 
 static bool set_option(int fd, int level, int option, int value)

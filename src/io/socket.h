@@ -27,7 +27,7 @@ struct dg_socket {
     uint64_t listener;         // digest of address, as in dg_path
 };
 
-// Stable over restarts; differs for addresses that differ.
+// Stable over restarts, and below 2^32: who listens on several addresses makes sure that theirs differ.
 uint64_t dg_listener_digest(const struct dg_address *address);
 
 // Opens sockets[0..count-1], in this order, which is the order the filter's index names. Refuses an address

@@ -192,6 +192,23 @@ static enum opened open_listener(struct dg_server *server, size_t listener, char
 
 // --- all of them -----------------------------------------------------------------------------------------
 
+// Slots say by a digest of 32 bits where an association came in.
+static bool is_digest_unique(const struct dg_server *server, size_t listener, char *error, size_t error_size)
+{
+    const struct dg_socket *sockets = server->sockets[0];
+    for (size_t i = 0; i < listener; i++) {
+        if (sockets[i].listener == sockets[listener].listener) {
+            char one[DG_ADDRESS_TEXT], other[DG_ADDRESS_TEXT];
+            dg_address_format(&sockets[i].address, one);
+            dg_address_format(&sockets[listener].address, other);
+            snprintf(error, error_size, "%s and %s have the same digest, by which associations know where they came in: "
+                     "listen on another port or address instead of one of them", one, other);
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum opened open_all(struct dg_server *server, char *error, size_t error_size)
 {
     for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
@@ -206,6 +223,8 @@ static enum opened open_all(struct dg_server *server, char *error, size_t error_
     enum opened all = OPENED;
     for (size_t i = 0; i < server->options.listen.count && all != NOT_OPENED; i++) {
         enum opened one = open_listener(server, i, error, error_size);
+        if (one != NOT_OPENED && !is_digest_unique(server, i, error, error_size))
+            one = NOT_OPENED;
         all = one == OPENED ? all : one;
     }
     return all;

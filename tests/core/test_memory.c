@@ -40,11 +40,13 @@ static const struct field FIELDS[] = {
     FIELD(slot, id), FIELD(slot, tx_place), FIELD(slot, rx_place), FIELD(slot, rx_old_place),
     FIELD(slot, policy_generation), FIELD(slot, active_at), FIELD(slot, cid), FIELD(slot, peer_cid),
     FIELD(slot, peer_cid_size), FIELD(slot, identity_kind), FIELD(slot, identity_size), FIELD(slot, garbage),
-    FIELD(slot, peer), FIELD(slot, keysets), FIELD(slot, local_ip), FIELD(slot, listener), FIELD(slot, credential),
-    FIELD(slot, side), FIELD(slot, tx_message_seq), FIELD(slot, rx_message_seq), FIELD(slot, opened_at),
+    FIELD(slot, peer), FIELD(slot, keysets), FIELD(slot, local_ip), FIELD(slot, listener),
+    FIELD(slot, opened_tick), FIELD(slot, credential), FIELD(slot, leaf),
+    FIELD(slot, side), FIELD(slot, tx_message_seq), FIELD(slot, rx_message_seq),
     FIELD(slot, expires_s), FIELD(slot, suite), FIELD(slot, group), FIELD(slot, backend_port),
     FIELD(slot, local_port), FIELD(slot, check), FIELD(slot, identity),
     FIELD(slot, failures_second), FIELD(slot, failures_in_second), FIELD(slot, rtt_ms),
+    FIELD(slot, rule),
 
     FIELD(side_wide, owner), FIELD(side_wide, reserved), FIELD(side_wide, keyset), FIELD(side_wide, spare),
 
@@ -230,7 +232,7 @@ DG_TEST(memory_refuses_with_a_sentence_that_says_why)
     CHECK(is_refused(&region, region.size_bytes, "no memory file of dtlsgate"));
     *header = good;
     header->version = 1;
-    CHECK(is_refused(&region, region.size_bytes, "version is 1, this build expects 3: go on with the build"));
+    CHECK(is_refused(&region, region.size_bytes, "version is 1, this build expects 4: go on with the build"));
     *header = good;
     header->slot_size = 512;
     CHECK(is_refused(&region, region.size_bytes, "check does not fit"));

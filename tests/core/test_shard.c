@@ -64,7 +64,10 @@ DG_TEST(shard_takes_over_what_the_handover_says)
     CHECK_EQ(slot->listener, 77);
     CHECK_EQ(slot->expires_s, handover.expires_s);
     CHECK_EQ(slot->policy_generation, 3);
-    CHECK_EQ(slot->opened_at, NOW);
+    CHECK_EQ(slot->opened_tick, dg_slot_tick(NOW));
+    CHECK(dg_slot_age(slot, NOW + DG_HOUR) / DG_SECOND - 3600 <= 1);
+    CHECK_EQ(dg_slot_age(slot, NOW - DG_SECOND), 0);
+    CHECK_EQ(slot->leaf, handover.leaf);
     CHECK_EQ(slot->active_at, NOW);
     CHECK_EQ(slot->tx_message_seq, 6);
     CHECK_EQ(slot->rx_message_seq, 4);

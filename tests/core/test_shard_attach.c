@@ -52,6 +52,8 @@ static void damage_hash(struct dg_shard *shard, struct dg_slot *slot) { (void)sh
 static void damage_cid(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->cid[7] ^= 1; }
 static void damage_listener(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->listener++; }
 static void damage_credential(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->credential++; }
+static void damage_leaf(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->leaf ^= 1; }
+static void damage_opened(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->opened_tick++; }
 static void damage_expires(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->expires_s = 0; }
 static void damage_flags(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->flags ^= DG_SLOT_HAS_CID; }
 static void damage_identity_size(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->identity_size = 33; }
@@ -81,7 +83,7 @@ static void damage_peer_cid_side(struct dg_shard *shard, struct dg_slot *slot) {
 
 static const damage DAMAGES[] = {
     damage_id, damage_check, damage_state, damage_version, damage_aead, damage_other_aead, damage_hash, damage_cid,
-    damage_listener, damage_credential, damage_expires, damage_flags, damage_identity_size, damage_peer_cid_size,
+    damage_listener, damage_credential, damage_leaf, damage_opened, damage_expires, damage_flags, damage_identity_size, damage_peer_cid_size,
     damage_tx_place, damage_tx_none, damage_tx_is_rx, damage_rx_is_tx, damage_inline_1, damage_rx_old,
     damage_old_is_tx,
     damage_others_keys, damage_wide_owner, damage_epoch, damage_list_start, damage_list_lost, damage_list_circle,

@@ -94,6 +94,7 @@ void handover_make(struct dg_handover *handover, struct test_random *random, uns
     handover->identity_size = (kind & HANDOVER_LONG_IDENTITY) != 0 ? 200 : 12;
     test_random_fill(random, handover->identity, handover->identity_size);
     handover->credential = test_random_next(random);
+    handover->leaf = test_random_next(random);
     handover->expires_s = 2000000000;
     handover->policy_generation = 3;
 }
