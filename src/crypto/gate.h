@@ -24,6 +24,7 @@ struct dg_gate_config {
     bool authenticate_clients;   // false only by the operator's explicit word
     struct dg_memory_secrets *secrets; // cookie secrets and ticket keys, attached (crypto/rotation.h); written by the
                                        // front thread alone, whichever thread makes the gate
+    uint64_t ticket_realm;       // tickets are good at gates of the same realm alone
     bool offer_rrc;              // return routability checks (RFC 9853) to who asks for them with a connection ID
     uint16_t datagram_max;       // bytes of UDP payload of our handshake flights
     dg_time cookie_period;       // rotation; a cookie is good for one to two periods

@@ -11,34 +11,45 @@
 #include <string.h>
 
 #define NONCE_SIZE 12
+#define BOUND_SIZE (DG_TICKET_KEY_NAME + 8)
 #define TAG_SIZE 16
 // What may lie around a ticket in the datagram in which our record layer repeats it: its name, IV and tag, the
 // message's header and fields, the record with the longest connection ID, and in 1.2 ChangeCipherSpec and Finished.
 #define AROUND_TICKET 240
 #define ENVELOPE_FIXED (2 + 1 + 8 + 4 + 1) // inner size, kind, credential, expiry, identity size
 
-static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *name, const uint8_t *nonce, uint8_t *data,
+// What the tag covers beside the ticket: the key's name and the realm. All gates seal under the same keys; a ticket of
+// another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the server where a
+// ticket is good). Its client gets a full handshake.
+static void bind_to(const struct dg_gate *gate, const uint8_t *name, uint8_t bound[BOUND_SIZE])
+{
+    struct dg_writer writer = dg_writer_of(bound, BOUND_SIZE);
+    dg_write_bytes(&writer, name, DG_TICKET_KEY_NAME);
+    dg_write_u64(&writer, gate->config.ticket_realm);
+}
+
+static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *bound, const uint8_t *nonce, uint8_t *data,
                  size_t size, uint8_t tag[TAG_SIZE])
 {
     Aes aes;
     if (wc_AesInit(&aes, NULL, INVALID_DEVID) != 0)
         return false;
     bool done = wc_AesGcmSetKey(&aes, key, DG_TICKET_KEY) == 0 &&
-                wc_AesGcmEncrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, name,
-                                 DG_TICKET_KEY_NAME) == 0;
+                wc_AesGcmEncrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, bound,
+                                 BOUND_SIZE) == 0;
     wc_AesFree(&aes);
     return done;
 }
 
-static bool unseal(const uint8_t key[DG_TICKET_KEY], const uint8_t *name, const uint8_t *nonce, uint8_t *data,
+static bool unseal(const uint8_t key[DG_TICKET_KEY], const uint8_t *bound, const uint8_t *nonce, uint8_t *data,
                    size_t size, const uint8_t tag[TAG_SIZE])
 {
     Aes aes;
     if (wc_AesInit(&aes, NULL, INVALID_DEVID) != 0)
         return false;
     bool done = wc_AesGcmSetKey(&aes, key, DG_TICKET_KEY) == 0 &&
-                wc_AesGcmDecrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, name,
-                                 DG_TICKET_KEY_NAME) == 0;
+                wc_AesGcmDecrypt(&aes, data, data, (word32)size, nonce, NONCE_SIZE, tag, TAG_SIZE, bound,
+                                 BOUND_SIZE) == 0;
     wc_AesFree(&aes);
     return done;
 }
@@ -105,7 +116,9 @@ static int encrypt(struct dg_handshake *handshake, uint8_t *name, uint8_t *iv, u
     memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
     dg_random_bytes(iv, NONCE_SIZE);
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-    if (!seal(secrets->ticket_key[0], name, iv, buffer, whole, mac))
+    uint8_t bound[BOUND_SIZE];
+    bind_to(gate, name, bound);
+    if (!seal(secrets->ticket_key[0], bound, iv, buffer, whole, mac))
         return WOLFSSL_TICKET_RET_FATAL;
     *ret_size = (int)whole;
     return WOLFSSL_TICKET_RET_OK;
@@ -131,7 +144,9 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
     for (int i = 0; i < 2 && which < 0; i++)
         if (dg_secret_equal(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME))
             which = i;
-    if (which < 0 || size <= 0 || !unseal(secrets->ticket_key[which], name, iv, buffer, (size_t)size, mac))
+    uint8_t bound[BOUND_SIZE];
+    bind_to(gate, name, bound);
+    if (which < 0 || size <= 0 || !unseal(secrets->ticket_key[which], bound, iv, buffer, (size_t)size, mac))
         return false;
     struct dg_proof proof;
     size_t inner = split_proof(buffer, (size_t)size, &proof);
