@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Everything about a configuration that a reload replaces, whole and counted: the gate of each listener with its
-// credentials, and the policy. Front, workers and the controlling thread each hold one; none of them waits for another.
-// Immutable but for its count.
+// credentials, the policy, and the process' options. Front, workers and the controlling thread each hold one; none of
+// them waits for another. Immutable but for its count.
 #ifndef DG_SERVER_SNAPSHOT_H
 #define DG_SERVER_SNAPSHOT_H
 
@@ -19,6 +19,9 @@ struct dg_snapshot;
 
 struct dg_snapshot_source {
     const struct dg_config *config;
+    // What the listening addresses are known by (dg_path.listener), one for each of the configuration, in its order.
+    // NULL: those of the addresses as configured, for a look at a configuration that nobody listens for.
+    const uint64_t *digests;
     struct dg_memory_secrets *secrets;
     uint32_t generation;
     // Number of the backend of this text; it stays as long as the process. False: error says why there is none.
@@ -32,13 +35,17 @@ struct dg_snapshot *dg_snapshot_new(const struct dg_snapshot_source *source, cha
 struct dg_snapshot *dg_snapshot_get(struct dg_snapshot *snapshot);
 void dg_snapshot_put(struct dg_snapshot *snapshot); // NULL is fine
 
-// May an association of this slot go on? Its credential is still there and not revoked, and the policy allows it.
+// May an association of this slot go on? Its listener and its credential are still there, the credential is not
+// revoked, and the policy allows it.
 struct dg_policy_verdict dg_snapshot_authorise(const struct dg_snapshot *snapshot, const struct dg_slot *slot,
                                                struct dg_bytes identity);
 const struct dg_policy *dg_snapshot_policy(const struct dg_snapshot *snapshot);
+const struct dg_options *dg_snapshot_process(const struct dg_snapshot *snapshot);
+uint32_t dg_snapshot_generation(const struct dg_snapshot *snapshot);
 const char *dg_snapshot_listener_name(const struct dg_snapshot *snapshot, uint64_t digest); // NULL: no such listener
 
-// For dg_front_new, whose gate is then a snapshot: each hello goes to the gate of the listener that it came to.
+// For dg_front_new, whose gate is then a snapshot: the operations of src/crypto, but each hello goes to the gate of the
+// listener that it came to.
 extern const struct dg_handshake_ops dg_snapshot_handshake;
 
 #endif
