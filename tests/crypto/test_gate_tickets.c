@@ -126,6 +126,28 @@ DG_TEST(ticket_ends_with_its_credential)
     }
 }
 
+// Two listeners with the same secrets and even the same credentials: what one has given resumes nothing at the other.
+DG_TEST(ticket_of_another_listener_takes_a_full_handshake)
+{
+    struct rig_options there = everything;
+    there.ticket_realm = 1;
+    for (int version = 12; version <= 13; version++) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            REQUIRE(rig_new(&rig, &everything));
+            struct wolf_client_config config = client_of(version, (enum kind)kind);
+            struct wolf_session *session = first_session(&rig, &config, &handover);
+            REQUIRE(session != NULL);
+            there.secrets = rig.secrets;
+            REQUIRE(rig_new(&second, &there));
+            CHECK_MSG(resume(&second, &config, session, &handover), "version %d kind %d", version, kind);
+            CHECK_MSG(handover.resumed == 0, "version %d kind %d", version, kind);
+            rig_free(&second);
+            wolf_session_free(session);
+            rig_free(&rig);
+        }
+    }
+}
+
 // RFC 9325 3.4: keys rotate; a ticket is good for one to two periods.
 DG_TEST(ticket_ends_with_its_key)
 {
@@ -349,6 +371,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(ticket_keeps_identity_credential_and_expiry),
         DG_CASE(ticket_ends_with_its_credential),
+        DG_CASE(ticket_of_another_listener_takes_a_full_handshake),
         DG_CASE(ticket_ends_with_its_key),
         DG_CASE(ticket_of_another_server_takes_the_full_handshake),
         DG_CASE(ticket_without_extended_master_secret_is_not_resumed),

@@ -45,6 +45,7 @@ struct rig_options {
     const struct dg_pki_pem *server;         // NULL: the usual one
     const char *client_ca;                   // PEM; NULL: the usual CA
     struct dg_memory_secrets *secrets;       // NULL: the rig's own
+    uint64_t ticket_realm;
 };
 
 struct rig {
