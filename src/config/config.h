@@ -66,6 +66,7 @@ struct dg_config_errors {
 struct dg_config *dg_config_load(const char *path, struct dg_config_errors *errors);
 // The configuration that one listener's options make, checked. NULL: error says what is wrong. Caller frees.
 struct dg_config *dg_config_of_options(const struct dg_options *options, char *error, size_t error_size);
+struct dg_config *dg_config_copy(const struct dg_config *config); // NULL: memory is short. Caller frees
 void dg_config_free(struct dg_config *config); // NULL is fine
 // The effective configuration as a file that dg_config_load takes, every option with its value. It names files with
 // secrets and holds none.
