@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // By which rules a proven client is let in, and what it may do then (design.md, "Default deny"). Immutable plain data: any
 // thread may ask. The first rule of its listener that fits decides; where there are rules and none fits, it is denied;
-// a listener without rules allows everybody whom its credentials prove. Proves nobody itself.
+// a listener without rules allows everybody whom its credentials prove; nobody is allowed at a listener that the policy
+// does not know. Proves nobody itself.
 #ifndef DG_CORE_POLICY_H
 #define DG_CORE_POLICY_H
 
@@ -22,7 +23,8 @@ struct dg_network {
     uint8_t ip[16];  // IPv4-mapped for IPv4; what lies beyond bits is 0
     uint8_t bits;    // of the 128: an IPv4 /24 is 120
 };
-// "192.0.2.0/24", "2001:db8::/32", or an address. False: not such a text, or bits beyond the prefix are set.
+// "192.0.2.0/24", "2001:db8::/32", or an address. False: not such a text, or bits beyond the prefix are set. An IPv6
+// network holds no IPv4 address, however short its prefix: ::/0 is all of IPv6, 0.0.0.0/0 all of IPv4.
 DG_MUST_USE bool dg_network_parse(const char *text, struct dg_network *ret);
 bool dg_network_holds(const struct dg_network *network, const struct dg_address *address);
 
@@ -67,13 +69,17 @@ struct dg_policy_subject {
     uint8_t identity_kind;    // dg_identity_kind
     const struct dg_address *peer;
 };
-#define DG_POLICY_NO_RULE UINT16_MAX // none fits
+#define DG_POLICY_NO_RULE UINT16_MAX // none fits: denied
 struct dg_policy_verdict {
     bool is_allowed;
-    uint16_t rule;            // that decided, over all listeners; of this policy alone: never kept longer than it
+    uint16_t rule;            // that decided, over all listeners; of this policy alone: never kept longer than it. A
+                              // listener without rules has one that nobody wrote: it allows, and names the backend
 };
 struct dg_policy_verdict dg_policy_judge(const struct dg_policy *policy, const struct dg_policy_subject *subject);
 const struct dg_policy_rule *dg_policy_rule_at(const struct dg_policy *policy, uint16_t rule); // NULL: no such rule
+// How operators know it: its name, "rule 2" of its listener without one, "no rule" for none.
+#define DG_POLICY_RULE_TEXT (DG_POLICY_NAME + 16)
+void dg_policy_rule_text(const struct dg_policy *policy, uint16_t rule, char text[DG_POLICY_RULE_TEXT]);
 // Does any rule limit rates, or associations of an identity?
 bool dg_policy_has_rates(const struct dg_policy *policy);
 bool dg_policy_has_limits(const struct dg_policy *policy);
