@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "credentials/file.h"
 #include "credentials/psk_file.h"
+#include "credentials/public_files.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct dg_credentials {
     struct dg_credential_files paths; // strings of our own
     struct dg_psk_table psks;
     struct dg_file certificate, key, client_ca, client_keys;
+    struct dg_public_files publics;
 };
 
 static bool copy_path(const char *path, const char **ret)
@@ -83,7 +85,8 @@ struct dg_credentials *dg_credentials_new(const struct dg_credential_files *file
         dg_credentials_put(credentials);
         return NULL;
     }
-    if (!read_files(credentials, error, error_size)) {
+    if (!read_files(credentials, error, error_size) ||
+        !dg_public_files_load(&credentials->publics, files, error, error_size)) {
         dg_credentials_put(credentials);
         return NULL;
     }
@@ -114,6 +117,7 @@ void dg_credentials_put(struct dg_credentials *credentials)
     dg_file_clear(&credentials->key);
     dg_file_clear(&credentials->client_ca);
     dg_file_clear(&credentials->client_keys);
+    dg_public_files_clear(&credentials->publics);
     free_paths(&credentials->paths);
     free(credentials);
 }
@@ -158,9 +162,62 @@ struct dg_bytes dg_credentials_client_keys(const struct dg_credentials *credenti
     return bytes_of(&credentials->client_keys);
 }
 
+size_t dg_credentials_certificate_count(const struct dg_credentials *credentials)
+{
+    return credentials->certificate.size_bytes > 0 ? 1 + credentials->publics.further_count : 0;
+}
+
+struct dg_own_certificate dg_credentials_certificate_at(const struct dg_credentials *credentials, size_t index)
+{
+    if (index == 0)
+        return (struct dg_own_certificate){credentials->paths.certificate_file, credentials->paths.key_file,
+                                           bytes_of(&credentials->certificate), bytes_of(&credentials->key)};
+    const struct dg_public_files *files = &credentials->publics;
+    if (index > files->further_count)
+        return (struct dg_own_certificate){0};
+    return (struct dg_own_certificate){files->further[index - 1].certificate_path, files->further[index - 1].key_path,
+                                       bytes_of(&files->further[index - 1].certificate),
+                                       bytes_of(&files->further[index - 1].key)};
+}
+
+size_t dg_credentials_crl_count(const struct dg_credentials *credentials) { return credentials->publics.crl_count; }
+
+struct dg_bytes dg_credentials_crl_at(const struct dg_credentials *credentials, size_t index, const char **ret_path)
+{
+    *ret_path = credentials->publics.crls[index].path;
+    return bytes_of(&credentials->publics.crls[index].file);
+}
+
+bool dg_credentials_accept_missing_crl(const struct dg_credentials *credentials)
+{
+    return credentials->publics.accepts_missing_crl;
+}
+
+const struct dg_fingerprints *dg_credentials_fingerprints(const struct dg_credentials *credentials)
+{
+    return &credentials->publics.fingerprints;
+}
+
+size_t dg_credentials_client_name_count(const struct dg_credentials *credentials)
+{
+    return credentials->publics.name_count;
+}
+
+const char *dg_credentials_client_name_at(const struct dg_credentials *credentials, size_t index)
+{
+    return credentials->publics.names[index];
+}
+
+const struct dg_ticket_keys *dg_credentials_ticket_keys(const struct dg_credentials *credentials)
+{
+    static const struct dg_ticket_keys none;
+    return credentials->publics.ticket_keys ? credentials->publics.ticket_keys : &none;
+}
+
 bool dg_credentials_can_check_clients(const struct dg_credentials *credentials)
 {
-    return credentials->psks.count > 0 || credentials->client_ca.size_bytes > 0 || credentials->client_keys.size_bytes > 0;
+    return credentials->psks.count > 0 || credentials->client_ca.size_bytes > 0 || credentials->client_keys.size_bytes > 0 ||
+           credentials->publics.fingerprints.count > 0;
 }
 
 const struct dg_credential_files *dg_credentials_files(const struct dg_credentials *credentials)

@@ -8,6 +8,8 @@
 #include "base/attributes.h"
 #include "base/wire.h"
 #include "core/handover.h"
+#include "credentials/fingerprint_file.h"
+#include "credentials/ticket_key_file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,15 @@ struct dg_psk {
     unsigned line;            // of the file, for messages
 };
 
+#define DG_CERTIFICATES_MAX 16 // that a server chooses from
+#define DG_CRL_FILES_MAX 16
+#define DG_CLIENT_NAMES_MAX 16
+
+struct dg_certificate_files {
+    const char *certificate_file; // PEM chain, leaf first
+    const char *key_file;         // PEM private key of the leaf
+};
+
 // What a snapshot is made from. Paths; NULL where there is none. Files with secrets (psk_file, key_file)
 // are refused when group or others can read them.
 struct dg_credential_files {
@@ -31,6 +42,16 @@ struct dg_credential_files {
     const char *key_file;         // PEM private key of the leaf
     const char *client_ca_file;   // PEM certificates that client chains may end in; as a client: servers' chains
     const char *client_keys_file; // PEM public keys of clients that use raw public keys (RFC 7250)
+    // as a server
+    const struct dg_certificate_files *further; // certificates besides the first, which is for names that none is for
+    size_t further_count;
+    const char *const *client_crl_files; // PEM revocation lists of the CAs in client_ca_file
+    size_t client_crl_count;
+    bool accepts_missing_crl;            // where there are lists: a CA without a current one refuses nobody
+    const char *client_fingerprints_file; // SHA-256 of client certificates that need no CA
+    const char *const *client_names;     // "dns:PATTERN", "uri:", "email:", "cn:", "ou:": one must fit
+    size_t client_name_count;
+    const char *ticket_keys_file;        // shared with other servers; secret
 };
 
 struct dg_credentials; // counted
@@ -50,6 +71,20 @@ struct dg_bytes dg_credentials_certificate(const struct dg_credentials *credenti
 struct dg_bytes dg_credentials_key(const struct dg_credentials *credentials);
 struct dg_bytes dg_credentials_client_ca(const struct dg_credentials *credentials);
 struct dg_bytes dg_credentials_client_keys(const struct dg_credentials *credentials);
+// All of ours, the first first; empty blocks beyond the last.
+struct dg_own_certificate {
+    const char *certificate_path, *key_path;
+    struct dg_bytes certificate, key; // the key is a secret
+};
+size_t dg_credentials_certificate_count(const struct dg_credentials *credentials);
+struct dg_own_certificate dg_credentials_certificate_at(const struct dg_credentials *credentials, size_t index);
+size_t dg_credentials_crl_count(const struct dg_credentials *credentials);
+struct dg_bytes dg_credentials_crl_at(const struct dg_credentials *credentials, size_t index, const char **ret_path);
+bool dg_credentials_accept_missing_crl(const struct dg_credentials *credentials);
+const struct dg_fingerprints *dg_credentials_fingerprints(const struct dg_credentials *credentials);
+size_t dg_credentials_client_name_count(const struct dg_credentials *credentials);
+const char *dg_credentials_client_name_at(const struct dg_credentials *credentials, size_t index);
+const struct dg_ticket_keys *dg_credentials_ticket_keys(const struct dg_credentials *credentials); // count 0: none
 // Is there anything that a client could be checked by?
 bool dg_credentials_can_check_clients(const struct dg_credentials *credentials);
 // The paths they came from, for messages; NULL where there is none.
