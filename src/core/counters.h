@@ -36,6 +36,7 @@
     X(FLIGHTS_REPEATED, "flights_repeated", "final flights or acknowledgements sent again after the take-over")   \
     X(RETRANSMISSIONS, "retransmissions", "post-handshake messages sent again")                                   \
     /* clients that move */                                                                                       \
+    X(CLOSED_BY_OPERATOR, "closed_by_operator", "ended by an operator's word (dtlsgate close)")                   \
     X(PATH_CHECKS, "path_checks", "new addresses of clients with a connection ID that were put to the proof")     \
     X(PATHS_MOVED, "paths_moved", "of these, proven: answers go there from then on")                              \
     X(PATHS_STAYED, "paths_stayed", "of these, given up: the client is still at the address before")              \

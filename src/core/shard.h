@@ -147,5 +147,7 @@ struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_
 struct dg_bytes dg_shard_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
 // The live slots one after the other: NULL ends. For sweeps, drains, status. start at 0.
 struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor);
+// The same among the slots below end. What is above was not looked at.
+struct dg_slot *dg_shard_next_live_before(struct dg_shard *shard, uint32_t *cursor, uint32_t end);
 
 #endif

@@ -176,7 +176,7 @@ struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *s
     return (struct dg_ref){.id = slot->id, .shard = shard->number, .slot = dg_shard_slot_number(shard, slot)};
 }
 
-struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor)
+struct dg_slot *dg_shard_next_live_before(struct dg_shard *shard, uint32_t *cursor, uint32_t end)
 {
     dg_shard_ready(shard);
     while (*cursor < shard->fresh_slot) {
@@ -186,6 +186,11 @@ struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor)
         }
     }
     return NULL;
+}
+
+struct dg_slot *dg_shard_next_live(struct dg_shard *shard, uint32_t *cursor)
+{
+    return dg_shard_next_live_before(shard, cursor, UINT32_MAX);
 }
 
 struct dg_bytes dg_shard_identity(const struct dg_shard *shard, const struct dg_slot *slot)

@@ -14,11 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Threads of the mesh by number: the front, the workers, and last whoever controls them.
+// Threads of the mesh by number: the front, the workers, whoever controls them, and last the administration, which
+// asks workers and waits for their answers.
 #define DG_MESH_FRONT 0u
 static inline uint32_t dg_mesh_worker(uint32_t worker) { return 1 + worker; }
 static inline uint32_t dg_mesh_control(uint32_t worker_count) { return 1 + worker_count; }
-static inline uint32_t dg_mesh_size(uint32_t worker_count) { return 2 + worker_count; }
+static inline uint32_t dg_mesh_admin(uint32_t worker_count) { return 2 + worker_count; }
+static inline uint32_t dg_mesh_size(uint32_t worker_count) { return 3 + worker_count; }
 
 // Pages are touched only as far as messages queue up, but all count against the limit of locked memory.
 #define DG_MESH_RING_BYTES (256 * 1024)

@@ -6,6 +6,7 @@
 #include "core/address.h"
 #include "core/association_ref.h"
 #include "core/counters.h"
+#include "core/engine_scan.h"
 #include "core/handover.h"
 #include "core/wire_constants.h"
 
@@ -22,6 +23,12 @@ enum dg_message {
     DG_MESSAGE_CLOSE_REF = 4,
     // uint32_t: associations must have been checked under this policy from now on
     DG_MESSAGE_POLICY_GENERATION = 5,
+    // struct dg_scan_request: administration to worker, which answers with
+    DG_MESSAGE_SCAN = 6,
+    // struct dg_scan_answer up to its last row: one slice, at once
+    DG_MESSAGE_SCANNED = 7,
+    // struct dg_message_answer, then the answer's bytes: a backend answered an association of another worker's
+    DG_MESSAGE_ANSWER = 8,
 };
 
 enum dg_datagram_errand {

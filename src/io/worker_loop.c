@@ -345,6 +345,22 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     }
 }
 
+// One slice for the administration. Its ring has room: it asks again only when it has the answer, and counts its askers.
+static void take_scan(struct dg_worker_loop *loop, dg_time now, const uint8_t *message, size_t size)
+{
+    struct dg_scan_request request;
+    struct dg_scan_answer answer;
+    DG_BUG_UNLESS(size == sizeof request);
+    memcpy(&request, message, sizeof request);
+    dg_engine_scan(loop->engine, now, &request, &answer);
+    const struct dg_ring_part part = {&answer,
+                                      offsetof(struct dg_scan_answer, rows) + answer.row_count * sizeof answer.rows[0]};
+    if (!dg_mesh_put(loop->loop.mesh, loop->loop.self, dg_mesh_admin(loop->config.worker_count), DG_MESSAGE_SCANNED,
+                     &part, 1)) {
+        dg_count(loop->loop.counters, DG_COUNT_DROP_RING_FULL); // the asker gives up in time
+    }
+}
+
 // The policy is set before its generation is told: whoever is checked under a number is checked by that policy or by
 // a newer one, whose number then follows.
 static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
@@ -382,6 +398,14 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         memcpy(&replace, message, sizeof replace);
         dg_engine_replace_path(loop->engine, now, &replace.path, replace.proven_at);
         return;
+    case DG_MESSAGE_SCAN:
+        take_scan(loop, now, message, size);
+        return;
+    case DG_MESSAGE_ANSWER:
+        dg_worker_backends_take_answer(&loop->backends, now, message, size);
+        return;
+    case DG_MESSAGE_SCANNED:
+        break; // the administration's alone
     }
     case DG_MESSAGE_CLOSE_REF: {
         struct dg_message_close close;

@@ -22,7 +22,7 @@ struct dg_server {
 
     struct dg_address backend_target; // of udp:HOST:PORT
     uint32_t worker_count;
-    uint32_t thread_count;                           // the front, the workers and the controlling thread
+    uint32_t thread_count;                           // the front, the workers, the controlling thread and the administration
     struct dg_memfile memfile;                       // fd -1: none yet
     bool goes_on;                                    // after another process, with its memory file
     struct dg_inherited *inherited;                  // what it left; fd -1: taken over
@@ -30,8 +30,8 @@ struct dg_server {
     struct dg_socket retired[DG_OPTION_ADDRESSES * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
     size_t retired_count;
     struct dg_mesh *mesh;
-    struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listener
-    struct dg_counters *counters[2 + DG_WORKERS_MAX];
+    struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listening address
+    struct dg_counters *counters[3 + DG_WORKERS_MAX];
     struct dg_front_loop *front;
     struct dg_worker_loop *workers[DG_WORKERS_MAX];
     struct dg_thread threads[1 + DG_WORKERS_MAX];
