@@ -179,7 +179,7 @@ struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *s
 struct dg_slot *dg_shard_next_live_before(struct dg_shard *shard, uint32_t *cursor, uint32_t end)
 {
     dg_shard_ready(shard);
-    while (*cursor < shard->fresh_slot) {
+    while (*cursor < shard->fresh_slot && *cursor < end) {
         struct dg_slot *slot = &shard->slots[(*cursor)++];
         if (dg_slot_is_live(slot) && dg_shard_judged(shard, slot) != NULL) {
             return slot;
