@@ -20,32 +20,37 @@
 #define DG_CONFIG_RULES_MAX 256       // of a listener
 #define DG_CONFIG_NAME 64             // bytes of a name with its NUL
 
-// Where something stands, for messages; line 0: on a command line.
+// Where something stands, for messages; line 0: on a command line, or not at all.
 struct dg_config_place {
     uint32_t line, column;
 };
 
-// One of a listener's certificates with its key.
+// One of a listener's certificates with its key. dg_config_table_certificate leads into it.
 struct dg_config_certificate {
     struct dg_config_place place;
     char cert[DG_OPTION_TEXT];
     char key[DG_OPTION_TEXT];
 };
 
+// dg_config_table_rule leads into it; what it cannot fill in the rule itself is copied there when all is read.
 struct dg_config_rule {
     struct dg_config_place place;
     struct dg_policy_rule rule;   // but for its backend's number
     char backend[DG_OPTION_TEXT]; // empty: the listener's
+    uint32_t proofs, action, when_full;
+    struct dg_network_list networks;
 };
+enum { DG_RULE_ALLOW, DG_RULE_DENY };
 
 struct dg_config_listener {
     struct dg_config_place place;
     char name[DG_CONFIG_NAME];       // unique; without one in the file, its first address
     struct dg_options options;       // whole: the process' part is that of the configuration
-    struct dg_config_certificate certificates[DG_CONFIG_CERTIFICATES_MAX]; // options.cert and key, if given, are the first
+    struct dg_config_certificate certificates[DG_CONFIG_CERTIFICATES_MAX]; // options.cert and key are the first
     size_t certificate_count;
     struct dg_config_rule *rules;    // empty: all proven clients may do everything
     size_t rule_count;
+    struct dg_config_place places[DG_LISTENER_OPTIONS_COUNT]; // of each option that is given
 };
 
 struct dg_config {
@@ -53,23 +58,38 @@ struct dg_config {
     struct dg_options process;       // its listeners' part holds the defaults
     struct dg_config_listener *listeners;
     size_t listener_count;           // 1..DG_CONFIG_LISTENERS_MAX in one that has been checked
+    struct dg_config_place places[DG_PROCESS_OPTIONS_COUNT];
 };
 
-// What is wrong with a configuration, all of it: one line each.
+// What is wrong with a configuration, all of it, by its place: one line each.
 #define DG_CONFIG_ERRORS_MAX 64
 struct dg_config_errors {
-    size_t count;                    // found; texts holds at most DG_CONFIG_ERRORS_MAX of them
+    size_t count;                    // found; the lists hold at most DG_CONFIG_ERRORS_MAX of them
     char texts[DG_CONFIG_ERRORS_MAX][512]; // "FILE:LINE:COLUMN: what was found, what is accepted, what to do"
+    struct dg_config_place places[DG_CONFIG_ERRORS_MAX];
+    bool are_secrets[DG_CONFIG_ERRORS_MAX]; // a secret stands there, which the text does not show
 };
 
 // Reads and checks a file whole. NULL: errors says all that is wrong. Caller frees.
 struct dg_config *dg_config_load(const char *path, struct dg_config_errors *errors);
+// The same, and what could be read in spite of errors, to look at and never to serve. NULL: nothing could be read.
+struct dg_config *dg_config_inspect(const char *path, struct dg_config_errors *errors);
 // The configuration that one listener's options make, checked. NULL: error says what is wrong. Caller frees.
 struct dg_config *dg_config_of_options(const struct dg_options *options, char *error, size_t error_size);
+// What a command line says: "-c FILE" or "--config FILE" and options of the process, which go before the file's; or
+// options alone. NULL: errors says all that is wrong. Caller frees.
+struct dg_config *dg_config_of_arguments(int argc, char **argv, struct dg_config_errors *errors);
 struct dg_config *dg_config_copy(const struct dg_config *config); // NULL: memory is short. Caller frees
 void dg_config_free(struct dg_config *config); // NULL is fine
+
 // The effective configuration as a file that dg_config_load takes, every option with its value. It names files with
 // secrets and holds none.
 void dg_config_dump(const struct dg_config *config, FILE *out);
+// Where an option of the listener (NULL: of the process) is given; else where its block begins.
+struct dg_config_place dg_config_place_of(const struct dg_config *config, const struct dg_config_listener *listener,
+                                          const char *option);
+
+// The keys of the blocks under "rules" and "certificates".
+extern const struct dg_option_table dg_config_table_rule, dg_config_table_certificate;
 
 #endif

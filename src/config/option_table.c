@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Parses and prints the options of a table. Never knows an option, never opens a file.
+// Sets the options of a table from text and gives them back as text. Never knows an option, never opens a file.
 #include "config/option_table.h"
 
+#include "base/hex.h"
+
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FOUND_SHOWN 80 // characters of a value in a message
+#define FOUND_SHOWN 80       // characters of a value in a message
+#define SECRET_DIGITS_MIN 16 // so many hexadecimal digits and nothing else are a key, not a file's name
 
 static void *field_of(void *options, const struct dg_option *option)
 {
     return (char *)options + option->offset;
+}
+
+static const void *peek_field(const void *options, const struct dg_option *option)
+{
+    return (const char *)options + option->offset;
 }
 
 void dg_option_table_default(const struct dg_option_table *table, void *options)
@@ -21,7 +30,7 @@ void dg_option_table_default(const struct dg_option_table *table, void *options)
             *(uint32_t *)field_of(options, &table->rows[i]) = table->rows[i].preset;
 }
 
-static const struct dg_option *find(const struct dg_option_table *table, const char *name)
+const struct dg_option *dg_option_table_find(const struct dg_option_table *table, const char *name)
 {
     for (size_t i = 0; i < table->count; i++)
         if (strcmp(table->rows[i].name, name) == 0)
@@ -29,8 +38,8 @@ static const struct dg_option *find(const struct dg_option_table *table, const c
     return NULL;
 }
 
-// Levenshtein distance of two short words.
-static size_t distance(const char *a, const char *b)
+// Levenshtein's, of short words.
+size_t dg_option_distance(const char *a, const char *b)
 {
     size_t row[64];
     size_t b_size = strnlen(b, 63);
@@ -53,24 +62,56 @@ static bool refuse_unknown(const struct dg_option_table *table, const char *name
 {
     const struct dg_option *nearest = &table->rows[0];
     for (size_t i = 1; i < table->count; i++)
-        if (distance(table->rows[i].name, name) < distance(nearest->name, name))
+        if (dg_option_distance(table->rows[i].name, name) < dg_option_distance(nearest->name, name))
             nearest = &table->rows[i];
     snprintf(error, error_size, "--%.*s: there is no such option; the nearest is --%s; do: %s",
              FOUND_SHOWN, name, nearest->name, table->help_command);
     return false;
 }
 
-static bool refuse(const struct dg_option *option, const char *value, const char *expected, char *error, size_t error_size)
+static bool refuse(const char *value, const char *expected, char *error, size_t error_size)
 {
-    snprintf(error, error_size, "--%s: found \"%.*s\", expected %s", option->name, FOUND_SHOWN, value, expected);
+    snprintf(error, error_size, "found \"%.*s\", expected %s", FOUND_SHOWN, value, expected);
     return false;
+}
+
+bool dg_option_is_list(const struct dg_option *option)
+{
+    return option->kind == DG_OPTION_KIND_TEXTS || option->kind == DG_OPTION_KIND_ADDRESSES ||
+           option->kind == DG_OPTION_KIND_NETWORKS || option->kind == DG_OPTION_KIND_WORDS;
+}
+
+bool dg_option_is_file(const struct dg_option *option)
+{
+    return strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "PATH") == 0;
+}
+
+bool dg_option_looks_secret(const char *value)
+{
+    if (strstr(value, "-----BEGIN"))
+        return true;
+    size_t digits = 0;
+    const char *end = value + strlen(value);
+    while (end > value && dg_hex_digit(end[-1]) >= 0) {
+        end--;
+        digits++;
+    }
+    return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
 }
 
 static bool set_text(char *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
 {
     size_t size = strlen(value);
-    if (size == 0 || size >= DG_OPTION_TEXT)
-        return refuse(option, value, "1 to 511 characters", error, error_size);
+    if (dg_option_is_file(option) && dg_option_looks_secret(value)) {
+        snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected the name of "
+                 "the file that holds it");
+        return false;
+    }
+    if (size == 0 || size >= option->max) {
+        char expected[80];
+        snprintf(expected, sizeof expected, "1 to %u characters", option->max - 1);
+        return refuse(value, expected, error, error_size);
+    }
     memcpy(field, value, size + 1);
     return true;
 }
@@ -79,21 +120,31 @@ static bool add_text(struct dg_text_list *list, const struct dg_option *option, 
                      size_t error_size)
 {
     if (list->count == DG_OPTION_TEXTS)
-        return refuse(option, value, "at most 16 of this option", error, error_size);
+        return refuse(value, "at most 16 of this option", error, error_size);
     if (!set_text(list->items[list->count], option, value, error, error_size))
         return false;
     list->count++;
     return true;
 }
 
-static bool set_address(struct dg_address_list *list, const struct dg_option *option, const char *value, char *error,
-                        size_t error_size)
+static bool add_address(struct dg_address_list *list, const char *value, char *error, size_t error_size)
 {
     if (list->count == DG_OPTION_ADDRESSES)
-        return refuse(option, value, "at most 8 of this option", error, error_size);
+        return refuse(value, "at most 8 of this option", error, error_size);
     if (!dg_address_parse(value, &list->items[list->count]))
-        return refuse(option, value, "a numeric address and a port, as 192.0.2.1:5684 or [2001:db8::1]:5684", error,
+        return refuse(value, "a numeric address and a port, as 192.0.2.1:5684 or [2001:db8::1]:5684", error,
                       error_size);
+    list->count++;
+    return true;
+}
+
+static bool add_network(struct dg_network_list *list, const char *value, char *error, size_t error_size)
+{
+    if (list->count == DG_POLICY_NETWORKS)
+        return refuse(value, "at most 16 of this option", error, error_size);
+    if (!dg_network_parse(value, &list->items[list->count]))
+        return refuse(value, "a network or address, as 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7, without bits beyond its length",
+                      error, error_size);
     list->count++;
     return true;
 }
@@ -106,40 +157,51 @@ static bool set_number(uint32_t *field, const struct dg_option *option, const ch
     if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || number < option->min || number > option->max) {
         char expected[80];
         snprintf(expected, sizeof expected, "a whole number from %u to %u", option->min, option->max);
-        return refuse(option, value, expected, error, error_size);
+        return refuse(value, expected, error, error_size);
     }
     *field = (uint32_t)number;
     return true;
 }
 
-static bool set_choice(uint32_t *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
+// The place of value among the words. False: it is none of them.
+static bool find_word(const struct dg_option *option, const char *value, uint32_t *ret, char *error, size_t error_size)
 {
     size_t size = strlen(value);
     uint32_t index = 0;
     for (const char *word = option->argument; word; index++) {
-        const char *bar = strchr(word, '|');
-        size_t word_size = bar ? (size_t)(bar - word) : strlen(word);
+        size_t word_size = strcspn(word, "|");
         if (word_size == size && strncmp(word, value, size) == 0) {
-            *field = index;
+            *ret = index;
             return true;
         }
-        word = bar ? bar + 1 : NULL;
+        word = word[word_size] ? word + word_size + 1 : NULL;
     }
     char expected[80];
     snprintf(expected, sizeof expected, "one of %s", option->argument);
-    return refuse(option, value, expected, error, error_size);
+    return refuse(value, expected, error, error_size);
 }
 
-static bool set_flag(uint32_t *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
+static bool add_word(uint32_t *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
+{
+    uint32_t index;
+    if (!find_word(option, value, &index, error, error_size))
+        return false;
+    *field |= UINT32_C(1) << index;
+    return true;
+}
+
+static bool set_flag(uint32_t *field, const char *value, char *error, size_t error_size)
 {
     if (value)
-        return refuse(option, value, "no value", error, error_size);
+        return refuse(value, "no value", error, error_size);
     *field = 1;
     return true;
 }
 
-static bool set(const struct dg_option *option, void *options, const char *value, char *error, size_t error_size)
+bool dg_option_set(const struct dg_option *option, void *options, const char *value, char *error, size_t error_size)
 {
+    if (!value && option->kind != DG_OPTION_KIND_FLAG)
+        return refuse("", "a value", error, error_size);
     void *field = field_of(options, option);
     switch (option->kind) {
     case DG_OPTION_KIND_TEXT:
@@ -147,26 +209,36 @@ static bool set(const struct dg_option *option, void *options, const char *value
     case DG_OPTION_KIND_TEXTS:
         return add_text(field, option, value, error, error_size);
     case DG_OPTION_KIND_ADDRESSES:
-        return set_address(field, option, value, error, error_size);
+        return add_address(field, value, error, error_size);
+    case DG_OPTION_KIND_NETWORKS:
+        return add_network(field, value, error, error_size);
     case DG_OPTION_KIND_NUMBER:
         return set_number(field, option, value, error, error_size);
     case DG_OPTION_KIND_CHOICE:
-        return set_choice(field, option, value, error, error_size);
+        return find_word(option, value, field, error, error_size);
+    case DG_OPTION_KIND_WORDS:
+        return add_word(field, option, value, error, error_size);
     case DG_OPTION_KIND_FLAG:
-        return set_flag(field, option, value, error, error_size);
+        return set_flag(field, value, error, error_size);
     }
     DG_BUG("option kind");
+}
+
+// As dg_option_set; the error begins with the option's name.
+static bool set_named(const struct dg_option *option, void *options, const char *value, char *error, size_t error_size)
+{
+    int size = snprintf(error, error_size, "--%s: ", option->name);
+    size_t used = size > 0 && (size_t)size < error_size ? (size_t)size : 0;
+    return dg_option_set(option, options, value, error + used, error_size - used);
 }
 
 bool dg_option_table_set(const struct dg_option_table *table, void *options, const char *name, const char *value,
                          char *error, size_t error_size)
 {
-    const struct dg_option *option = find(table, name);
+    const struct dg_option *option = dg_option_table_find(table, name);
     if (!option)
         return refuse_unknown(table, name, error, error_size);
-    if (!value && option->kind != DG_OPTION_KIND_FLAG)
-        return refuse(option, "", "a value", error, error_size);
-    return set(option, options, value, error, error_size);
+    return set_named(option, options, value, error, error_size);
 }
 
 bool dg_option_table_parse(const struct dg_option_table *table, void *options, int argc, char **argv, char *error,
@@ -185,7 +257,7 @@ bool dg_option_table_parse(const struct dg_option_table *table, void *options, i
             return refuse_unknown(table, argv[i] + 2, error, error_size);
         memcpy(name, argv[i] + 2, size);
         name[size] = '\0';
-        const struct dg_option *option = find(table, name);
+        const struct dg_option *option = dg_option_table_find(table, name);
         if (!option)
             return refuse_unknown(table, name, error, error_size);
         const char *value = equals ? equals + 1 : NULL;
@@ -196,63 +268,127 @@ bool dg_option_table_parse(const struct dg_option_table *table, void *options, i
             }
             value = argv[++i];
         }
-        if (!set(option, options, value, error, error_size))
+        if (!set_named(option, options, value, error, error_size))
             return false;
     }
     return true;
 }
 
-static void print_choice(FILE *out, const struct dg_option *option)
+// --- as text again -------------------------------------------------------------------------------------------------
+
+static void copy_word(const struct dg_option *option, uint32_t index, char *text)
 {
     const char *word = option->argument;
-    for (uint32_t i = 0; i < option->preset; i++)
-        word = strchr(word, '|') + 1;
-    fprintf(out, "%.*s", (int)strcspn(word, "|"), word);
+    for (; index > 0; index--)
+        word += strcspn(word, "|") + 1;
+    snprintf(text, DG_OPTION_TEXT, "%.*s", (int)strcspn(word, "|"), word);
 }
 
-static void print_preset(FILE *out, const struct dg_option *option)
+// The index-th of the bits that are set.
+static bool copy_word_of(const struct dg_option *option, uint32_t bits, size_t index, char *text)
 {
-    if (option->kind == DG_OPTION_KIND_NUMBER)
-        fprintf(out, "%u", option->preset);
-    else if (option->kind == DG_OPTION_KIND_CHOICE)
-        print_choice(out, option);
-}
-
-void dg_option_table_help(const struct dg_option_table *table, FILE *out)
-{
-    for (size_t i = 0; i < table->count; i++) {
-        const struct dg_option *option = &table->rows[i];
-        fprintf(out, "  --%s%s%s\n        %s", option->name, option->argument[0] ? " " : "", option->argument,
-                option->help);
-        if (option->kind == DG_OPTION_KIND_NUMBER || option->kind == DG_OPTION_KIND_CHOICE) {
-            fputs(" (default ", out);
-            print_preset(out, option);
-            fputs(")", out);
+    for (uint32_t i = 0; i < 32; i++) {
+        if (!(bits >> i & 1))
+            continue;
+        if (index == 0) {
+            copy_word(option, i, text);
+            return true;
         }
-        fputs("\n", out);
+        index--;
+    }
+    return false;
+}
+
+static void format_network(const struct dg_network *network, char *text)
+{
+    struct dg_address address = {0};
+    memcpy(address.ip, network->ip, sizeof address.ip);
+    bool is_ipv4 = network->bits >= 96 && dg_address_is_ipv4(&address);
+    char ip[INET6_ADDRSTRLEN] = "";
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? network->ip + 12 : network->ip, ip, sizeof ip);
+    snprintf(text, DG_OPTION_TEXT, "%s/%u", ip, is_ipv4 ? network->bits - 96u : network->bits);
+}
+
+static bool copy_text(const char *value, char *text)
+{
+    snprintf(text, DG_OPTION_TEXT, "%s", value);
+    return value[0] != '\0';
+}
+
+bool dg_option_value(const struct dg_option *option, const void *options, size_t index, char *text)
+{
+    const void *field = peek_field(options, option);
+    if (index > 0 && !dg_option_is_list(option))
+        return false;
+    switch (option->kind) {
+    case DG_OPTION_KIND_TEXT:
+        return copy_text(field, text);
+    case DG_OPTION_KIND_TEXTS: {
+        const struct dg_text_list *list = field;
+        return index < list->count && copy_text(list->items[index], text);
+    }
+    case DG_OPTION_KIND_ADDRESSES: {
+        const struct dg_address_list *list = field;
+        if (index < list->count)
+            dg_address_format(&list->items[index], text);
+        return index < list->count;
+    }
+    case DG_OPTION_KIND_NETWORKS: {
+        const struct dg_network_list *list = field;
+        if (index < list->count)
+            format_network(&list->items[index], text);
+        return index < list->count;
+    }
+    case DG_OPTION_KIND_NUMBER:
+        snprintf(text, DG_OPTION_TEXT, "%u", *(const uint32_t *)field);
+        return true;
+    case DG_OPTION_KIND_CHOICE:
+        copy_word(option, *(const uint32_t *)field, text);
+        return true;
+    case DG_OPTION_KIND_WORDS:
+        return copy_word_of(option, *(const uint32_t *)field, index, text);
+    case DG_OPTION_KIND_FLAG:
+        snprintf(text, DG_OPTION_TEXT, "yes");
+        return *(const uint32_t *)field != 0;
+    }
+    DG_BUG("option kind");
+}
+
+bool dg_option_equal(const struct dg_option *option, const void *a, const void *b)
+{
+    char text_a[DG_OPTION_TEXT], text_b[DG_OPTION_TEXT];
+    for (size_t i = 0;; i++) {
+        bool has_a = dg_option_value(option, a, i, text_a), has_b = dg_option_value(option, b, i, text_b);
+        if (has_a != has_b)
+            return false;
+        if (!has_a)
+            return true;
+        if (strcmp(text_a, text_b) != 0)
+            return false;
     }
 }
 
-static void print_cell(FILE *out, const char *text)
+static size_t field_size(const struct dg_option *option)
 {
-    for (; *text; text++)
-        fputs(*text == '|' ? "\\|" : (char[]){*text, '\0'}, out);
+    switch (option->kind) {
+    case DG_OPTION_KIND_TEXT:
+        return option->max;
+    case DG_OPTION_KIND_TEXTS:
+        return sizeof(struct dg_text_list);
+    case DG_OPTION_KIND_ADDRESSES:
+        return sizeof(struct dg_address_list);
+    case DG_OPTION_KIND_NETWORKS:
+        return sizeof(struct dg_network_list);
+    case DG_OPTION_KIND_NUMBER:
+    case DG_OPTION_KIND_CHOICE:
+    case DG_OPTION_KIND_WORDS:
+    case DG_OPTION_KIND_FLAG:
+        return sizeof(uint32_t);
+    }
+    DG_BUG("option kind");
 }
 
-void dg_option_table_markdown(const struct dg_option_table *table, FILE *out)
+void dg_option_copy(const struct dg_option *option, void *to, const void *from)
 {
-    fputs("| option | value | default | range | meaning |\n|---|---|---|---|---|\n", out);
-    for (size_t i = 0; i < table->count; i++) {
-        const struct dg_option *option = &table->rows[i];
-        fprintf(out, "| `--%s` | ", option->name);
-        print_cell(out, option->argument);
-        fputs(" | ", out);
-        print_preset(out, option);
-        fputs(" | ", out);
-        if (option->kind == DG_OPTION_KIND_NUMBER)
-            fprintf(out, "%u to %u", option->min, option->max);
-        fputs(" | ", out);
-        print_cell(out, option->help);
-        fputs(" |\n", out);
-    }
+    memcpy(field_of(to, option), peek_field(from, option), field_size(option));
 }

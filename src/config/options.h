@@ -45,6 +45,7 @@
     NUMBER(backend_rest, "backend-rest", "SECONDS", 300, 0, 86400, "a port given up rests this long before another client gets it") \
     NUMBER(backend_port_min, "backend-port-min", "PORT", 32768, 1024, 65535, "first local port towards the service") \
     NUMBER(backend_port_max, "backend-port-max", "PORT", 60999, 1024, 65535, "last local port towards the service") \
+    CHOICE(on_removal, "on-removal", "close|at-next-datagram", 0, "an association whose credential or rule a reload took away ends: right after it, or as soon as it or the service has something to say") \
     NUMBER(drain_rate, "drain-rate", "N", 20000, 1, 10000000, "close_notify alerts a second when the server stops") \
     CHOICE(keeper, "keeper", "auto|none", 0, "auto: a small process keeps associations and sockets and starts a server that died again; none: one process") \
     TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
@@ -62,12 +63,23 @@ struct dg_options {
                    DG_OPTION_FIELD_TEXTS)
 };
 
+#define DG_OPTION_ONE_MORE(...) +1
+enum {
+    DG_LISTENER_OPTIONS_COUNT = 0 DG_LISTENER_OPTION_LIST(DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE,
+                                                          DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE),
+    DG_PROCESS_OPTIONS_COUNT = 0 DG_PROCESS_OPTION_LIST(DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE,
+                                                        DG_OPTION_ONE_MORE, DG_OPTION_ONE_MORE),
+};
+// All, and the two parts of it; each leads into struct dg_options.
+extern const struct dg_option_table dg_options_table, dg_options_table_listener, dg_options_table_process;
+
 // A CHOICE is the place of its word among the words. profile is an enum dg_profile, log_level an enum
 // dg_log_level; the others:
 enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
 enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
 enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };
+enum { DG_ON_REMOVAL_CLOSE, DG_ON_REMOVAL_AT_NEXT_DATAGRAM };
 enum { DG_KEEPER_AUTO, DG_KEEPER_NONE };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
 
@@ -78,8 +90,16 @@ DG_MUST_USE bool dg_options_set(struct dg_options *options, const char *name, co
                                 size_t error_size);
 // "--name value" and "--name=value" pairs of a command line.
 DG_MUST_USE bool dg_options_parse(struct dg_options *options, int argc, char **argv, char *error, size_t error_size);
-// What single options cannot know: listen and backend given, ports in order, credentials there.
+// What single options cannot know: listen and backend given, ports in order, credentials there. False: error is the
+// first that is wrong.
 DG_MUST_USE bool dg_options_check(const struct dg_options *options, char *error, size_t error_size);
+// The same one by one: each that is wrong is told, with the option that it is about.
+struct dg_options_ear {
+    void (*hear)(void *context, const char *option, const char *text);
+    void *context;
+};
+void dg_options_check_listener(const struct dg_options *options, const struct dg_options_ear *ear);
+void dg_options_check_process(const struct dg_options *options, const struct dg_options_ear *ear);
 void dg_options_help(FILE *out);     // for people
 void dg_options_markdown(FILE *out); // the table of docs/options.md
 

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Checks a configuration across its options and listeners, and collects what is wrong by its place. Changes nothing, opens
+// no file.
+#include "config/config_internal.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+// --- the list of errors --------------------------------------------------------------------------------------------
+
+static bool is_before(struct dg_config_place a, struct dg_config_place b)
+{
+    return a.line < b.line || (a.line == b.line && a.column < b.column);
+}
+
+// Makes room behind all that stands no later. NULL: the list is full.
+static char *make_room(struct dg_config_errors *errors, struct dg_config_place place, bool is_secret)
+{
+    size_t held = errors->count < DG_CONFIG_ERRORS_MAX ? errors->count : DG_CONFIG_ERRORS_MAX;
+    errors->count++;
+    if (held == DG_CONFIG_ERRORS_MAX)
+        return NULL;
+    size_t at = held;
+    for (; at > 0 && is_before(place, errors->places[at - 1]); at--) {
+        memcpy(errors->texts[at], errors->texts[at - 1], sizeof errors->texts[at]);
+        errors->places[at] = errors->places[at - 1];
+        errors->are_secrets[at] = errors->are_secrets[at - 1];
+    }
+    errors->places[at] = place;
+    errors->are_secrets[at] = is_secret;
+    return errors->texts[at];
+}
+
+static size_t print_place(char *text, size_t size, const char *path, struct dg_config_place place)
+{
+    int used = 0;
+    if (path[0] && place.line > 0)
+        used = snprintf(text, size, "%.200s:%u:%u: ", path, place.line, place.column);
+    else if (path[0])
+        used = snprintf(text, size, "%.200s: ", path);
+    return used > 0 ? (size_t)used : 0;
+}
+
+void dg_config_complain(struct dg_config_errors *errors, const char *path, struct dg_config_place place,
+                        const char *format, ...)
+{
+    char *text = make_room(errors, place, false);
+    if (!text)
+        return;
+    size_t size = sizeof errors->texts[0];
+    size_t used = print_place(text, size, path, place);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+void dg_config_complain_secret(struct dg_config_errors *errors, const char *path, struct dg_config_place place,
+                               const char *what)
+{
+    char *text = make_room(errors, place, true);
+    if (!text)
+        return;
+    size_t size = sizeof errors->texts[0];
+    size_t used = print_place(text, size, path, place);
+    snprintf(text + used, size - used, "%s", what);
+}
+
+// --- what an option's check says, in the words of the file ---------------------------------------------------------
+
+struct hearing {
+    const struct dg_config *config;
+    const struct dg_config_listener *listener; // NULL: the process
+    struct dg_config_errors *errors;
+};
+
+// In a file, "--name" is "name:".
+static void say_keys(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    while (*text && used + 2 < size) {
+        if (strncmp(text, "--", 2) != 0 || !islower((unsigned char)text[2])) {
+            out[used++] = *text++;
+            continue;
+        }
+        for (text += 2; (islower((unsigned char)*text) || *text == '-') && used + 2 < size; text++)
+            out[used++] = *text;
+        out[used++] = ':';
+        text += *text == ':';
+    }
+    out[used] = '\0';
+}
+
+static void hear(void *context, const char *option, const char *text)
+{
+    const struct hearing *hearing = context;
+    const struct dg_config *config = hearing->config;
+    char words[512];
+    if (config->path[0])
+        say_keys(text, words, sizeof words);
+    else
+        snprintf(words, sizeof words, "%s", text);
+    dg_config_complain(hearing->errors, config->path, dg_config_place_of(config, hearing->listener, option), "%s", words);
+}
+
+// --- listeners -----------------------------------------------------------------------------------------------------
+
+static bool is_name(const char *name)
+{
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && !strchr("._-:[]%", *name))
+            return false;
+    return true;
+}
+
+static void check_names(const struct dg_config *config, size_t index, struct dg_config_errors *errors)
+{
+    const struct dg_config_listener *listener = &config->listeners[index];
+    if (!is_name(listener->name))
+        dg_config_complain(errors, config->path, listener->place,
+                           "the listener's name holds a character that is not a letter, a digit or one of ._-:[]%%");
+    for (size_t i = 0; i < index && listener->name[0]; i++)
+        if (strcmp(config->listeners[i].name, listener->name) == 0)
+            dg_config_complain(errors, config->path, listener->place,
+                               "the listener in line %u is called %s too; give each a name of its own",
+                               config->listeners[i].place.line, listener->name);
+}
+
+// Two sockets of one address would share its clients by chance.
+static bool is_same_address(const struct dg_address *a, const struct dg_address *b)
+{
+    return a->port != 0 && dg_address_equal(a, b);
+}
+
+static void check_address(const struct dg_config *config, size_t index, uint32_t place, struct dg_config_errors *errors)
+{
+    const struct dg_config_listener *listener = &config->listeners[index];
+    const struct dg_address *address = &listener->options.listen.items[place];
+    char text[DG_ADDRESS_TEXT];
+    dg_address_format(address, text);
+    for (size_t i = 0; i <= index; i++) {
+        const struct dg_address_list *list = &config->listeners[i].options.listen;
+        for (uint32_t k = 0; k < (i == index ? place : list->count); k++)
+            if (is_same_address(&list->items[k], address))
+                dg_config_complain(errors, config->path, dg_config_place_of(config, listener, "listen"),
+                                   i == index ? "%s is listened on twice; leave one out"
+                                              : "%s is listened on twice, by listener %s too; each address has one listener",
+                                   text, config->listeners[i].name);
+    }
+}
+
+static void check_certificates(const struct dg_config *config, const struct dg_config_listener *listener,
+                               struct dg_config_errors *errors)
+{
+    for (size_t i = 0; i < listener->certificate_count; i++) {
+        const struct dg_config_certificate *pair = &listener->certificates[i];
+        if (pair->place.line > 0 && (!pair->cert[0] || !pair->key[0]))
+            dg_config_complain(errors, config->path, pair->place, "%s is missing: a certificate goes with its private key",
+                               pair->cert[0] ? "key: FILE" : "cert: FILE");
+    }
+}
+
+static void check_listener(const struct dg_config *config, size_t index, struct dg_config_errors *errors)
+{
+    const struct dg_config_listener *listener = &config->listeners[index];
+    struct hearing hearing = {config, listener, errors};
+    const struct dg_options_ear ear = {hear, &hearing};
+    dg_options_check_listener(&listener->options, &ear);
+    check_names(config, index, errors);
+    for (uint32_t i = 0; i < listener->options.listen.count; i++)
+        check_address(config, index, i, errors);
+    check_certificates(config, listener, errors);
+    dg_config_check_rules(config, listener, errors);
+}
+
+void dg_config_check(const struct dg_config *config, struct dg_config_errors *errors)
+{
+    struct hearing hearing = {config, NULL, errors};
+    const struct dg_options_ear ear = {hear, &hearing};
+    size_t addresses = 0;
+    dg_options_check_process(&config->process, &ear);
+    if (config->listener_count == 0)
+        dg_config_complain(errors, config->path, (struct dg_config_place){1, 1},
+                           "listeners: is missing; expected a list of blocks, each with listen:, backend: and credentials");
+    for (size_t i = 0; i < config->listener_count; i++) {
+        check_listener(config, i, errors);
+        addresses += config->listeners[i].options.listen.count;
+    }
+    if (addresses > DG_CONFIG_ADDRESSES_MAX)
+        dg_config_complain(errors, config->path, config->listeners[0].place,
+                           "found %zu addresses to listen on, expected at most %d of all listeners together", addresses,
+                           DG_CONFIG_ADDRESSES_MAX);
+}
