@@ -97,6 +97,13 @@ struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
     return admission;
 }
 
+void dg_admission_set_rates(struct dg_admission *admission, const struct dg_admission_config *config)
+{
+    admission->config.answers_per_prefix = config->answers_per_prefix;
+    admission->config.answers_global = config->answers_global;
+    admission->config.failures_per_prefix = config->failures_per_prefix;
+}
+
 void dg_admission_free(struct dg_admission *admission)
 {
     if (admission == NULL) {

@@ -23,6 +23,8 @@ struct dg_admission_config {
 struct dg_admission_config dg_admission_config_default(void);
 
 struct dg_admission *dg_admission_new(const struct dg_admission_config *config);
+// Other rates from now on; prefixes_max stays.
+void dg_admission_set_rates(struct dg_admission *admission, const struct dg_admission_config *config);
 void dg_admission_free(struct dg_admission *admission);
 
 // May a hello of this unvalidated address be answered? COUNT_NONE lets pass (and takes a token of the

@@ -22,6 +22,7 @@ struct dg_engine_config dg_engine_config_default(void)
         .open_rate = 1000,
         .drain_per_second = 5000,
         .path_timeout = DG_SECOND, // RFC 9853 5.5
+        .closes_removed = true,
     };
 }
 
@@ -153,6 +154,22 @@ static struct dg_slot *find_ref(const struct dg_engine *engine, struct dg_ref re
     return shard != NULL ? dg_shard_find_ref(shard, ref) : NULL;
 }
 
+const struct dg_slot *dg_engine_peek(const struct dg_engine *engine, struct dg_ref ref)
+{
+    return find_ref(engine, ref);
+}
+
+const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    struct dg_association association;
+    if (!dg_association_find(engine, now, ref, &association))
+        return NULL;
+    uint32_t before = dg_shard_serve(association.shard, association.slot);
+    bool may_go_on = dg_association_authorised(&association);
+    dg_shard_served(association.shard, before);
+    return may_go_on ? association.slot : NULL;
+}
+
 uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref)
 {
     const struct dg_slot *slot = find_ref(engine, ref);
@@ -181,6 +198,12 @@ struct dg_bytes dg_engine_identity(const struct dg_engine *engine, struct dg_ref
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation)
 {
     engine->policy_generation = generation;
+    dg_engine_review_begin(engine);
+}
+
+void dg_engine_set_config(struct dg_engine *engine, const struct dg_engine_config *config)
+{
+    engine->config = *config;
 }
 
 size_t dg_engine_live(const struct dg_engine *engine)

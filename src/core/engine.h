@@ -30,6 +30,7 @@ struct dg_engine_config {
     uint32_t drain_per_second;    // close_notify's a second while stopping (C8)
     bool address_strict;          // only checks go to an address that is not proven; DTLS 1.2 without RRC stays
     bool path_basic;              // RRC asks the new address at once, without asking the old one first (RFC 9853 5.1)
+    bool closes_removed;          // who is not authorised any more is closed soon after, else when it has something to say
     dg_time path_timeout;         // RRC: how long an answer may take where the round trip is not known
 };
 struct dg_engine_config dg_engine_config_default(void);
@@ -97,13 +98,19 @@ void dg_engine_rebound(struct dg_engine *engine, dg_time now, struct dg_ref ref)
 // Client role: what we send leaves from this address of ours from now on. Only for an association that both sides find
 // by connection ID: others are found by their path.
 void dg_engine_set_local(struct dg_engine *engine, struct dg_ref ref, const struct dg_address *local);
+// The slot of an association, NULL where ref has ended; and the same where it may also go on under the policy of now,
+// which is asked if it was not yet (it may end by that).
+const struct dg_slot *dg_engine_peek(const struct dg_engine *engine, struct dg_ref ref);
+const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
 uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref); // 0: none
 // Is the association in this slot one of ours that holds this port? True with its reference. ret_is_ours: the slot is.
 bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32_t slot, uint16_t port,
                           bool *ret_is_ours, struct dg_ref *ret_ref);
-// The policy that associations must have been checked under from now on.
+void dg_engine_set_config(struct dg_engine *engine, const struct dg_engine_config *config); // from now on
+// The policy that associations must have been checked under from now on. With config.closes_removed all of them are
+// checked, a slice in each dg_engine_advance, else each before its next plaintext.
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation);
 
 // Begins to end all associations, paced by drain_per_second. dg_engine_live says how many are left.

@@ -23,6 +23,14 @@ struct dg_closing {
     const struct dg_closing *outer;
 };
 
+// The walk through all associations after the policy has changed: where it goes on, and not before when.
+struct dg_review {
+    bool is_under_way;
+    size_t shard;
+    uint32_t slot;
+    dg_time next;
+};
+
 struct dg_engine {
     struct dg_engine_config config;
     const struct dg_memory *memory;
@@ -34,6 +42,7 @@ struct dg_engine {
     size_t shard_count;
     struct dg_shard *by_number[DG_SHARDS_MAX]; // NULL: another engine's
     uint32_t policy_generation;
+    struct dg_review review;
     const struct dg_closing *closing;
     bool is_found;   // the live slots of the process before
     bool is_settled; // nothing of the process before is left to be judged
@@ -101,6 +110,10 @@ void dg_association_fail(const struct dg_association *association, struct dg_res
 // An authentic record that makes no sense and ends nothing, until there were too many in a row (C6).
 #define DG_GARBAGE_MAX 100
 void dg_association_garbage(const struct dg_association *association, enum dg_counter reason);
+
+// engine_review.c
+void dg_engine_review_begin(struct dg_engine *engine);
+void dg_engine_review(struct dg_engine *engine, dg_time now); // a slice
 
 // engine_send.c
 // Protects one record into out. ret_number may be NULL. 0: limit reached, no room, or the library failed.

@@ -107,8 +107,9 @@ static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, 
         dg_association_end(&association, DG_COUNT_CLOSED_EXPIRED, DG_ALERT_CLOSE_NOTIFY);
         return;
     }
-    // Who says nothing is not asked before plaintext passes: an association ends with its credential all the same.
-    if (!dg_association_authorised(&association))
+    // Who says nothing is not asked before plaintext passes: an association ends with its credential all the same. The
+    // review after a change of policy has asked most; this finds who was taken over meanwhile.
+    if (config->closes_removed && !dg_association_authorised(&association))
         return;
     dg_time allowed = (slot->flags & DG_SLOT_HAS_CID) != 0 ? config->idle_timeout_cid : config->idle_timeout;
     if (is_over(now, atomic_load_explicit(&slot->active_at, memory_order_relaxed), allowed))
@@ -225,6 +226,8 @@ dg_time dg_engine_deadline(const struct dg_engine *engine)
     if (!engine->is_settled)
         return 0; // at once, again and again
     dg_time deadline = engine->soonest.is_stale ? next_of_all(engine) : engine->soonest.at;
+    if (engine->review.is_under_way)
+        deadline = dg_time_min(deadline, engine->review.next);
     if (!engine->any_sweep)
         return deadline;
     deadline = dg_time_min(deadline, engine->sweep_next);
@@ -239,6 +242,7 @@ void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_
         engine->sweep_next = now + SLICE; // of a process that goes on after another
     settle(engine);
     flights_due(engine, now);
+    dg_engine_review(engine, now);
     sweep(engine, now, now_wall_s);
     drain(engine, now);
     if (engine->soonest.is_stale)
