@@ -7,6 +7,9 @@
 // by itself reaches it: ports are bound again a few at a time, one at once where its association speaks. Datagrams of the
 // service in between find nobody.
 //
+// All services that a worker's associations talk to share one pool of sockets and ports: a port and its rest belong to one
+// association, whichever service it has.
+//
 // At most `sockets_max` associations of a worker talk at once. When that many do, the one that has been
 // silent longest gives up its socket, if it was silent for `hold` at least; otherwise the newcomer's
 // plaintext is dropped and counted (BACKEND_NO_PORT) until a socket becomes free. The default range allows
@@ -24,7 +27,7 @@
 #include <stdint.h>
 
 struct dg_backend_udp_config {
-    struct dg_address target;
+    struct dg_address target; // of dg_backend_udp_new; a pool has none of its own
     bool allow_beyond_loopback; // this hop is neither encrypted nor authenticated
     uint32_t worker;
     uint32_t worker_count;
@@ -41,6 +44,15 @@ struct dg_backend_udp_config dg_backend_udp_config_default(void);
 // what is wrong with it.
 DG_MUST_USE bool dg_backend_udp_resolve(const char *text, struct dg_address *ret, char *error, size_t error_size);
 
+// The sockets and ports of one worker. NULL: error says why. counters must outlive it.
+struct dg_udp_pool *dg_udp_pool_new(const struct dg_backend_udp_config *config, struct dg_counters *counters,
+                                    char *error, size_t error_size);
+void dg_udp_pool_put(struct dg_udp_pool *pool); // its targets keep it alive; NULL is fine
+// A service that this worker's associations may have, by the number of its backend. Targets of one pool are freed
+// together. self is NULL: error says why. sink is copied.
+struct dg_backend dg_udp_pool_target(struct dg_udp_pool *pool, uint16_t number, const struct dg_address *address,
+                                     const struct dg_backend_sink *sink, char *error, size_t error_size);
+// A pool with one target, number 0.
 // self is NULL: error says why. sink and config are copied; counters must outlive the backend.
 struct dg_backend dg_backend_udp_new(const struct dg_backend_udp_config *config, const struct dg_backend_sink *sink,
                                      struct dg_counters *counters, char *error, size_t error_size);

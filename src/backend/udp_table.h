@@ -18,7 +18,8 @@ struct dg_udp_talker {
     dg_time active_at;
     int fd;
     uint16_t port;
-    uint16_t wanted;      // answers to be read at once: about as many as came together lately
+    uint8_t wanted;       // answers to be read at once: about as many as came together lately
+    uint8_t target;       // number of the backend that it talks to
     uint32_t generation;  // counts the uses of this place, so that an old event finds nobody
     uint32_t next_hashed; // or the next unused
     uint32_t older, newer;

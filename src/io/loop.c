@@ -13,8 +13,8 @@
 
 // What an event is about: a socket's number, or one of these.
 #define EVENT_WAKE UINT32_MAX
-#define EVENT_EXTRA (UINT32_MAX - 1)
-#define EVENTS_MAX (DG_LOOP_SOCKETS_MAX + 2)
+#define EVENT_EXTRA (UINT32_MAX - 64) // + the bit of a further descriptor
+#define EVENTS_MAX (DG_LOOP_SOCKETS_MAX + 1 + 64)
 #define MESSAGE_ROOM ((DG_MESSAGE_BYTES_MAX + DG_CACHE_LINE - 1) / DG_CACHE_LINE * DG_CACHE_LINE)
 
 static bool watch(struct dg_loop *loop, int operation, int fd, uint32_t what, uint32_t events)
@@ -75,7 +75,11 @@ void dg_loop_clear(struct dg_loop *loop)
     loop->epoll_fd = -1;
 }
 
-bool dg_loop_watch(struct dg_loop *loop, int fd) { return watch(loop, EPOLL_CTL_ADD, fd, EVENT_EXTRA, EPOLLIN); }
+bool dg_loop_watch(struct dg_loop *loop, unsigned bit, int fd)
+{
+    DG_BUG_UNLESS(bit < 64);
+    return watch(loop, EPOLL_CTL_ADD, fd, EVENT_EXTRA + bit, EPOLLIN);
+}
 
 // Rounded up: a wait that ends just before its deadline would be followed by one of 0 ms, again and again.
 static int wait_ms(dg_time now, dg_time deadline)
@@ -93,8 +97,10 @@ static int wait_ms(dg_time now, dg_time deadline)
 void dg_loop_wait(struct dg_loop *loop, dg_time now, dg_time deadline)
 {
     struct dg_wake *wake = dg_mesh_wake(loop->mesh, loop->self);
+    uint64_t turns = atomic_load_explicit(&loop->turns, memory_order_relaxed);
+    atomic_store_explicit(&loop->turns, turns + 1, memory_order_relaxed);
     memset(loop->is_readable, 0, sizeof loop->is_readable);
-    loop->is_extra_readable = false;
+    loop->extras_readable = 0;
     int timeout = wait_ms(now, deadline);
     dg_wake_will_sleep(wake);
     // The last look, after the word was given: see wake.c.
@@ -109,8 +115,8 @@ void dg_loop_wait(struct dg_loop *loop, dg_time now, dg_time deadline)
         if (what == EVENT_WAKE) {
             continue; // it has done its work
         }
-        if (what == EVENT_EXTRA) {
-            loop->is_extra_readable = true;
+        if (what >= EVENT_EXTRA) {
+            loop->extras_readable |= UINT64_C(1) << (what - EVENT_EXTRA);
         } else {
             // An error that waits on a socket is read, and so cleared, like a datagram.
             loop->is_readable[what] = (events[i].events & (EPOLLIN | EPOLLERR)) != 0;
@@ -163,6 +169,14 @@ void dg_loop_serve_messages(struct dg_loop *loop, dg_time now, const struct dg_l
     }
 }
 
+bool dg_loop_has_turned(struct dg_loop *loop, uint64_t *turns)
+{
+    uint64_t before = *turns;
+    *turns = atomic_load_explicit(&loop->turns, memory_order_relaxed);
+    dg_wake_surely(dg_mesh_wake(loop->mesh, loop->self));
+    return *turns != before;
+}
+
 void dg_loop_stop(struct dg_loop *loop, enum dg_stop how)
 {
     uint32_t now = atomic_load_explicit(&loop->stop, memory_order_relaxed);
@@ -179,12 +193,15 @@ enum dg_stop dg_loop_stopping(const struct dg_loop *loop)
 }
 
 void dg_loop_pass_on(struct dg_loop *loop, uint32_t to, const struct dg_path *path, enum dg_datagram_errand errand,
-                     const uint8_t *data, size_t size)
+                     bool is_rest, const uint8_t *data, size_t size)
 {
-    struct dg_message_datagram head = {.path = *path, .errand = (uint32_t)errand};
+    struct dg_message_datagram head = {.path = *path, .errand = (uint32_t)errand, .is_rest = is_rest};
     const struct dg_ring_part parts[] = {{&head, sizeof head}, {data, size}};
     bool is_put = dg_mesh_put(loop->mesh, loop->self, to, DG_MESSAGE_DATAGRAM, parts, 2);
     dg_count(loop->counters, is_put ? DG_COUNT_FORWARDED : DG_COUNT_DROP_RING_FULL);
+    if (!is_put && !is_rest) {
+        dg_datagrams_dropped(loop->counters, DG_COUNT_DROP_RING_FULL, 1);
+    }
 }
 
 bool dg_loop_read_datagram(uint8_t *message, size_t size, struct dg_message_datagram *ret_head, uint8_t **ret_data,

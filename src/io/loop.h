@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DG_LOOP_SOCKETS_MAX 32    // listening addresses
+#define DG_LOOP_SOCKETS_MAX 64    // listening addresses
 #define DG_LOOP_MESSAGES_MAX 256u // taken from the rings before the sockets have their turn again
 
 enum dg_stop {
@@ -36,8 +36,9 @@ struct dg_loop {
     int epoll_fd;
     bool is_armed[DG_LOOP_SOCKETS_MAX];    // waits for the socket to be writable
     bool is_readable[DG_LOOP_SOCKETS_MAX]; // as the last wait found it
-    bool is_extra_readable;
+    uint64_t extras_readable; // a bit for each further descriptor
     _Atomic uint32_t stop; // dg_stop
+    _Atomic uint64_t turns; // of the loop: whoever watches sees that it is not stuck
 };
 
 // sockets, mesh, counters stay the caller's. False: error says what was short.
@@ -45,8 +46,8 @@ DG_MUST_USE bool dg_loop_init(struct dg_loop *loop, struct dg_mesh *mesh, uint32
                               const struct dg_socket *sockets, size_t socket_count, struct dg_counters *counters,
                               char *error, size_t error_size);
 void dg_loop_clear(struct dg_loop *loop); // fine on one whose init failed or that is zeroed
-// A further descriptor to wait for (a backend's).
-DG_MUST_USE bool dg_loop_watch(struct dg_loop *loop, int fd);
+// A further descriptor to wait for (a backend's): its bit in extras_readable, 0..63.
+DG_MUST_USE bool dg_loop_watch(struct dg_loop *loop, unsigned bit, int fd);
 
 // What the owner of a loop does with what comes.
 struct dg_loop_owner {
@@ -66,13 +67,15 @@ void dg_loop_serve_messages(struct dg_loop *loop, dg_time now, const struct dg_l
 void dg_loop_wait(struct dg_loop *loop, dg_time now, dg_time deadline);
 void dg_loop_flush(struct dg_loop *loop);
 
+// Any thread: has the loop turned since *turns, which becomes what it is now? Wakes it, so that an idle one turns.
+bool dg_loop_has_turned(struct dg_loop *loop, uint64_t *turns);
 // Any thread. A later, stronger word wins over an earlier one.
 void dg_loop_stop(struct dg_loop *loop, enum dg_stop how);
 enum dg_stop dg_loop_stopping(const struct dg_loop *loop);
 
-// Passes a datagram to another thread; counts FORWARDED or DROP_RING_FULL.
+// Passes a datagram, or the rest of one, to another thread; counts FORWARDED or DROP_RING_FULL.
 void dg_loop_pass_on(struct dg_loop *loop, uint32_t to, const struct dg_path *path, enum dg_datagram_errand errand,
-                     const uint8_t *data, size_t size);
+                     bool is_rest, const uint8_t *data, size_t size);
 // Reads the head of a DATAGRAM message. False: too short to be one.
 DG_MUST_USE bool dg_loop_read_datagram(uint8_t *message, size_t size, struct dg_message_datagram *ret_head,
                                        uint8_t **ret_data, size_t *ret_size);

@@ -43,7 +43,7 @@ enum dg_datagram_errand {
 struct dg_message_datagram {
     struct dg_path path;
     uint32_t errand; // dg_datagram_errand
-    uint32_t reserved;
+    uint32_t is_rest; // 1: the end of a datagram that the front has counted as a handshake's
 };
 
 struct dg_message_replace {
@@ -54,6 +54,12 @@ struct dg_message_replace {
 struct dg_message_close {
     struct dg_ref ref;
     uint32_t reason; // dg_counter
+    uint32_t reserved;
+};
+
+struct dg_message_answer {
+    struct dg_ref ref;
+    uint32_t backend; // its number
     uint32_t reserved;
 };
 

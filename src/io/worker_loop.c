@@ -8,6 +8,7 @@
 #include "core/steer.h"
 #include "io/clock.h"
 #include "io/crash_note.h"
+#include "io/worker_backends.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ struct dg_worker_loop {
     struct dg_worker_loop_config config;
     struct dg_steer steer;
     struct dg_engine *engine;
-    struct dg_backend backend;
+    struct dg_worker_backends backends;
     void *policy; // in use
     _Atomic(void *) next_policy;
     _Atomic uint32_t policy_generation;
@@ -41,12 +42,7 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
                        size_t size)
 {
     struct dg_worker_loop *loop = context;
-    (void)slot;
-    if (loop->config.hooks.debug_plaintext != NULL) {
-        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, dg_engine_identity(loop->engine, ref),
-                                           true, data, size);
-    }
-    loop->backend.ops->deliver(loop->backend.self, now, ref, data, size);
+    dg_worker_backends_deliver(&loop->backends, now, ref, slot, data, size);
 }
 
 static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -62,7 +58,7 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
                       enum dg_counter reason)
 {
     struct dg_worker_loop *loop = context;
-    loop->backend.ops->closed(loop->backend.self, now, ref);
+    dg_worker_backends_closed(&loop->backends, now, ref);
     if (loop->config.hooks.closed != NULL) {
         loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
                                   reason);
@@ -79,48 +75,35 @@ static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct
     }
 }
 
-static bool on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
+static struct dg_policy_verdict on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct dg_worker_loop *loop = context;
     return loop->config.hooks.authorise(loop->config.hooks.context, loop->policy, slot, identity);
 }
 
-static bool on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+static void on_allowed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot)
 {
     struct dg_worker_loop *loop = context;
-    if (loop->config.hooks.debug_plaintext != NULL) {
-        loop->config.hooks.debug_plaintext(loop->config.hooks.context, now, ref, dg_engine_identity(loop->engine, ref),
-                                           false, data, size);
+    dg_worker_backends_settle(&loop->backends, now, ref, slot);
+}
+
+static void on_refused(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
+                       uint16_t rule)
+{
+    struct dg_worker_loop *loop = context;
+    if (loop->config.hooks.refused != NULL) {
+        loop->config.hooks.refused(loop->config.hooks.context, loop->policy, now, handover, reason, rule);
     }
-    return dg_engine_send(loop->engine, now, ref, data, size); // counts what it refuses
 }
 
-static struct dg_bytes on_identity(void *context, struct dg_ref ref)
+static void on_limited(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                       enum dg_counter reason)
 {
     struct dg_worker_loop *loop = context;
-    return dg_engine_identity(loop->engine, ref);
-}
-
-static void on_port_changed(void *context, struct dg_ref ref, uint16_t port)
-{
-    struct dg_worker_loop *loop = context;
-    dg_engine_set_backend_port(loop->engine, ref, port);
-}
-
-static uint16_t on_port_of(void *context, struct dg_ref ref)
-{
-    struct dg_worker_loop *loop = context;
-    return dg_engine_backend_port(loop->engine, ref);
-}
-
-static enum dg_port_claim on_claim(void *context, uint32_t shard, uint32_t slot, uint16_t port, struct dg_ref *ret_ref)
-{
-    struct dg_worker_loop *loop = context;
-    bool is_ours;
-    if (dg_engine_holds_port(loop->engine, shard, slot, port, &is_ours, ret_ref)) {
-        return DG_PORT_CLAIMED;
+    if (loop->config.hooks.limited != NULL) {
+        loop->config.hooks.limited(loop->config.hooks.context, loop->policy, now, ref, slot,
+                                   dg_engine_identity(loop->engine, ref), reason);
     }
-    return is_ours ? DG_PORT_NOBODYS : DG_PORT_ELSEWHERE;
 }
 
 // --- making and freeing ----------------------------------------------------------------------------------
@@ -142,10 +125,20 @@ static struct dg_engine *new_engine(struct dg_worker_loop *loop)
         .closed = on_closed,
         .moved = on_moved,
         .authorise = config->hooks.authorise != NULL ? on_authorise : NULL,
+        .allowed = on_allowed,
+        .refused = on_refused,
+        .limited = on_limited,
     };
     const struct dg_output output = dg_send_batch_output(loop->loop.send);
     return dg_engine_new(&config->engine, config->memory, shards, count, config->aead, &output, &hooks,
                          config->counters);
+}
+
+// False: memory is short for what its rules count.
+static bool use_rules(struct dg_worker_loop *loop)
+{
+    const struct dg_worker_hooks *hooks = &loop->config.hooks;
+    return dg_engine_set_rules(loop->engine, hooks->rules != NULL ? hooks->rules(hooks->context, loop->policy) : NULL);
 }
 
 struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *config, char *error, size_t error_size)
@@ -164,22 +157,23 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         dg_worker_loop_free(loop);
         return NULL;
     }
-    const struct dg_backend_sink sink = {.context = loop,
-                                         .answer = on_answer,
-                                         .port_changed = on_port_changed,
-                                         .identity = on_identity,
-                                         .port_of = on_port_of,
-                                         .claim = on_claim};
-    loop->backend = config->backend.make(config->backend.context, &sink, config->worker, config->worker_count,
-                                         config->counters, error, error_size);
-    if (loop->backend.self == NULL) {
+    loop->engine = new_engine(loop);
+    if (loop->engine == NULL || !use_rules(loop)) {
+        snprintf(error, error_size, "memory is short for a worker's shards");
         dg_worker_loop_free(loop);
         return NULL;
     }
-    loop->engine = new_engine(loop);
-    int extra = loop->backend.ops->descriptor(loop->backend.self);
-    if (loop->engine == NULL || (extra >= 0 && !dg_loop_watch(&loop->loop, extra))) {
-        snprintf(error, error_size, "memory is short for a worker's shards");
+    const struct dg_worker_backend_hooks backend_hooks = {
+        .context = config->hooks.context,
+        .backends_of = config->hooks.backends_of,
+        .backend_of = config->hooks.backend_of,
+        .name = config->hooks.name,
+        .trouble = config->hooks.backend_trouble,
+        .debug_plaintext = config->hooks.debug_plaintext,
+    };
+    dg_worker_backends_init(&loop->backends, &config->backend, &backend_hooks, &loop->loop, loop->engine,
+                            config->worker, config->worker_count);
+    if (!dg_worker_backends_use(&loop->backends, loop->policy, error, error_size)) {
         dg_worker_loop_free(loop);
         return NULL;
     }
@@ -196,11 +190,14 @@ void dg_worker_loop_free(struct dg_worker_loop *loop)
     if (loop->engine != NULL) {
         dg_engine_free(loop->engine);
     }
-    if (loop->backend.self != NULL) {
-        loop->backend.ops->free(loop->backend.self);
-    }
+    dg_worker_backends_clear(&loop->backends);
     dg_loop_clear(&loop->loop);
     free(loop);
+}
+
+bool dg_worker_loop_has_turned(struct dg_worker_loop *loop, uint64_t *turns)
+{
+    return dg_loop_has_turned(&loop->loop, turns);
 }
 
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
@@ -226,18 +223,32 @@ size_t dg_worker_loop_live(const struct dg_worker_loop *loop) { return dg_engine
 
 // --- datagrams -------------------------------------------------------------------------------------------
 
-static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct dg_path *path,
-                          enum dg_datagram_errand errand, uint8_t *data, size_t size)
+// What becomes of a datagram that ends here; nothing of a rest, whose datagram has been counted.
+static void count_end(struct dg_worker_loop *loop, enum dg_engine_verdict verdict, bool is_rest)
 {
-    if (dg_engine_receive(loop->engine, now, path, data, size) != DG_ENGINE_UNKNOWN) {
+    if (is_rest) {
         return;
     }
-    if (errand == DG_ERRAND_FORWARDED) {
-        // The front does not know it either.
-        dg_count(loop->loop.counters, DG_COUNT_DROP_NO_ASSOCIATION);
+    if (verdict == DG_ENGINE_OPENED) {
+        dg_count(loop->loop.counters, DG_COUNT_DATAGRAMS_OPENED);
+    } else {
+        dg_datagram_dropped(loop->loop.counters);
+    }
+}
+
+static void take_datagram(struct dg_worker_loop *loop, dg_time now, const struct dg_path *path,
+                          enum dg_datagram_errand errand, bool is_rest, uint8_t *data, size_t size)
+{
+    dg_datagram_begin(loop->loop.counters);
+    enum dg_engine_verdict verdict = dg_engine_receive(loop->engine, now, path, data, size);
+    if (verdict == DG_ENGINE_UNKNOWN && errand != DG_ERRAND_FORWARDED) {
+        dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, is_rest, data, size);
         return;
     }
-    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, data, size);
+    if (verdict == DG_ENGINE_UNKNOWN) {
+        dg_count(loop->loop.counters, DG_COUNT_DROP_NO_ASSOCIATION); // the front does not know it either
+    }
+    count_end(loop, verdict, is_rest);
 }
 
 static void serve_messages(struct dg_worker_loop *loop, dg_time now);
@@ -246,15 +257,18 @@ static void serve_messages(struct dg_worker_loop *loop, dg_time now);
 static void take_own(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
 {
     const struct dg_path *path = &received->path;
-    if (dg_engine_receive(loop->engine, now, path, received->data, received->size) != DG_ENGINE_UNKNOWN) {
+    dg_datagram_begin(loop->loop.counters);
+    enum dg_engine_verdict verdict = dg_engine_receive(loop->engine, now, path, received->data, received->size);
+    if (verdict != DG_ENGINE_UNKNOWN) {
+        count_end(loop, verdict, false);
         return;
     }
     if (!dg_mesh_is_empty(loop->loop.mesh, loop->loop.self)) {
         serve_messages(loop, now);
-        take_datagram(loop, now, path, DG_ERRAND_MISROUTED, received->data, received->size);
+        take_datagram(loop, now, path, DG_ERRAND_MISROUTED, false, received->data, received->size);
         return;
     }
-    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, received->data, received->size);
+    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, path, DG_ERRAND_UNKNOWN, false, received->data, received->size);
 }
 
 // A handshake is under way at this peer: what its old association cannot open may be the new one's. The copy is
@@ -263,10 +277,12 @@ static void take_contested(struct dg_worker_loop *loop, dg_time now, const struc
 {
     DG_BUG_UNLESS(received->size <= sizeof loop->contested);
     memcpy(loop->contested, received->data, received->size);
-    if (dg_engine_receive(loop->engine, now, &received->path, received->data, received->size) != DG_ENGINE_OPENED) {
-        dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, &received->path, DG_ERRAND_UNKNOWN, loop->contested,
-                        received->size);
+    if (dg_engine_receive(loop->engine, now, &received->path, received->data, received->size) == DG_ENGINE_OPENED) {
+        count_end(loop, DG_ENGINE_OPENED, false);
+        return;
     }
+    dg_loop_pass_on(&loop->loop, DG_MESH_FRONT, &received->path, DG_ERRAND_UNKNOWN, false, loop->contested,
+                    received->size);
 }
 
 static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const struct dg_received *received)
@@ -288,7 +304,8 @@ static void take_from_socket(struct dg_worker_loop *loop, dg_time now, const str
         return;
     }
     dg_count(loop->loop.counters, DG_COUNT_MISROUTED);
-    dg_loop_pass_on(&loop->loop, owner, &received->path, DG_ERRAND_MISROUTED, received->data, received->size);
+    dg_loop_pass_on(&loop->loop, owner, &received->path, DG_ERRAND_MISROUTED, false, received->data,
+                    received->size);
 }
 
 static void take_datagrams(void *context, dg_time now, const struct dg_received *received, size_t count)
@@ -314,6 +331,7 @@ static void take_datagrams(void *context, dg_time now, const struct dg_received 
             }
         }
     }
+    dg_worker_backends_flush(&loop->backends, now);
 }
 
 void dg_worker_loop_take(struct dg_worker_loop *loop, const struct dg_received *received)
@@ -330,9 +348,6 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     struct dg_handover *handover = (struct dg_handover *)(void *)message; // the buffer is aligned
     const struct dg_path path = handover->path;
     bool is_open = dg_engine_take_over(loop->engine, now, handover);
-    if (!is_open && loop->config.hooks.no_room != NULL) {
-        loop->config.hooks.no_room(loop->config.hooks.context, now, handover);
-    }
     dg_wipe(handover, sizeof *handover);
     size_t at = sizeof *handover;
     while (is_open && size - at >= sizeof(uint32_t)) {
@@ -340,9 +355,32 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
         memcpy(&early_size, message + at, sizeof early_size);
         at += sizeof early_size;
         DG_BUG_UNLESS(early_size <= size - at);
-        take_datagram(loop, now, &path, DG_ERRAND_FORWARDED, message + at, early_size);
+        take_datagram(loop, now, &path, DG_ERRAND_FORWARDED, true, message + at, early_size);
         at += early_size;
     }
+}
+
+// The policy is set before its generation is told: whoever is checked under a number is checked by that policy or by
+// a newer one, whose number then follows.
+static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
+{
+    void *policy = atomic_exchange_explicit(&loop->next_policy, NULL, memory_order_acq_rel);
+    if (policy != NULL) {
+        void *before = loop->policy;
+        loop->policy = policy;
+        (void)use_rules(loop); // where memory is short, what rated rules allow is dropped
+        if (loop->config.hooks.policy_taken != NULL) {
+            loop->config.hooks.policy_taken(loop->config.hooks.context, policy, &loop->config.engine);
+            dg_engine_set_config(loop->engine, &loop->config.engine);
+        }
+        char error[256]; // what could not be made is tried again, and said, when it is wanted
+        (void)dg_worker_backends_use(&loop->backends, policy, error, sizeof error);
+        if (loop->config.hooks.policy_replaced != NULL) {
+            loop->config.hooks.policy_replaced(loop->config.hooks.context, before);
+        }
+    }
+    dg_engine_set_policy_generation(loop->engine, generation);
+    atomic_store_explicit(&loop->policy_generation, generation, memory_order_release);
 }
 
 // One slice for the administration. Its ring has room: it asks again only when it has the answer, and counts its askers.
@@ -361,22 +399,6 @@ static void take_scan(struct dg_worker_loop *loop, dg_time now, const uint8_t *m
     }
 }
 
-// The policy is set before its generation is told: whoever is checked under a number is checked by that policy or by
-// a newer one, whose number then follows.
-static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
-{
-    void *policy = atomic_exchange_explicit(&loop->next_policy, NULL, memory_order_acq_rel);
-    if (policy != NULL) {
-        void *before = loop->policy;
-        loop->policy = policy;
-        if (loop->config.hooks.policy_replaced != NULL) {
-            loop->config.hooks.policy_replaced(loop->config.hooks.context, before);
-        }
-    }
-    dg_engine_set_policy_generation(loop->engine, generation);
-    atomic_store_explicit(&loop->policy_generation, generation, memory_order_release);
-}
-
 static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *message, size_t size)
 {
     struct dg_worker_loop *loop = context;
@@ -386,7 +408,8 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         uint8_t *data;
         size_t data_size;
         DG_BUG_UNLESS(dg_loop_read_datagram(message, size, &head, &data, &data_size));
-        take_datagram(loop, now, &head.path, (enum dg_datagram_errand)head.errand, data, data_size);
+        take_datagram(loop, now, &head.path, (enum dg_datagram_errand)head.errand, head.is_rest != 0, data,
+                      data_size);
         return;
     }
     case DG_MESSAGE_HANDOVER:
@@ -398,14 +421,6 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         memcpy(&replace, message, sizeof replace);
         dg_engine_replace_path(loop->engine, now, &replace.path, replace.proven_at);
         return;
-    case DG_MESSAGE_SCAN:
-        take_scan(loop, now, message, size);
-        return;
-    case DG_MESSAGE_ANSWER:
-        dg_worker_backends_take_answer(&loop->backends, now, message, size);
-        return;
-    case DG_MESSAGE_SCANNED:
-        break; // the administration's alone
     }
     case DG_MESSAGE_CLOSE_REF: {
         struct dg_message_close close;
@@ -421,6 +436,14 @@ static void take_message(void *context, dg_time now, uint32_t kind, uint8_t *mes
         take_policy(loop, generation);
         return;
     }
+    case DG_MESSAGE_SCAN:
+        take_scan(loop, now, message, size);
+        return;
+    case DG_MESSAGE_ANSWER:
+        dg_worker_backends_take_answer(&loop->backends, now, message, size);
+        return;
+    case DG_MESSAGE_SCANNED:
+        break; // the administration's alone
     }
     DG_BUG("message of unknown kind");
 }
@@ -440,7 +463,7 @@ static void serve_messages(struct dg_worker_loop *loop, dg_time now)
 
 static dg_time next_deadline(struct dg_worker_loop *loop)
 {
-    return dg_time_min(dg_engine_deadline(loop->engine), loop->backend.ops->deadline(loop->backend.self));
+    return dg_time_min(dg_engine_deadline(loop->engine), dg_worker_backends_deadline(&loop->backends));
 }
 
 static void serve_timers(struct dg_worker_loop *loop, dg_time now)
@@ -448,9 +471,7 @@ static void serve_timers(struct dg_worker_loop *loop, dg_time now)
     if (dg_engine_deadline(loop->engine) <= now) {
         dg_engine_advance(loop->engine, now, dg_clock_wall_seconds());
     }
-    if (loop->backend.ops->deadline(loop->backend.self) <= now) {
-        loop->backend.ops->advance(loop->backend.self, now);
-    }
+    dg_worker_backends_advance(&loop->backends, now);
 }
 
 static bool has_nothing_left(struct dg_worker_loop *loop)
@@ -500,11 +521,10 @@ void dg_worker_loop_run(void *context)
         if (!dg_worker_loop_is_holding(loop)) {
             dg_loop_serve_sockets(&loop->loop, now, &owner);
         }
-        if (loop->loop.is_extra_readable) {
-            loop->backend.ops->ready(loop->backend.self, now);
-        }
+        dg_worker_backends_ready(&loop->backends, now);
         serve_messages(loop, now);
         serve_timers(loop, now);
+        dg_worker_backends_flush(&loop->backends, now);
         dg_loop_flush(&loop->loop);
     }
     dg_loop_flush(&loop->loop);

@@ -17,27 +17,33 @@ struct dg_worker_hooks {
     void *context;
     void (*opened)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    const struct dg_handover *handover);
-    // A proven client whom the table has no room for; what is in handover is gone after the return.
-    void (*no_room)(void *context, dg_time now, const struct dg_handover *handover);
+    // A proven client that is not taken over, and by which rule (DG_POLICY_NO_RULE: none); what is in handover is gone
+    // after the return.
+    void (*refused)(void *context, const void *policy, dg_time now, const struct dg_handover *handover,
+                    enum dg_counter reason, uint16_t rule);
+    void (*limited)(void *context, const void *policy, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                    struct dg_bytes identity, enum dg_counter reason);
     void (*closed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                    struct dg_bytes identity, enum dg_counter reason);
     void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                   struct dg_bytes identity, const struct dg_address *from);
     // May it go on under this policy, which nobody else's thread waits for? NULL: always.
-    bool (*authorise)(void *context, const void *policy, const struct dg_slot *slot, struct dg_bytes identity);
+    struct dg_policy_verdict (*authorise)(void *context, const void *policy, const struct dg_slot *slot,
+                                          struct dg_bytes identity);
+    const struct dg_policy *(*rules)(void *context, const void *policy); // of it; NULL: there are none
+    // The worker takes this policy into use: what comes with it changes *config, which holds what is in force.
+    void (*policy_taken)(void *context, const void *policy, struct dg_engine_config *config);
     void (*policy_replaced)(void *context, void *policy); // the worker will not ask this one again
+    // Which backends, and what is said of an association there: see dg_worker_backend_hooks.
+    uint64_t (*backends_of)(void *context, const void *policy);
+    uint16_t (*backend_of)(void *context, const void *policy, const struct dg_slot *slot);
+    void (*name)(void *context, const void *policy, const struct dg_slot *slot, struct dg_backend_subject *subject);
+    void (*backend_trouble)(void *context, dg_time now, uint16_t backend, const struct dg_backend_trouble *trouble);
     // Every datagram of a socket, as it came.
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     // Plaintext from a client, or an answer to one.
     void (*debug_plaintext)(void *context, dg_time now, struct dg_ref ref, struct dg_bytes identity,
                             bool is_from_client, const uint8_t *data, size_t size);
-};
-
-// Makes the backend of one worker. self NULL: error says why.
-struct dg_backend_maker {
-    void *context;
-    struct dg_backend (*make)(void *context, const struct dg_backend_sink *sink, uint32_t worker,
-                              uint32_t worker_count, struct dg_counters *counters, char *error, size_t error_size);
 };
 
 struct dg_worker_loop_config {
@@ -64,6 +70,9 @@ void dg_worker_loop_free(struct dg_worker_loop *loop); // the slots stay in memo
 // The thread's body: returns when stopped. GENTLY: once every association has been closed.
 void dg_worker_loop_run(void *loop);
 void dg_worker_loop_stop(struct dg_worker_loop *loop, enum dg_stop how); // from any thread
+// The same: is the thread stuck? turns: as it was found before, and is now. False: it has not turned since. Wakes it, so
+// that an idle one turns before the next question.
+bool dg_worker_loop_has_turned(struct dg_worker_loop *loop, uint64_t *turns);
 bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop);       // the same: since DG_STOP_HOLD no socket is read
 size_t dg_worker_loop_live(const struct dg_worker_loop *loop);           // the same: associations
 // From any thread: what authorise is asked with from the next DG_MESSAGE_POLICY_GENERATION on, which the caller puts

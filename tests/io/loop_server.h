@@ -37,11 +37,12 @@ static void count_opened(void *context, dg_time now, struct dg_ref ref, const st
     (void)now, (void)ref, (void)slot, (void)handover;
     ((struct server *)context)->opened++;
 }
-static void count_no_room(void *context, dg_time now, const struct dg_handover *handover)
+static void count_no_room(void *context, const void *policy, dg_time now, const struct dg_handover *handover,
+                          enum dg_counter reason, uint16_t rule)
 {
     struct server *server = context;
-    (void)now, (void)handover;
-    server->no_room++;
+    (void)policy, (void)now, (void)handover, (void)rule;
+    server->no_room += reason == DG_COUNT_TABLE_FULL;
 }
 
 static void count_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -52,10 +53,10 @@ static void count_closed(void *context, dg_time now, struct dg_ref ref, const st
 }
 static void keep_gate(void *context, void *gate) { ((struct server *)context)->replaced_gate = gate; }
 
-static struct dg_backend make_echo(void *context, const struct dg_backend_sink *sink, uint32_t worker,
+static struct dg_backend make_echo(void *context, uint16_t number, const struct dg_backend_sink *sink, uint32_t worker,
                                    uint32_t worker_count, struct dg_counters *counters, char *error, size_t error_size)
 {
-    (void)context, (void)worker, (void)worker_count, (void)counters, (void)error, (void)error_size;
+    (void)context, (void)number, (void)worker, (void)worker_count, (void)counters, (void)error, (void)error_size;
     return dg_backend_echo_new(sink);
 }
 
@@ -106,7 +107,7 @@ static struct server *server_start(const char *listen, uint32_t workers, bool wi
             .memory = &server->memory,
             .engine = dg_engine_config_default(),
             .backend = {.make = make_echo},
-            .hooks = {.context = server, .opened = count_opened, .no_room = count_no_room, .closed = count_closed,
+            .hooks = {.context = server, .opened = count_opened, .refused = count_no_room, .closed = count_closed,
                       .policy_replaced = count_policy},
             .counters = &server->counters[1 + i],
             .policy = &first_policy,
