@@ -51,9 +51,10 @@ static bool hand_over(void *context, dg_time at, const struct dg_handover *hando
     return true;
 }
 
-static void forward(void *context, dg_time at, const struct dg_path *path, const uint8_t *data, size_t size)
+static void forward(void *context, dg_time at, const struct dg_path *path, const uint8_t *data, size_t size,
+                    bool is_rest)
 {
-    (void)context, (void)at, (void)path, (void)data, (void)size;
+    (void)context, (void)at, (void)path, (void)data, (void)size, (void)is_rest;
 }
 
 static void failed(void *context, dg_time at, const struct dg_path *path, const struct dg_handshake_failure *failure)

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The one list of counters, from which the enum, the names and docs/counters.md are made. Each thread
-// writes its own set; readers sum. Counters are all that unauthenticated input may change.
+// writes its own set; readers sum. Counters are all that unauthenticated input may change. The equations that they
+// keep stand here too.
 #ifndef DG_CORE_COUNTERS_H
 #define DG_CORE_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 // X(enum suffix, exported name, what it counts)
 #define DG_COUNTER_LIST(X)                                                                                        \
     /* datagrams and plaintext */                                                                                 \
     X(DATAGRAMS_RECEIVED, "datagrams_received", "datagrams read from listening sockets")                          \
+    X(DATAGRAMS_OPENED, "datagrams_opened", "of these, an association's: a record was authentic and new")         \
+    X(DATAGRAMS_HANDSHAKES, "datagrams_handshakes", "of these, a handshake's: it began one, or a record was for one under way") \
+    X(DATAGRAMS_HELLOS, "datagrams_hellos", "of these, hellos that were answered, or parts of hellos that were kept") \
     X(DATAGRAMS_SENT, "datagrams_sent", "datagrams written to listening sockets")                                 \
     X(RECORDS_OPENED, "records_opened", "protected records that opened")                                          \
     X(RECORDS_SEALED, "records_sealed", "records protected and queued for sending")                               \
@@ -89,6 +95,7 @@
     X(DROP_HELLO_VERSION, "drop_hello_version", "ClientHello that offers neither DTLS 1.2 nor 1.3")               \
     X(DROP_HELLO_CID_LENGTH, "drop_hello_cid_length", "ClientHello with a connection ID above the limit")         \
     X(DROP_NOT_HELLO, "drop_not_hello", "handshake record of a stranger that is no ClientHello")                  \
+    X(DROP_HELLO_UNANSWERED, "drop_hello_unanswered", "well-formed hello that the library had no answer to")     \
     X(DROP_ANSWER_LIMITED, "drop_answer_limited", "hello left unanswered: the prefix used up its answers")        \
     X(DROP_AMPLIFICATION, "drop_amplification", "answer withheld: more than three bytes out for one in")          \
     X(DROP_COOKIE_INVALID, "drop_cookie_invalid", "hello with a cookie that is not ours or too old")              \
@@ -101,6 +108,7 @@
     X(DROP_HELLO_REPEATED, "drop_hello_repeated", "hello of a handshake that is under way already")               \
     X(DROP_EARLY_FULL, "drop_early_full", "application data before the handshake's end, beyond what is held")     \
     X(DROP_RING_FULL, "drop_ring_full", "messages between threads for which the ring had no room")                \
+    X(DROP_STOPPED, "drop_stopped", "datagrams that were on their way to another thread when the server stopped")  \
     /* the client's handshakes: drops */                                                                          \
     X(DROP_ALERT_UNPROVEN, "drop_alert_unproven", "unprotected alerts: anybody could have sent them (RFC 9147 4.5.2)") \
     X(DROP_MESSAGE_REPEATED, "drop_message_repeated", "unprotected handshake messages that were there before")    \
@@ -114,6 +122,8 @@
     X(HANDSHAKES_FAILED, "handshakes_failed", "handshakes that ended in an error")                                \
     X(HANDSHAKES_EXPIRED, "handshakes_expired", "handshakes given up at their deadline")                          \
     X(HANDSHAKES_REPLACED, "handshakes_replaced", "handshakes given up because their client began a new one")     \
+    X(HANDSHAKES_STOPPED, "handshakes_stopped", "handshakes given up because the server stops")                    \
+    X(HANDOVERS_GIVEN_UP, "handovers_given_up", "proven clients given up: no worker took them in time, they began anew, or the server stops") \
     X(FAIL_WRONG_KEY, "fail_wrong_key", "handshakes with a known identity and a wrong key")                       \
     X(FAIL_UNKNOWN_IDENTITY, "fail_unknown_identity", "handshakes with an identity that is not in the store")     \
     X(FAIL_CERTIFICATE, "fail_certificate", "handshakes whose client certificate was refused")                    \
@@ -140,18 +150,55 @@ enum dg_counter {
 
 struct dg_counters {
     _Atomic uint64_t values[DG_COUNTER_COUNT];
+    _Atomic uint64_t datagram_drops[DG_COUNTER_COUNT]; // datagrams that came to nothing, by the reason of their end
+    enum dg_counter first_drop;                        // the writer's: since dg_datagram_begin
 };
+
+static inline bool dg_counter_is_drop(enum dg_counter counter)
+{
+    switch (counter) { // known to the compiler where the counter is
+#define DG_COUNTER_IS_DROP(suffix, name, text)                                                                     \
+    case DG_COUNT_##suffix:                                                                                       \
+        return strncmp(#suffix, "DROP_", 5) == 0;
+        DG_COUNTER_LIST(DG_COUNTER_IS_DROP)
+#undef DG_COUNTER_IS_DROP
+    default:
+        return false;
+    }
+}
 
 static inline void dg_count_by(struct dg_counters *counters, enum dg_counter counter, uint64_t amount)
 {
     uint64_t value = atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
     atomic_store_explicit(&counters->values[counter], value + amount, memory_order_relaxed);
+    if (dg_counter_is_drop(counter) && amount > 0 && counters->first_drop == DG_COUNT_NONE)
+        counters->first_drop = counter;
 }
 static inline void dg_count(struct dg_counters *counters, enum dg_counter counter) { dg_count_by(counters, counter, 1); }
 static inline uint64_t dg_counter_read(const struct dg_counters *counters, enum dg_counter counter)
 {
     return atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
 }
+
+// What became of datagrams. Each one that was read ends once, in DATAGRAMS_OPENED, _HANDSHAKES or _HELLOS, or in
+// datagram_drops under one name, whichever threads it went through: whoever takes it begins; whoever passes it on leaves
+// its end to the other; whoever else has not used it says that it was dropped. Its records are counted apart from that,
+// and may have several reasons; the datagram's is the first. DG_COUNT_NONE among the drops is a mistake of ours.
+static inline void dg_datagram_begin(struct dg_counters *counters) { counters->first_drop = DG_COUNT_NONE; }
+static inline void dg_datagrams_dropped(struct dg_counters *counters, enum dg_counter reason, uint64_t amount)
+{
+    uint64_t value = atomic_load_explicit(&counters->datagram_drops[reason], memory_order_relaxed);
+    atomic_store_explicit(&counters->datagram_drops[reason], value + amount, memory_order_relaxed);
+}
+static inline void dg_datagram_dropped(struct dg_counters *counters)
+{
+    dg_datagrams_dropped(counters, counters->first_drop, 1);
+}
+static inline uint64_t dg_datagram_drops_read(const struct dg_counters *counters, enum dg_counter reason)
+{
+    return atomic_load_explicit(&counters->datagram_drops[reason], memory_order_relaxed);
+}
+
 const char *dg_counter_name(enum dg_counter counter);
 const char *dg_counter_text(enum dg_counter counter);
 

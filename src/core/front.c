@@ -27,6 +27,7 @@ static uint8_t *metered_reserve(void *context, size_t capacity)
     struct dg_front *front = context;
     uint8_t *room = front->output.reserve(front->output.context, capacity);
     if (room == NULL) {
+        front->withheld++;
         dg_count(front->counters, DG_COUNT_DROP_SEND_FULL);
     }
     return room;
@@ -37,6 +38,7 @@ static void metered_commit(void *context, const struct dg_path *path, size_t siz
     struct dg_front *front = context;
     if (!front->is_validated) {
         if (size > front->allowance) { // RFC 9147 5.1
+            front->withheld++;
             dg_count(front->counters, DG_COUNT_DROP_AMPLIFICATION);
             return;
         }
@@ -50,6 +52,7 @@ void dg_front_meter_validated(struct dg_front *front)
 {
     front->is_validated = true;
     front->committed = 0;
+    front->withheld = 0;
 }
 
 void dg_front_meter_claimed(struct dg_front *front, size_t allowance)
@@ -57,6 +60,14 @@ void dg_front_meter_claimed(struct dg_front *front, size_t allowance)
     front->is_validated = false;
     front->allowance = allowance;
     front->committed = 0;
+    front->withheld = 0;
+}
+
+void dg_front_use(struct dg_front *front, enum dg_counter use)
+{
+    if (front->used != DG_COUNT_DATAGRAMS_HANDSHAKES) {
+        front->used = use;
+    }
 }
 
 struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
@@ -178,7 +189,9 @@ static void pass_on(struct dg_front *front, const struct dg_front_datagram *data
         entry->returns_left--;
     }
     size_t rest = (size_t)(datagram->data + datagram->size - record->start);
-    front->hooks.forward(front->hooks.context, datagram->now, datagram->path, record->start, rest);
+    front->is_forwarded = true;
+    front->hooks.forward(front->hooks.context, datagram->now, datagram->path, record->start, rest,
+                         front->used != DG_COUNT_NONE);
 }
 
 // False: done with the datagram.
@@ -305,8 +318,8 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
     return true;
 }
 
-void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data, size_t size,
-                      bool is_passed_on)
+static void receive_datagram(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data,
+                             size_t size, bool is_passed_on)
 {
     if (!can_be_peer(front, path)) {
         dg_count(front->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE);
@@ -330,6 +343,20 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
     } while (at < size);
     if (front->table.busy > 0) { // a flood of strangers pays for one look-up, not for two
         dg_front_settle(front, now, dg_handshake_table_find(&front->table, path));
+    }
+}
+
+void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path *path, uint8_t *data, size_t size,
+                      bool is_passed_on)
+{
+    front->used = DG_COUNT_NONE;
+    front->is_forwarded = false;
+    dg_datagram_begin(front->counters);
+    receive_datagram(front, now, path, data, size, is_passed_on);
+    if (front->used != DG_COUNT_NONE) {
+        dg_count(front->counters, front->used);
+    } else if (!front->is_forwarded) {
+        dg_datagram_dropped(front->counters);
     }
 }
 
@@ -357,3 +384,13 @@ void dg_front_set_gate(struct dg_front *front, void *gate) { front->gate = gate;
 void dg_front_stop(struct dg_front *front) { front->is_stopping = true; }
 
 size_t dg_front_busy(const struct dg_front *front) { return front->table.busy; }
+
+void dg_front_give_up(struct dg_front *front)
+{
+    for (uint32_t place = 0; place < front->table.capacity; place++) {
+        if (dg_front_is_busy(front, place)) {
+            dg_front_count_given_up(front, place, DG_COUNT_HANDSHAKES_STOPPED);
+            dg_front_discard(front, place);
+        }
+    }
+}

@@ -36,8 +36,10 @@ struct dg_front_hooks {
     bool (*hand_over)(void *context, dg_time now, const struct dg_handover *handover, const struct dg_bytes *early,
                       size_t early_count);
     // A protected record that is no handshake's under way here, and the rest of its datagram: repeated final
-    // flights, epochs 6, 10, ...
-    void (*forward)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
+    // flights, epochs 6, 10, ... is_rest: records before it were a handshake's, and the datagram has been counted as such
+    // (core/counters.h); else what becomes of it is counted by whoever gets it.
+    void (*forward)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size,
+                    bool is_rest);
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
     // It goes on, but see dg_handshake_ops.doubts. May be NULL.
     void (*doubted)(void *context, dg_time now, const struct dg_path *path,
@@ -63,5 +65,7 @@ void dg_front_set_gate(struct dg_front *front, void *gate);
 // No new handshakes, though cookies are still given; those under way go on. dg_front_busy says how many.
 void dg_front_stop(struct dg_front *front);
 size_t dg_front_busy(const struct dg_front *front);
+// Ends what is under way without a word, counted: nobody serves it any more.
+void dg_front_give_up(struct dg_front *front);
 
 #endif

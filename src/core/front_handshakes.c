@@ -48,6 +48,12 @@ void dg_front_discard(struct dg_front *front, uint32_t place)
     dg_handshake_table_remove(&front->table, place);
 }
 
+void dg_front_count_given_up(struct dg_front *front, uint32_t place, enum dg_counter reason)
+{
+    bool is_proven = front->table.entries[place].state == DG_ENTRY_TAKEN;
+    dg_count(front->counters, is_proven ? DG_COUNT_HANDOVERS_GIVEN_UP : reason);
+}
+
 static void report(struct dg_front *front, dg_time now, uint32_t place, const struct dg_handshake_failure *failure)
 {
     const struct dg_path path = front->table.entries[place].path;
@@ -80,9 +86,10 @@ static void expire(struct dg_front *front, dg_time now, uint32_t place)
     if (front->table.entries[place].handshake != NULL) {
         front->ops->why(front->table.entries[place].handshake, &failure);
     }
-    dg_count(front->counters, DG_COUNT_HANDSHAKES_EXPIRED);
+    dg_front_count_given_up(front, place, DG_COUNT_HANDSHAKES_EXPIRED);
     if (failure.counter == DG_COUNT_NONE || failure.counter == DG_COUNT_HANDSHAKES_EXPIRED) {
-        failure.counter = DG_COUNT_HANDSHAKES_EXPIRED;
+        failure.counter = front->table.entries[place].state == DG_ENTRY_TAKEN ? DG_COUNT_HANDOVERS_GIVEN_UP
+                                                                              : DG_COUNT_HANDSHAKES_EXPIRED;
         failure.reason = front->table.entries[place].state == DG_ENTRY_RUNNING
                              ? "the client did not finish in time"
                              : "no worker had room for the association in time";
@@ -131,11 +138,12 @@ static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum
 void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
                     struct dg_bytes cid, struct dg_handshake *handshake)
 {
+    dg_front_use(front, DG_COUNT_DATAGRAMS_HANDSHAKES);
     uint32_t former = dg_handshake_table_find(&front->table, path);
     if (dg_front_is_busy(front, former)) {
         // The client began anew (RFC 6347 4.2.8), and its new cookie is as good as the old one was. It pays for the
         // handshake that came to nothing like for any other: each may have cost a signature.
-        dg_count(front->counters, DG_COUNT_HANDSHAKES_REPLACED);
+        dg_front_count_given_up(front, former, DG_COUNT_HANDSHAKES_REPLACED);
         dg_admission_failed(front->admission, now, &path->peer);
         dg_front_discard(front, former);
     } else if (former != DG_NO_ENTRY) {
@@ -158,6 +166,7 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
 
 void dg_front_feed(struct dg_front *front, dg_time now, uint32_t place, const uint8_t *record, size_t size)
 {
+    dg_front_use(front, DG_COUNT_DATAGRAMS_HANDSHAKES);
     dg_front_meter_validated(front);
     after_step(front, now, place,
                front->ops->receive(front->table.entries[place].handshake, now, record, size, &front->metered));
@@ -175,6 +184,7 @@ void dg_front_hold(struct dg_front *front, uint32_t place, const struct dg_recor
         return;
     }
     entry->early[entry->early_count++] = buffer;
+    dg_front_use(front, DG_COUNT_DATAGRAMS_HANDSHAKES);
 }
 
 // A full handshake's proof comes one round trip after its first flight. Where a flight may have gone out twice, nobody

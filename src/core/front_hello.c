@@ -74,10 +74,12 @@ static void answer(struct dg_front *front, const struct dg_front_datagram *datag
                                                    whole->record.size, no_cid, &front->metered, &handshake);
     if (done == DG_HELLO_STARTED) {
         front->ops->free(handshake); // without a valid cookie there is none, whatever the library thinks
-        return;
     }
-    if (front->committed > 0) {
+    if (done != DG_HELLO_STARTED && front->committed > 0) {
         count(front, DG_COUNT_HELLOS_ANSWERED);
+        dg_front_use(front, DG_COUNT_DATAGRAMS_HELLOS);
+    } else if (front->withheld == 0 && verdict != DG_COOKIE_INVALID) {
+        count(front, DG_COUNT_DROP_HELLO_UNANSWERED); // else it has its name
     }
 }
 
@@ -90,6 +92,8 @@ static void refused(struct dg_front *front, const struct dg_front_datagram *data
         .alert_sent = 255,
         .alert_received = 255,
     };
+    dg_front_use(front, DG_COUNT_DATAGRAMS_HANDSHAKES);
+    count(front, DG_COUNT_HANDSHAKES_STARTED); // and over at once
     count(front, DG_COUNT_HANDSHAKES_FAILED);
     count(front, failure.counter);
     dg_admission_failed(front->admission, datagram->now, &datagram->path->peer);
@@ -183,6 +187,7 @@ static bool complete(struct dg_front *front, const struct dg_front_datagram *dat
             return false;
         }
         if (ret->record.size == 0) {
+            dg_front_use(front, DG_COUNT_DATAGRAMS_HELLOS); // kept until the rest comes
             return false;
         }
         // What came in earlier datagrams counts for the 3x rule too; this one's record is counted already.

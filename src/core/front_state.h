@@ -39,6 +39,10 @@ struct dg_front {
     bool is_validated;  // of the peer being served: the cookie has come back
     size_t allowance;   // bytes that may still go to it while it is not
     uint32_t committed; // datagrams that went out since the meter was set
+    uint32_t withheld;  // and that did not, counted
+    // What the datagram being served has been good for: DG_COUNT_DATAGRAMS_*, or NONE so far.
+    enum dg_counter used;
+    bool is_forwarded; // the rest of it: whoever gets it says what becomes of it
     bool is_stopping;
 };
 _Static_assert(DG_FRONT_PENDING_MAX <= 64, "one bit each");
@@ -64,9 +68,13 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
 void dg_front_feed(struct dg_front *front, dg_time now, uint32_t place, const uint8_t *record, size_t size);
 // Application data that came too early, or anything protected once the handshake is proven: kept or counted.
 void dg_front_hold(struct dg_front *front, uint32_t place, const struct dg_record *record);
+// The datagram being served has been good for this; a handshake is more than a hello.
+void dg_front_use(struct dg_front *front, enum dg_counter use);
 // Hands over what the last datagram or timer has proven.
 void dg_front_settle(struct dg_front *front, dg_time now, uint32_t place);
 void dg_front_timer(struct dg_front *front, dg_time now, uint32_t place);
+// A busy entry is about to be ended for this reason; where its client is proven already, it is no handshake any more.
+void dg_front_count_given_up(struct dg_front *front, uint32_t place, enum dg_counter reason);
 // Ends a busy entry without a word.
 void dg_front_discard(struct dg_front *front, uint32_t place);
 bool dg_front_is_busy(const struct dg_front *front, uint32_t place);

@@ -108,12 +108,13 @@ static uint32_t named_shard(const struct dg_front_loop *loop, const struct dg_pa
     return dg_steer_address_shard(steer, &path->peer);
 }
 
-static void on_forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
+static void on_forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size,
+                       bool is_rest)
 {
     struct dg_front_loop *loop = context;
     (void)now;
-    dg_loop_pass_on(&loop->loop, thread_of(loop, named_shard(loop, path, data, size)), path, DG_ERRAND_FORWARDED, data,
-                    size);
+    dg_loop_pass_on(&loop->loop, thread_of(loop, named_shard(loop, path, data, size)), path, DG_ERRAND_FORWARDED, is_rest,
+                    data, size);
 }
 
 static void on_started(void *context, dg_time now, const struct dg_path *path)
@@ -152,8 +153,8 @@ static void take_from_socket(struct dg_front_loop *loop, dg_time now, const stru
         return;
     }
     dg_count(loop->loop.counters, DG_COUNT_MISROUTED);
-    dg_loop_pass_on(&loop->loop, thread_of(loop, shard), &received->path, DG_ERRAND_MISROUTED, received->data,
-                    received->size);
+    dg_loop_pass_on(&loop->loop, thread_of(loop, shard), &received->path, DG_ERRAND_MISROUTED, false,
+                    received->data, received->size);
 }
 
 static void take_datagrams(void *context, dg_time now, const struct dg_received *received, size_t count)
@@ -293,5 +294,6 @@ void dg_front_loop_run(void *context)
         }
         dg_loop_flush(&loop->loop);
     }
+    dg_front_give_up(loop->front);
     dg_loop_flush(&loop->loop);
 }

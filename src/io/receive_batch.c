@@ -186,10 +186,12 @@ static bool begin_message(struct dg_receive_batch *batch, struct msghdr *message
     dg_count_by(batch->counters, DG_COUNT_DATAGRAMS_RECEIVED, datagrams);
     if ((message->msg_flags & MSG_TRUNC) != 0 || batch->segment > DG_DATAGRAM_MAX) {
         dg_count_by(batch->counters, DG_COUNT_DROP_RECORD_TOO_LONG, datagrams);
+        dg_datagrams_dropped(batch->counters, DG_COUNT_DROP_RECORD_TOO_LONG, datagrams);
         return false;
     }
     if (!dg_sockaddr_to(message->msg_name, message->msg_namelen, &batch->path.peer)) {
         dg_count_by(batch->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE, datagrams);
+        dg_datagrams_dropped(batch->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE, datagrams);
         return false;
     }
     return true;

@@ -329,6 +329,7 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
             dg_thread_join(&server->threads[1 + i]);
         }
     }
+    dg_server_settle(server);
 }
 
 // Each stage ends before the next begins, so that nobody passes a datagram on to a thread that is gone.
@@ -360,6 +361,7 @@ void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
         dg_thread_join(&server->threads[0]);
     }
     keep_workers(server);
+    dg_server_settle(server);
     free_loops(server); // they point into the memory
     dg_crash_note_memory(NULL, 0);
     dg_memfile_let_go(&server->memfile);

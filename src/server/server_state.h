@@ -62,6 +62,8 @@ DG_MUST_USE bool dg_server_open_sockets(struct dg_server *server, char *error, s
 void dg_server_close_sockets(struct dg_server *server);
 // Before the threads start: what waits in retired sockets goes to whom it belongs. False: memory is short.
 DG_MUST_USE bool dg_server_drain_retired(struct dg_server *server);
+// After the threads have ended: counts what lies between them, and says in the log if the counters do not add up.
+void dg_server_settle(struct dg_server *server);
 // The loops of front and workers, with hooks and backends.
 DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
 // Parses --backend, looks its host up and says whether it can be made.

@@ -108,7 +108,7 @@ DG_TEST(front_retries_the_hand_over_until_its_deadline)
     struct toy_client late = client_of(false, false, 999);
     front_rig_run(&rig, now, &late);
     dg_front_advance(rig.front, now + rig.config.handshake_timeout);
-    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_EXPIRED), 1);
+    CHECK_EQ(RIG_COUNT(&rig, HANDOVERS_GIVEN_UP), 1);
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.front->pending_used, 0);
     front_rig_close(&rig);

@@ -4,8 +4,10 @@
 #define DG_TESTS_IO_LOOP_SERVER_H
 
 #include "backend/echo.h"
+#include "core/balance.h"
 #include "io/clock.h"
 #include "io/front_loop.h"
+#include "io/leftovers.h"
 #include "io/sockaddr.h"
 #include "io/steer_filter.h"
 #include "io/threads.h"
@@ -143,6 +145,14 @@ static void server_join(struct server *server, enum dg_stop how)
 
 static void server_free(struct server *server)
 {
+    const struct dg_counters *sets[1 + WORKERS_MAX];
+    struct dg_imbalance found;
+    dg_leftovers_count(server->mesh, dg_mesh_size(server->workers), &server->counters[0]);
+    for (uint32_t i = 0; i <= server->workers; i++) {
+        sets[i] = &server->counters[i];
+    }
+    CHECK_MSG(dg_counters_balance(sets, 1 + server->workers, &found), "%s: %s is %llu, its parts %llu", found.text,
+              found.name, (unsigned long long)found.whole, (unsigned long long)found.parts);
     dg_front_loop_free(server->front);
     for (uint32_t i = 0; i < server->workers; i++) {
         dg_worker_loop_free(server->worker[i]);

@@ -86,6 +86,7 @@ enum dg_engine_verdict dg_engine_receive(struct dg_engine *engine, dg_time now, 
         }
     } else if (data[size - 1] == MARK_FORGED) {
         memset(data, 0, size); // as an AEAD may
+        dg_count(engine->counters, DG_COUNT_DROP_FORGED);
         return DG_ENGINE_NOT_OPENED;
     } else if (data[size - 1] != MARK_KNOWN) {
         return DG_ENGINE_UNKNOWN;
@@ -103,6 +104,7 @@ bool dg_engine_send(struct dg_engine *engine, dg_time now, struct dg_ref ref, co
 }
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover)
 {
+    dg_count(engine->counters, engine->is_full ? DG_COUNT_TABLE_FULL : DG_COUNT_ASSOCIATIONS_OPENED);
     if (engine->is_full) {
         return false;
     }
@@ -178,6 +180,7 @@ void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_
 // --- the stand-in front ----------------------------------------------------------------------------------
 
 struct dg_front {
+    struct dg_counters *counters;
     struct dg_output output;
     struct dg_front_hooks hooks;
     _Atomic uint32_t passed_on;
@@ -192,11 +195,12 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
                               const struct dg_output *output, const struct dg_front_hooks *hooks,
                               struct dg_counters *counters)
 {
-    (void)config, (void)ops, (void)counters;
+    (void)config, (void)ops;
     struct dg_front *front = calloc(1, sizeof *front);
     if (front == NULL) {
         abort();
     }
+    front->counters = counters;
     front->output = *output;
     front->hooks = *hooks;
     front->gate = gate;
@@ -214,13 +218,16 @@ void dg_front_receive(struct dg_front *front, dg_time now, const struct dg_path 
         sched_yield();
     }
     if (mark == MARK_FORWARD || (mark == MARK_HAND && is_passed_on)) { // it crossed its hand-over
-        front->hooks.forward(front->hooks.context, now, path, data, size);
+        front->hooks.forward(front->hooks.context, now, path, data, size, false);
         return;
     }
+    dg_count(front->counters, DG_COUNT_DATAGRAMS_HANDSHAKES);
     if (mark == MARK_HAND) {
         static struct dg_handover handover;
         handover = (struct dg_handover){.path = *path, .cid_size = DG_CID_SIZE_DEFAULT};
         memcpy(handover.cid, next_cid, sizeof next_cid);
+        dg_count(front->counters, DG_COUNT_HANDSHAKES_STARTED);
+        dg_count(front->counters, DG_COUNT_HANDSHAKES_COMPLETED);
         const struct dg_bytes early[] = {{(const uint8_t *)"a", 1}, {(const uint8_t *)"b", 1}};
         CHECK(front->hooks.hand_over(front->hooks.context, now, &handover, early, 2));
     }
@@ -237,6 +244,7 @@ dg_time dg_front_deadline(const struct dg_front *front)
 void dg_front_advance(struct dg_front *front, dg_time now) { (void)front, (void)now; }
 void dg_front_set_gate(struct dg_front *front, void *gate) { front->gate = gate; }
 void dg_front_stop(struct dg_front *front) { front->is_stopped = true; }
+void dg_front_give_up(struct dg_front *front) { (void)front; }
 size_t dg_front_busy(const struct dg_front *front)
 {
     (void)front;

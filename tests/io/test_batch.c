@@ -63,7 +63,7 @@ static bool queue(const struct dg_output *output, const struct dg_path *path, co
 static void answer_from(const char *listen, const char *spoken_to)
 {
     struct dg_socket socket;
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on(listen, &socket));
     struct dg_address to;
     REQUIRE(dg_address_parse(spoken_to, &to));
@@ -119,7 +119,7 @@ DG_TEST(batch_answers_from_the_address_that_was_spoken_to)
 DG_TEST(batch_drops_what_is_longer_than_any_record)
 {
     struct dg_socket socket;
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on("127.0.0.1:0", &socket));
     int client = client_to(&socket.address);
     struct dg_receive_batch *receive = dg_receive_batch_new(&socket, 1, &counters);
@@ -148,7 +148,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
 {
     struct test_random random = {.state = dg_test_seed()};
     struct dg_socket sockets[2];
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("[::1]:0", &sockets[1]));
     struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
     REQUIRE(batch != NULL);
@@ -208,7 +208,7 @@ DG_TEST(batch_loses_nothing_to_short_counts_and_full_sockets)
 DG_TEST(batch_full_socket_does_not_hold_up_another_listener)
 {
     struct dg_socket sockets[2];
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("127.0.0.1:0", &sockets[1]));
     struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
     REQUIRE(batch != NULL);
@@ -247,7 +247,7 @@ DG_TEST(batch_full_socket_does_not_hold_up_another_listener)
 DG_TEST(batch_full_socket_leaves_room_to_another_listener)
 {
     struct dg_socket sockets[2];
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on("127.0.0.1:0", &sockets[0]) && listen_on("127.0.0.1:0", &sockets[1]));
     struct dg_send_batch *batch = dg_send_batch_new(sockets, 2, &counters);
     REQUIRE(batch != NULL);
@@ -291,7 +291,7 @@ DG_TEST(batch_full_socket_leaves_room_to_another_listener)
 DG_TEST(batch_full_queue_of_one_listener_says_so)
 {
     struct dg_socket socket;
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     REQUIRE(listen_on("127.0.0.1:0", &socket));
     struct dg_send_batch *batch = dg_send_batch_new(&socket, 1, &counters);
     REQUIRE(batch != NULL);

@@ -50,7 +50,7 @@ struct talk {
 static void talk(void *context)
 {
     struct talk *own = context;
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     struct dg_loop loop;
     char error[256];
     if (!dg_loop_init(&loop, own->mesh, own->self, NULL, 0, &counters, error, sizeof error)) {
@@ -113,7 +113,7 @@ DG_TEST(mesh_loses_no_wake_up)
 DG_TEST(mesh_message_put_before_the_sleep_ends_it)
 {
     struct dg_mesh *mesh = dg_mesh_new(2, 1024);
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     struct dg_loop loop;
     char error[256];
     REQUIRE(mesh != NULL);
@@ -149,7 +149,7 @@ struct ping {
 static void ping(void *context)
 {
     struct ping *own = context;
-    struct dg_counters counters = {{0}};
+    struct dg_counters counters = {0};
     struct dg_loop loop;
     char error[256];
     if (!dg_loop_init(&loop, own->mesh, own->self, NULL, 0, &counters, error, sizeof error)) {

@@ -43,9 +43,11 @@ static bool hand_over(void *context, dg_time now, const struct dg_handover *hand
     return true;
 }
 
-static void forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
+static void forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size,
+                    bool is_rest)
 {
     struct rig *rig = context;
+    (void)is_rest;
     (void)now;
     (void)path;
     rig->forwarded++;

@@ -256,9 +256,11 @@ static uint32_t named_shard(const struct sim_world *world, const struct dg_path 
     return dg_steer_address_shard(steer_of(world), &path->peer);
 }
 
-static void on_forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
+static void on_forward(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size,
+                       bool is_rest)
 {
     struct sim_world *world = context;
+    (void)is_rest;
     (void)now;
     uint32_t worker = worker_of(world, named_shard(world, path, data, size));
     (void)message_new(world, TO_WORKER_FORWARDED, worker, path, data, size, 0);

@@ -85,7 +85,7 @@ def main(limit=120):
             print(f"not ok {function.__name__}: {type(error).__name__}: {one_line(str(error))}")
         finally:
             signal.alarm(0)
-            end_everything(failures)
+            failures += end_everything(failures, function.__name__)
             sys.stdout.flush()
     sys.exit(1 if failures else 0)
 
@@ -98,15 +98,27 @@ _living = []
 _folders = []
 
 
-def end_everything(failures=0):
-    """Ends what the case left running; shows the logs of servers when a case failed."""
+def end_everything(failures=0, name="end_everything"):
+    """Ends what the case left running, the servers last; shows their logs when a case failed. Returns 1 when the counters
+    of a server do not add up, which is a failure of whichever case ran it."""
+    servers = [p for p in _living if isinstance(p, Server)]
+    unbalanced = None
     for process in reversed(_living):
+        if process not in servers:
+            process.kill()
+    for server in servers:
+        unbalanced = unbalanced or server.imbalance()
+    if unbalanced:
+        print(f"not ok {name}: the counters do not add up: {one_line(unbalanced)}")
+    failures += unbalanced is not None
+    for process in reversed(servers):
         process.kill()
         if failures and getattr(process, "is_server", False):
             print(f"--- log of {process.name}\n" + "\n".join(process.lines[-60:]), file=sys.stderr)
     _living.clear()
     while _folders:
         shutil.rmtree(_folders.pop(), ignore_errors=True)
+    return int(unbalanced is not None)
 
 
 def folder():
@@ -236,6 +248,14 @@ class Process:
         self._reader.join(5)
 
 
+def is_awake(pid):
+    """Neither gone nor stopped by a signal."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "TtZX"
+    except OSError:
+        return False
+
+
 def run(argv, timeout=None, data=None, env=None):
     """Runs to the end: (status, everything it wrote)."""
     try:
@@ -318,6 +338,38 @@ class Server(Process):
 
     def counter(self, name):
         return self.counters().get(name, 0)
+
+    def datagrams(self):
+        """What became of datagrams, by the last line that says so; None: there is none."""
+        with self._lock:
+            lines = [x for x in self.lines if "event=datagrams" in x]
+        return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)\b", lines[-1].split("event=datagrams", 1)[1])} if lines else None
+
+    def imbalance(self):
+        """What does not add up in this server's counters, or None. One that still runs is asked until it does: what its
+        clients sent last may be on its way."""
+        with self._lock:
+            said = [x for x in self.lines if "event=counters-do-not-add-up" in x]
+            ready = [m for x in self.lines for m in re.findall(r"event=ready pid=(\d+)", x)]
+        if said:
+            return said[0]
+        end, found = time.monotonic() + 5, None
+        while ready and time.monotonic() < end:
+            before = self.mark()
+            if not self.running() or not is_awake(int(ready[-1])):
+                return None
+            try:
+                os.kill(int(ready[-1]), signal.SIGUSR1)
+                self.wait_line(r"event=datagrams", timeout=2, start=before)
+            except (Failed, OSError):
+                return found  # it logs no counters, or is at its end, which settle.c looks at
+            ends = self.datagrams()
+            received = ends.pop("received", 0)
+            found = None if received == sum(ends.values()) and not ends.get("none") else f"{received} received, of these {ends}"
+            if found is None:
+                return None
+            time.sleep(0.05)
+        return found
 
     def stop(self):
         """SIGTERM and the exit status."""
