@@ -7,6 +7,7 @@
 #include "base/bucket.h"
 #include "base/wire.h"
 #include "core/association_ref.h"
+#include "core/backend.h"
 #include "core/counters.h"
 #include "core/handshake.h"
 #include "core/slot.h"
@@ -38,8 +39,9 @@ void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes i
                          size_t size_bytes, bool show_contents);
 // What the host gives the sockets of a listening address, and advice where it is less than what was wished for.
 void dg_report_sockets(const char *address, const struct dg_socket_facts *facts);
-// A line with every counter that is not zero, summed over sets, and one with what became of datagrams: each that was
-// received is in one of the others.
+// What keeps a backend from its service, or that it is over; backend: as it is configured.
+void dg_report_backend(const char *backend, const struct dg_backend_trouble *trouble);
+// One line with every counter that is not zero, summed over sets.
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count);
 
 const char *dg_identity_kind_name(enum dg_identity_kind kind);
