@@ -6,6 +6,8 @@
 #include "base/secret.h"
 #include "credentials/file.h"
 #include "credentials/psk_file.h"
+#include "credentials/psk_store.h"
+#include "credentials/psk_table.h"
 #include "credentials/public_files.h"
 
 #include <stdatomic.h>
@@ -32,7 +34,8 @@ static bool copy_path(const char *path, const char **ret)
 static bool copy_paths(const struct dg_credential_files *files, struct dg_credential_files *ret)
 {
     ret->is_client = files->is_client;
-    return copy_path(files->psk_file, &ret->psk_file) && copy_path(files->certificate_file, &ret->certificate_file) &&
+    return copy_path(files->psk_file, &ret->psk_file) && copy_path(files->psk_store_file, &ret->psk_store_file) &&
+           copy_path(files->certificate_file, &ret->certificate_file) &&
            copy_path(files->key_file, &ret->key_file) && copy_path(files->client_ca_file, &ret->client_ca_file) &&
            copy_path(files->client_keys_file, &ret->client_keys_file);
 }
@@ -59,7 +62,9 @@ static bool read_files(struct dg_credentials *credentials, char *error, size_t e
                  paths->certificate_file ? "--cert" : "--key", paths->certificate_file ? "--key" : "--cert");
         return false;
     }
-    if (paths->psk_file && !dg_psk_table_load(&credentials->psks, paths->psk_file, error, error_size))
+    if (paths->psk_file && !dg_psk_file_load(&credentials->psks, paths->psk_file, error, error_size))
+        return false;
+    if (paths->psk_store_file && !dg_psk_store_load(&credentials->psks, paths->psk_store_file, error, error_size))
         return false;
     bool is_client = paths->is_client;
     return read_pem(paths->certificate_file, is_client ? "client certificate" : "server certificate", false,
@@ -102,6 +107,7 @@ struct dg_credentials *dg_credentials_get(struct dg_credentials *credentials)
 static void free_paths(struct dg_credential_files *paths)
 {
     free((char *)(uintptr_t)paths->psk_file);
+    free((char *)(uintptr_t)paths->psk_store_file);
     free((char *)(uintptr_t)paths->certificate_file);
     free((char *)(uintptr_t)paths->key_file);
     free((char *)(uintptr_t)paths->client_ca_file);
@@ -122,9 +128,15 @@ void dg_credentials_put(struct dg_credentials *credentials)
     free(credentials);
 }
 
-const struct dg_psk *dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity)
+size_t dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity,
+                               struct dg_psk keys[DG_PSK_KEYS_MAX])
 {
-    return dg_psk_table_find(&credentials->psks, identity);
+    return dg_psk_table_find(&credentials->psks, identity, keys);
+}
+
+size_t dg_credentials_first_psk(const struct dg_credentials *credentials, struct dg_psk keys[DG_PSK_KEYS_MAX])
+{
+    return dg_psk_table_first(&credentials->psks, keys);
 }
 
 size_t dg_credentials_psk_count(const struct dg_credentials *credentials)
@@ -132,9 +144,14 @@ size_t dg_credentials_psk_count(const struct dg_credentials *credentials)
     return credentials->psks.count;
 }
 
-const struct dg_psk *dg_credentials_psk_at(const struct dg_credentials *credentials, size_t index)
+size_t dg_credentials_psk_rotating(const struct dg_credentials *credentials)
 {
-    return index < credentials->psks.count ? &credentials->psks.items[index] : NULL;
+    return credentials->psks.rotating;
+}
+
+bool dg_credentials_takes_psks(const struct dg_credentials *credentials)
+{
+    return credentials->psks.count > 0 || credentials->paths.psk_store_file;
 }
 
 static struct dg_bytes bytes_of(const struct dg_file *file)
@@ -216,7 +233,7 @@ const struct dg_ticket_keys *dg_credentials_ticket_keys(const struct dg_credenti
 
 bool dg_credentials_can_check_clients(const struct dg_credentials *credentials)
 {
-    return credentials->psks.count > 0 || credentials->client_ca.size_bytes > 0 || credentials->client_keys.size_bytes > 0 ||
+    return dg_credentials_takes_psks(credentials) || credentials->client_ca.size_bytes > 0 || credentials->client_keys.size_bytes > 0 ||
            credentials->publics.fingerprints.count > 0;
 }
 

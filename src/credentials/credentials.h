@@ -18,10 +18,12 @@
 #define DG_PSK_KEY_MIN 16 // bytes; shorter keys are refused (RFC 9257 6)
 #define DG_PSK_KEY_MAX 64
 
+#define DG_PSK_KEYS_MAX 2 // that are good for one identity: the current one, and the next one while it is rotated
+
 struct dg_psk {
     struct dg_bytes identity; // 1..DG_IDENTITY_MAX bytes without NUL (docs/wolfssl.md)
     struct dg_bytes key;      // secret
-    unsigned line;            // of the file, for messages
+    unsigned line;            // of the file, for messages; 0: of the store
 };
 
 #define DG_CERTIFICATES_MAX 16 // that a server chooses from
@@ -33,11 +35,12 @@ struct dg_certificate_files {
     const char *key_file;         // PEM private key of the leaf
 };
 
-// What a snapshot is made from. Paths; NULL where there is none. Files with secrets (psk_file, key_file)
+// What a snapshot is made from. Paths, or what file_name.h takes for one; NULL where there is none. Files with secrets (psk_file, key_file)
 // are refused when group or others can read them.
 struct dg_credential_files {
     bool is_client;               // we are: the certificate is a client's, the CAs issue servers, a key may stand alone
     const char *psk_file;         // lines "identity:hex key", '#' comments, as psktool and stunnel write them
+    const char *psk_store_file;   // made by dtlsgate psk (psk_store.h); an identity stands in one of the two
     const char *certificate_file; // PEM chain, leaf first
     const char *key_file;         // PEM private key of the leaf
     const char *client_ca_file;   // PEM certificates that client chains may end in; as a client: servers' chains
@@ -62,10 +65,15 @@ struct dg_credentials *dg_credentials_new(const struct dg_credential_files *file
 struct dg_credentials *dg_credentials_get(struct dg_credentials *credentials); // one more user
 void dg_credentials_put(struct dg_credentials *credentials);                   // one less; wipes at none. NULL is fine
 
-// NULL: unknown. The time it takes depends on the number of keys only, not on the identity.
-const struct dg_psk *dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity);
-size_t dg_credentials_psk_count(const struct dg_credentials *credentials);
-const struct dg_psk *dg_credentials_psk_at(const struct dg_credentials *credentials, size_t index);
+// The keys of an identity, the current one first; what they point to lives as long as the snapshot. Returns how many, 0:
+// unknown. The time it takes depends on the number of keys only, not on the identity.
+size_t dg_credentials_find_psk(const struct dg_credentials *credentials, struct dg_bytes identity,
+                               struct dg_psk keys[DG_PSK_KEYS_MAX]);
+size_t dg_credentials_first_psk(const struct dg_credentials *credentials, struct dg_psk keys[DG_PSK_KEYS_MAX]);
+size_t dg_credentials_psk_count(const struct dg_credentials *credentials);    // identities
+size_t dg_credentials_psk_rotating(const struct dg_credentials *credentials); // of these, with two keys
+// Are clients proven by pre-shared keys? A store says so even while it holds none.
+bool dg_credentials_takes_psks(const struct dg_credentials *credentials);
 // File contents; size 0 where there is none. The key is a secret.
 struct dg_bytes dg_credentials_certificate(const struct dg_credentials *credentials);
 struct dg_bytes dg_credentials_key(const struct dg_credentials *credentials);

@@ -3,6 +3,7 @@
 #include "credentials/file.h"
 
 #include "base/secret.h"
+#include "credentials/file_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,10 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// systemd lets the unit's user read a credential by an access list, whose mask shows as the group's bit for reading; only
+// that user can enter the folder.
+static mode_t others_may(const char *path)
+{
+    return dg_file_name_is_handed_over(path) ? S_IRGRP : 0;
+}
+
 static bool check_secret_file(const char *path, const char *what, const struct stat *status, char *error,
                               size_t error_size)
 {
-    if (status->st_mode & (S_IRWXG | S_IRWXO)) {
+    if (status->st_mode & (S_IRWXG | S_IRWXO) & ~others_may(path)) {
         snprintf(error, error_size,
                  "%s: the file with the %s has mode %04o, so that others may use it; expected 0600 or stricter; "
                  "do: chmod 600 %s",
@@ -78,9 +86,12 @@ static bool read_open_file(int fd, const char *path, const char *what, bool is_s
     return true;
 }
 
-bool dg_file_read(const char *path, const char *what, bool is_secret, size_t size_max, struct dg_file *ret, char *error,
+bool dg_file_read(const char *given, const char *what, bool is_secret, size_t size_max, struct dg_file *ret, char *error,
                   size_t error_size)
 {
+    char path[DG_FILE_NAME_MAX];
+    if (!dg_file_name(given, path, error, error_size))
+        return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         snprintf(error, error_size, "%s: cannot open the file with the %s: %s", path, what, strerror(errno));
@@ -88,6 +99,41 @@ bool dg_file_read(const char *path, const char *what, bool is_secret, size_t siz
     }
     bool done = read_open_file(fd, path, what, is_secret, size_max, ret, error, error_size);
     close(fd);
+    return done;
+}
+
+bool dg_file_check_secret(const char *path, const char *what, char *error, size_t error_size)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        snprintf(error, error_size, "%s: cannot open the file with the %s: %s", path, what, strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(error, error_size, "%s: is not a regular file; expected one with the %s", path, what);
+        return false;
+    }
+    return check_secret_file(path, what, &status, error, error_size);
+}
+
+#define STREAM_MAX (1u << 20) // bytes of a stream, whose size nobody knows before
+
+bool dg_file_read_stream(int fd, const char *name, const char *what, struct dg_file *ret, char *error, size_t error_size)
+{
+    struct dg_file file = {.capacity_bytes = STREAM_MAX + 1};
+    file.data = dg_secret_new(file.capacity_bytes);
+    bool done = false;
+    if (!file.data)
+        snprintf(error, error_size, "%s: no memory for %zu bytes", name, file.capacity_bytes);
+    else if (read_all(fd, name, what, &file, error, error_size)) {
+        done = file.size_bytes < STREAM_MAX;
+        if (!done)
+            snprintf(error, error_size, "%s: has more than %u bytes; do: give the %s in a file", name, STREAM_MAX - 1, what);
+    }
+    if (done)
+        *ret = file;
+    else
+        dg_file_clear(&file);
     return done;
 }
 

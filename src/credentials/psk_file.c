@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Parses pre-shared key files line by line, in place. Owns the rules for identities and keys (RFC 9257 6:
+// Reads and writes pre-shared keys as text, line by line. Owns the rules for identities and keys (RFC 9257 6:
 // at least 128 bits; no NUL in an identity, which wolfSSL could not tell from its prefix).
 #include "credentials/psk_file.h"
 
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "credentials/psk_table.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define PSK_FILE_MAX (256u << 20) // bytes
-#define SHOWN 64                  // escaped characters of an identity in a message
+#define SHOWN 64 // escaped characters of an identity in a message
+#define WHY 200  // bytes of what is wrong with a line
 
 struct line_context {
-    const char *path;
+    const char *name; // of the file
     unsigned line;
+    dg_psk_take *take;
+    void *context;
+    size_t count; // taken
     char *error;
     size_t error_size;
 };
 
 static bool refuse(const struct line_context *at, const char *found)
 {
-    snprintf(at->error, at->error_size, "%s:%u: %s", at->path, at->line, found);
+    snprintf(at->error, at->error_size, "%s:%u: %s", at->name, at->line, found);
     return false;
 }
 
@@ -46,92 +49,36 @@ static size_t hex_decode_in_place(char *text, size_t size)
     return size / 2;
 }
 
-static size_t place_of(const struct dg_psk_table *table, struct dg_bytes identity)
-{
-    return dg_hash(&table->hash_key, identity.data, identity.size) & (table->place_count - 1);
-}
-
-static bool same_identity(struct dg_bytes a, struct dg_bytes b)
-{
-    return a.size == b.size && dg_secret_equal(a.data, b.data, a.size);
-}
-
-const struct dg_psk *dg_psk_table_find(const struct dg_psk_table *table, struct dg_bytes identity)
-{
-    if (table->place_count == 0)
-        return NULL;
-    for (size_t at = place_of(table, identity);; at = (at + 1) & (table->place_count - 1)) {
-        uint32_t item = table->places[at];
-        if (item == 0)
-            return NULL;
-        if (same_identity(table->items[item - 1].identity, identity))
-            return &table->items[item - 1];
-    }
-}
-
-static bool grow_places(struct dg_psk_table *table)
-{
-    size_t wanted = table->place_count ? table->place_count * 2 : 64;
-    uint32_t *places = calloc(wanted, sizeof *places);
-    if (!places)
-        return false;
-    free(table->places);
-    table->places = places;
-    table->place_count = wanted;
-    for (size_t i = 0; i < table->count; i++) {
-        size_t at = place_of(table, table->items[i].identity);
-        while (table->places[at])
-            at = (at + 1) & (table->place_count - 1);
-        table->places[at] = (uint32_t)i + 1;
-    }
-    return true;
-}
-
-static bool insert(struct dg_psk_table *table, const struct dg_psk *psk)
-{
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 32;
-        struct dg_psk *items = realloc(table->items, capacity * sizeof *items);
-        if (!items)
-            return false;
-        table->items = items;
-        table->capacity = capacity;
-    }
-    if (2 * (table->count + 1) > table->place_count && !grow_places(table))
-        return false;
-    table->items[table->count++] = *psk;
-    size_t at = place_of(table, psk->identity);
-    while (table->places[at])
-        at = (at + 1) & (table->place_count - 1);
-    table->places[at] = (uint32_t)table->count;
-    return true;
-}
-
-static bool check_identity(const struct line_context *at, struct dg_bytes identity)
+const char *dg_psk_identity_wrong(struct dg_bytes identity)
 {
     if (identity.size == 0)
-        return refuse(at, "the identity before the colon is empty; expected \"identity:hex key\"");
+        return "the identity before the colon is empty; expected \"identity:hex key\"";
     if (identity.size > DG_IDENTITY_MAX)
-        return refuse(at, "the identity is longer than 255 bytes");
+        return "the identity is longer than 255 bytes";
     if (memchr(identity.data, 0, identity.size))
-        return refuse(at, "the identity holds a NUL byte, which the TLS library cannot tell from the end of the "
-                          "identity; choose another");
-    return true;
+        return "the identity holds a NUL byte, which the TLS library cannot tell from the end of the identity; choose "
+               "another";
+    return NULL;
 }
 
-static bool check_key(const struct line_context *at, const char *key, size_t size)
+const char *dg_psk_key_wrong(size_t key_size)
 {
-    if (!is_hex(key, size))
-        return refuse(at, "the key behind the last colon is not an even number of hex digits; expected "
-                          "\"identity:hex key\"; do: psktool -u IDENTITY -p FILE");
-    if (size / 2 < DG_PSK_KEY_MIN)
-        return refuse(at, "the key has fewer than 128 bits; expected 32 to 128 hex digits (RFC 9257 6)");
-    if (size / 2 > DG_PSK_KEY_MAX)
-        return refuse(at, "the key has more than 512 bits; expected 32 to 128 hex digits");
+    if (key_size < DG_PSK_KEY_MIN)
+        return "the key has fewer than 128 bits; expected 32 to 128 hex digits (RFC 9257 6)";
+    if (key_size > DG_PSK_KEY_MAX)
+        return "the key has more than 512 bits; expected 32 to 128 hex digits";
+    return NULL;
+}
+
+bool dg_psk_key_decode(char *text, size_t size, struct dg_bytes *ret)
+{
+    if (!is_hex(text, size))
+        return false;
+    *ret = (struct dg_bytes){(const uint8_t *)text, hex_decode_in_place(text, size)};
     return true;
 }
 
-static bool load_line(struct dg_psk_table *table, const struct line_context *at, char *line, size_t size)
+static bool read_line(struct line_context *at, char *line, size_t size)
 {
     while (size > 0 && (line[size - 1] == '\r' || line[size - 1] == ' ' || line[size - 1] == '\t'))
         size--;
@@ -145,65 +92,120 @@ static bool load_line(struct dg_psk_table *table, const struct line_context *at,
         return refuse(at, "no colon found; expected \"identity:hex key\"");
     char *identity = is_hex_identity ? line + 1 : line;
     size_t identity_size = (size_t)(colon - identity);
-    char *key = colon + 1;
-    size_t key_size = (size_t)(line + size - key);
-    if (!check_key(at, key, key_size))
-        return false;
     if (is_hex_identity)
         identity_size = hex_decode_in_place(identity, identity_size);
-    struct dg_psk psk = {
-        .identity = {(const uint8_t *)identity, identity_size},
-        .key = {(const uint8_t *)key, hex_decode_in_place(key, key_size)},
-        .line = at->line,
-    };
-    if (!check_identity(at, psk.identity))
-        return false;
-    const struct dg_psk *earlier = dg_psk_table_find(table, psk.identity);
-    if (earlier) {
-        char shown[SHOWN + 1], found[160];
-        dg_escape(shown, sizeof shown, psk.identity.data, psk.identity.size);
-        snprintf(found, sizeof found, "identity %s stands already in line %u; expected each identity once", shown,
-                 earlier->line);
-        return refuse(at, found);
-    }
-    return insert(table, &psk) || refuse(at, "no memory for another key");
+    struct dg_psk psk = {.identity = {(const uint8_t *)identity, identity_size}, .line = at->line};
+    if (!dg_psk_key_decode(colon + 1, (size_t)(line + size - colon - 1), &psk.key))
+        return refuse(at, "the key behind the last colon is not an even number of hex digits; expected "
+                          "\"identity:hex key\"; do: psktool -u IDENTITY -p FILE");
+    const char *wrong = dg_psk_key_wrong(psk.key.size);
+    if (!wrong)
+        wrong = dg_psk_identity_wrong(psk.identity);
+    if (wrong)
+        return refuse(at, wrong);
+    char why[WHY];
+    at->count++;
+    return at->take(at->context, &psk, why, sizeof why) || refuse(at, why);
 }
 
-static bool load_lines(struct dg_psk_table *table, const char *path, char *error, size_t error_size)
+bool dg_psk_text_read(struct dg_file *file, const char *name, dg_psk_take *take, void *context, char *error,
+                      size_t error_size)
 {
-    struct line_context at = {.path = path, .error = error, .error_size = error_size};
-    char *line = table->file.data;
-    char *end = table->file.data + table->file.size_bytes;
+    struct line_context at = {
+        .name = name, .take = take, .context = context, .error = error, .error_size = error_size};
+    char *line = file->data;
+    char *end = file->data + file->size_bytes;
     while (line < end) {
         at.line++;
         char *stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop)
             stop = end;
-        if (!load_line(table, &at, line, (size_t)(stop - line)))
+        if (!read_line(&at, line, (size_t)(stop - line)))
             return false;
         line = stop + 1;
     }
-    if (table->count > 0)
+    if (at.count > 0)
         return true;
-    snprintf(error, error_size, "%s: holds no key; expected at least one line \"identity:hex key\"", path);
+    snprintf(error, error_size, "%s: holds no key; expected at least one line \"identity:hex key\"", name);
     return false;
 }
 
-bool dg_psk_table_load(struct dg_psk_table *table, const char *path, char *error, size_t error_size)
+static bool take_into_table(void *context, const struct dg_psk *psk, char *why, size_t why_size)
 {
-    *table = (struct dg_psk_table){.hash_key = dg_hash_key_new()};
-    if (!dg_file_read(path, "pre-shared keys", true, PSK_FILE_MAX, &table->file, error, error_size))
+    struct dg_psk_table *table = context;
+    enum dg_psk_added added = dg_psk_table_add(table, psk);
+    if (added == DG_PSK_ADDED || added == DG_PSK_ADDED_NEXT)
+        return true;
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    size_t count = dg_psk_table_find(table, psk->identity, keys);
+    DG_BUG_UNLESS(count > 0);
+    char shown[SHOWN + 1];
+    dg_escape(shown, sizeof shown, psk->identity.data, psk->identity.size);
+    if (added == DG_PSK_SAME_KEY)
+        snprintf(why, why_size, "identity %s stands already in line %u, with the same key; expected another key, or one line",
+                 shown, keys[0].line);
+    else
+        snprintf(why, why_size, "identity %s stands already in lines %u and %u; expected at most two keys of an identity",
+                 shown, keys[0].line, keys[count - 1].line);
+    return false;
+}
+
+static size_t count_lines(const struct dg_file *file)
+{
+    size_t lines = 1;
+    const char *end = file->data + file->size_bytes;
+    for (const char *at = file->data; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        lines++;
+    return lines;
+}
+
+bool dg_psk_file_load(struct dg_psk_table *table, const char *path, char *error, size_t error_size)
+{
+    struct dg_file file;
+    if (!dg_file_read(path, "pre-shared keys", true, DG_PSK_FILE_MAX, &file, error, error_size))
         return false;
-    if (load_lines(table, path, error, error_size))
-        return true;
-    dg_psk_table_clear(table);
-    return false;
+    // A line is never shorter than its entry: a key of 16 bytes or more saves what the entry's head and alignment add.
+    size_t lines = count_lines(&file);
+    bool done = dg_psk_table_reserve(table, lines, file.size_bytes + 4);
+    if (done)
+        done = dg_psk_text_read(&file, path, take_into_table, table, error, error_size);
+    else
+        snprintf(error, error_size, "%s: no memory for the keys of %zu lines", path, lines);
+    dg_file_clear(&file);
+    return done;
 }
 
-void dg_psk_table_clear(struct dg_psk_table *table)
+static size_t write_hex(char *out, struct dg_bytes bytes)
 {
-    dg_file_clear(&table->file);
-    free(table->items);
-    free(table->places);
-    *table = (struct dg_psk_table){0};
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < bytes.size; i++) {
+        out[2 * i] = digits[bytes.data[i] >> 4];
+        out[2 * i + 1] = digits[bytes.data[i] & 15];
+    }
+    return 2 * bytes.size;
+}
+
+// Printable ASCII as it is. psktool reads a colon and a leading '#' otherwise than as a part of the identity.
+static bool is_plain(struct dg_bytes identity)
+{
+    for (size_t i = 0; i < identity.size; i++)
+        if (identity.data[i] <= ' ' || identity.data[i] > '~' || identity.data[i] == ':')
+            return false;
+    return identity.data[0] != '#';
+}
+
+size_t dg_psk_line_write(const struct dg_psk *psk, char line[DG_PSK_LINE_MAX])
+{
+    size_t at = 0;
+    if (is_plain(psk->identity)) {
+        memcpy(line, psk->identity.data, psk->identity.size);
+        at = psk->identity.size;
+    } else {
+        line[at++] = '#';
+        at += write_hex(line + at, psk->identity);
+    }
+    line[at++] = ':';
+    at += write_hex(line + at, psk->key);
+    line[at] = '\0';
+    return at;
 }

@@ -14,7 +14,8 @@ struct dg_dialer {
     bool has_pin;
     uint8_t pin[32];
     struct dg_credentials *credentials;
-    const struct dg_psk *psk;       // ours; lies in credentials
+    struct dg_psk own_psk;          // lies in credentials
+    const struct dg_psk *psk;       // own_psk; NULL: none
     bool shows_key;                 // a certificate, or a raw public key
     struct dg_trust trust;
     WOLFSSL_CTX *context;

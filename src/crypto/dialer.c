@@ -125,15 +125,24 @@ static bool find_own_psk(struct dg_dialer *dialer, const struct dg_dialer_config
     const char *path = files_of(config)->psk_file;
     if (path == NULL)
         return true;
-    size_t count = dg_credentials_psk_count(dialer->credentials);
+    size_t count = dg_credentials_psk_count(dialer->credentials), keys = 0;
+    struct dg_psk psks[DG_PSK_KEYS_MAX];
     if (config->psk_identity != NULL) {
         const struct dg_bytes identity = {(const uint8_t *)config->psk_identity, strlen(config->psk_identity)};
-        dialer->psk = dg_credentials_find_psk(dialer->credentials, identity);
+        keys = dg_credentials_find_psk(dialer->credentials, identity, psks);
     } else if (count == 1) {
-        dialer->psk = dg_credentials_psk_at(dialer->credentials, 0);
+        keys = dg_credentials_first_psk(dialer->credentials, psks);
     }
-    if (dialer->psk != NULL)
+    if (keys == 1) {
+        dialer->own_psk = psks[0];
+        dialer->psk = &dialer->own_psk;
         return true;
+    }
+    if (keys > 1) {
+        snprintf(error, error_size, "%s: holds two keys of our identity, in lines %u and %u: a client has one; take one of "
+                 "them out", path, psks[0].line, psks[1].line);
+        return false;
+    }
     snprintf(error, error_size, "%s: %s", path,
              config->psk_identity != NULL ? "holds no key for the identity that was named"
              : count == 0                 ? "holds no key; expected a line \"identity:hex key\""

@@ -41,7 +41,7 @@ static bool check_config(const struct dg_gate_config *config, char *error, size_
         return complain(error, error_size,
                         "there is nothing to check clients by: give a PSK file, a client CA file or a file of client "
                         "keys, or switch client authentication off by its explicit word");
-    if (dg_credentials_psk_count(credentials) == 0 && dg_credentials_certificate(credentials).size == 0)
+    if (!dg_credentials_takes_psks(credentials) && dg_credentials_certificate(credentials).size == 0)
         return complain(error, error_size,
                         "there is nothing to show to clients: give a PSK file, or a certificate and its key");
     return true;
@@ -67,7 +67,7 @@ static void set_verification(struct dg_gate *gate)
 
 static bool set_protocol(struct dg_gate *gate, char *error, size_t error_size)
 {
-    bool with_psk = dg_credentials_psk_count(gate->credentials) > 0;
+    bool with_psk = dg_credentials_takes_psks(gate->credentials);
     bool with_certificates = dg_credentials_certificate(gate->credentials).size > 0;
     char list[DG_SUITE_LIST_MAX];
     dg_suites_list(gate->config.profile, with_psk, with_certificates, list);
@@ -91,7 +91,8 @@ static bool build(struct dg_gate *gate, char *error, size_t error_size)
     if (!dg_trust_load(&gate->trust, &from, error, error_size) || !set_protocol(gate, error, error_size))
         return false;
     set_verification(gate);
-    dg_psk_install(gate);
+    if (!dg_psk_install(gate))
+        return complain(error, error_size, "out of memory");
     dg_tickets_install(gate);
     gate->listener = dg_listener_new(gate);
     if (gate->listener == NULL)
@@ -132,6 +133,7 @@ void dg_gate_put(struct dg_gate *gate)
         return;
     dg_handshake_free(gate->listener);
     wolfSSL_CTX_free(gate->context);
+    dg_key_turns_free(gate->turns);
     dg_trust_clear(&gate->trust);
     dg_credentials_put(gate->credentials);
     dg_secret_free(gate, sizeof *gate);
@@ -145,8 +147,12 @@ void dg_gate_rotate(struct dg_gate *gate, dg_time now)
 
 static bool knows_psk(const struct dg_gate *gate, uint64_t credential, struct dg_bytes identity)
 {
-    const struct dg_psk *psk = dg_credentials_find_psk(gate->credentials, identity);
-    return psk != NULL && dg_credential_of_psk(psk) == credential;
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    size_t count = dg_credentials_find_psk(gate->credentials, identity, keys);
+    for (size_t i = 0; i < count; i++)
+        if (dg_credential_of_psk(&keys[i]) == credential)
+            return true;
+    return false;
 }
 
 static bool knows_anchor(const struct dg_gate *gate, uint64_t credential)

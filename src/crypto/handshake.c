@@ -86,7 +86,10 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
         dg_library_io_make_room(&handshake->io, size);
     dg_library_io_open(&handshake->io, record, size, output);
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
+    bool was_doubted = handshake->io.tap.unopened > 0;
     dg_tap_received(&handshake->io.tap, record, size);
+    if (!was_doubted && handshake->io.tap.unopened > 0)
+        dg_psk_doubted(handshake);
     dg_library_io_close(&handshake->io);
     return step;
 }

@@ -7,6 +7,7 @@
 // wolfSSL's options come before any of its headers.
 #include <wolfssl/options.h>
 
+#include "core/key_turns.h"
 #include "crypto/gate.h"
 #include "crypto/library_io.h"
 #include "crypto/peek.h"
@@ -56,6 +57,7 @@ struct dg_gate {
     struct dg_trust trust;
     WOLFSSL_CTX *context;
     uint8_t dummy_secret[32];  // makes keys for unknown identities (RFC 4279 2)
+    struct dg_key_turns *turns; // of identities with two keys; NULL: there are none
     uint32_t cookie_generation; // of which cookie_keys are made; odd: none yet
     uint8_t cookie_keys[2][2][32]; // current and previous; for 1.2 and for 1.3
     struct {
@@ -87,6 +89,9 @@ struct dg_handshake {
     struct dg_proof certificate; // what the verify call-back accepted
     struct dg_proof claim;       // what the peer says it is, unproven
     bool claim_is_known;         // the claimed PSK identity is in the snapshot
+    uint8_t psk_count;           // of its keys
+    uint8_t psk_number;          // of these, the one that the library was given; psk_count: a dummy
+    uint8_t psk_try;             // DTLS 1.3: the number of the key that is tried
     bool doubts_told;
     struct dg_proof proof;       // the result
     struct dg_handshake_failure failure;
@@ -127,7 +132,10 @@ void dg_proof_resolve(struct dg_handshake *handshake);
 bool dg_proof_is_current(const struct dg_gate *gate, const struct dg_proof *proof);
 
 // psk.c
-void dg_psk_install(struct dg_gate *gate);
+DG_MUST_USE bool dg_psk_install(struct dg_gate *gate); // false: memory is short
+// The client's first protected record did not open; its key was the right one.
+void dg_psk_doubted(struct dg_handshake *handshake);
+void dg_psk_proven(struct dg_handshake *handshake);
 
 // tickets.c
 void dg_tickets_install(struct dg_gate *gate);

@@ -6,6 +6,8 @@
 #include "crypto/cookie.h"
 #include "crypto/inner.h"
 
+#include <wolfssl/error-ssl.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +31,10 @@ static int on_good_hello(WOLFSSL *ssl, void *context)
     bool has_psk = peek->has_psk && peek->psk_suite != NULL;
     if (peek->offers_13 && !has_psk && handshake->gate->config.authenticate_clients)
         wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, dg_verify_peer);
-    const struct dg_trust *trust = &handshake->gate->trust;
-    if (handshake->peek.wants_raw_server_key && trust->own_raw_key != NULL) {
+    const struct dg_own *own = &handshake->gate->own[handshake->side];
+    if (handshake->peek.wants_raw_server_key && own->raw_key != NULL) {
         static const char types[] = {WOLFSSL_CERT_TYPE_RPK};
-        if (wolfSSL_use_certificate_buffer(ssl, trust->own_raw_key, (long)trust->own_raw_key_size,
+        if (wolfSSL_use_certificate_buffer(ssl, own->raw_key, (long)own->raw_key_size,
                                            WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS ||
             wolfSSL_set_server_cert_type(ssl, types, 1) != WOLFSSL_SUCCESS)
             return -1;
@@ -46,8 +48,9 @@ struct dg_handshake *dg_listener_new(struct dg_gate *gate)
     if (handshake == NULL)
         return NULL;
     handshake->gate = gate;
+    handshake->side = gate->side;
     handshake->io.datagram_max = gate->config.datagram_max;
-    handshake->ssl = wolfSSL_new(gate->context);
+    handshake->ssl = wolfSSL_new(gate->sides[gate->side].context);
     if (handshake->ssl == NULL) {
         free(handshake);
         return NULL;
@@ -76,6 +79,7 @@ static void reset(struct dg_handshake *handshake)
     memset(&handshake->proof, 0, sizeof handshake->proof);
     memset(&handshake->failure, 0, sizeof handshake->failure);
     handshake->claim_is_known = handshake->doubts_told = false;
+    handshake->psk_count = handshake->psk_number = handshake->psk_try = 0;
     handshake->plain_alert = -1;
     dg_tap_begin(&handshake->io.tap, handshake->ssl, false);
 }
@@ -109,13 +113,13 @@ static bool set_peer(struct dg_handshake *handshake, const struct dg_path *path,
 // A fresh object in the place of one that is in use or broken.
 static bool replace(struct dg_gate *gate)
 {
-    gate->listener = dg_listener_new(gate);
-    return gate->listener != NULL;
+    gate->sides[gate->side].listener = dg_listener_new(gate);
+    return gate->sides[gate->side].listener != NULL;
 }
 
 static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
 {
-    struct dg_handshake *handshake = gate->listener;
+    struct dg_handshake *handshake = gate->sides[gate->side].listener;
     handshake->started = true;
     (void)dg_gate_get(gate);
     (void)replace(gate); // without memory the next hello tries again
@@ -128,39 +132,94 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
     return handshake->io.queued > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
 }
 
+// A hello and what was found out about it before the library sees it.
+struct stranger {
+    const struct dg_path *path;
+    const uint8_t *record;
+    size_t size;
+    struct dg_bytes cid; // to offer
+    struct dg_hello hello;
+    int match;           // of its cookie: the number of the secret, below 0 none
+};
+
+// The listener as if nobody had said hello to it before. False: the hello is ignored.
+static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8_t psk_try)
+{
+    if (gate->sides[gate->side].listener == NULL && !replace(gate))
+        return false;
+    struct dg_handshake *handshake = gate->sides[gate->side].listener;
+    reset(handshake);
+    dg_peek_hello(&stranger->hello, gate->credentials, &handshake->peek);
+    handshake->psk_try = psk_try;
+    handshake->io.path = *stranger->path;
+    DG_BUG_UNLESS(stranger->cid.size <= sizeof handshake->cid);
+    handshake->cid_size = (uint8_t)stranger->cid.size;
+    if (stranger->cid.size > 0)
+        memcpy(handshake->cid, stranger->cid.data, stranger->cid.size);
+    return set_peer(handshake, stranger->path, stranger->match > 0 ? stranger->match : 0);
+}
+
+static int give(struct dg_handshake *handshake, const struct stranger *stranger, const struct dg_output *output)
+{
+    dg_library_io_make_room(&handshake->io, stranger->size);
+    dg_library_io_open(&handshake->io, stranger->record, stranger->size, output);
+    return wolfDTLS_accept_stateless(handshake->ssl);
+}
+
+static void discard(struct dg_gate *gate)
+{
+    dg_library_io_close(&gate->sides[gate->side].listener->io);
+    dg_handshake_free(gate->sides[gate->side].listener);
+    gate->sides[gate->side].listener = NULL;
+    (void)replace(gate); // without memory the next hello tries again
+}
+
+// The binder of a DTLS 1.3 hello proves one of the identity's keys (RFC 8446 4.2.11.2), and the library knows one at a
+// time: where it does not fit the first, the hello goes to a fresh object with the other one. So does one whose identity
+// has a single key or none, with a key that nobody knows: all three take the same time. Nothing is sent by the first try,
+// whose alert would end a handshake that can still succeed; a hello that is taken is answered later.
+static bool try_first_key(struct dg_gate *gate, const struct stranger *stranger, int *ret_result)
+{
+    const struct dg_peek *peek = &gate->sides[gate->side].listener->peek;
+    if (stranger->match < 0 || !peek->has_psk || peek->psk_suite == NULL)
+        return false;
+    struct dg_handshake *handshake = gate->sides[gate->side].listener;
+    *ret_result = give(handshake, stranger, NULL);
+    if (*ret_result == WOLFSSL_SUCCESS || *ret_result == WOLFSSL_FAILURE)
+        return true;
+    bool is_bad_binder = wolfSSL_get_error(handshake->ssl, *ret_result) == BAD_BINDER;
+    discard(gate);
+    if (prepare(gate, stranger, is_bad_binder ? 1 : 0))
+        return false;
+    *ret_result = WOLFSSL_FAILURE; // memory is short: ignored
+    return true;
+}
+
 enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
                                         size_t size, struct dg_bytes cid, const struct dg_output *output,
                                         struct dg_handshake **ret)
 {
     struct dg_gate *gate = context;
-    struct dg_hello hello;
-    if (size > HELLO_RECORD_MAX || !parse(record, size, &hello))
+    struct stranger stranger = {.path = path, .record = record, .size = size, .cid = cid};
+    if (size > HELLO_RECORD_MAX || !parse(record, size, &stranger.hello))
         return DG_HELLO_IGNORED;
-    if (gate->listener == NULL && !replace(gate))
+    stranger.match = dg_cookie_judged(gate, path, &stranger.hello);
+    if (!prepare(gate, &stranger, 0))
         return DG_HELLO_IGNORED;
-    struct dg_handshake *handshake = gate->listener;
-    int match = dg_cookie_judged(gate, path, &hello);
-    reset(handshake);
-    dg_peek_hello(&hello, gate->credentials, &handshake->peek);
-    handshake->io.path = *path;
-    DG_BUG_UNLESS(cid.size <= sizeof handshake->cid);
-    handshake->cid_size = (uint8_t)cid.size;
-    if (cid.size > 0)
-        memcpy(handshake->cid, cid.data, cid.size);
-    if (!set_peer(handshake, path, match > 0 ? match : 0))
+    int result = WOLFSSL_FAILURE;
+    bool is_given = try_first_key(gate, &stranger, &result);
+    struct dg_handshake *handshake = gate->sides[gate->side].listener;
+    if (handshake == NULL)
         return DG_HELLO_IGNORED;
-    dg_library_io_make_room(&handshake->io, size);
-    dg_library_io_open(&handshake->io, record, size, output);
-    int result = wolfDTLS_accept_stateless(handshake->ssl);
+    if (!is_given)
+        result = give(handshake, &stranger, output);
     enum dg_hello_verdict verdict = DG_HELLO_STARTED;
     if (result == WOLFSSL_FAILURE) {
         verdict = answered(handshake);
-    } else if (result != WOLFSSL_SUCCESS && match < 0) {
+    } else if (result != WOLFSSL_SUCCESS && stranger.match < 0) {
         // A stranger's hello that the library gave up on.
         verdict = answered(handshake);
-        dg_library_io_close(&handshake->io);
-        dg_handshake_free(handshake);
-        (void)replace(gate);
+        discard(gate);
         return verdict;
     } else if (result != WOLFSSL_SUCCESS) {
         int error = wolfSSL_get_error(handshake->ssl, result);
@@ -169,7 +228,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
         dg_failure_from_library(handshake, error);
     } else {
         *ret = start(gate, now);
-        handshake->io.record_size = 0;
+        dg_library_io_open(&handshake->io, NULL, 0, output);
         (void)dg_handshake_run(handshake, now);
     }
     dg_library_io_close(&handshake->io);

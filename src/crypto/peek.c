@@ -37,7 +37,8 @@ static void peek_identities(struct dg_bytes body, const struct dg_credentials *c
         if (age != 0 || identity.size == 0 || identity.size > DG_IDENTITY_MAX ||
             memchr(identity.data, 0, identity.size) != NULL)
             continue;
-        bool is_known = dg_credentials_find_psk(credentials, identity) != NULL;
+        struct dg_psk keys[DG_PSK_KEYS_MAX];
+        bool is_known = dg_credentials_find_psk(credentials, identity, keys) > 0;
         if (ret->has_psk && !is_known)
             continue;
         ret->has_psk = true;
@@ -68,7 +69,7 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
             ret->has_psk_dhe = body.size > 1 && memchr(body.data + 1, DG_PSK_DHE_KE, body.size - 1) != NULL;
         else if (type == DG_EXT_SERVER_CERTIFICATE_TYPE)
             peek_certificate_types(body, ret);
-        else if (type == DG_EXT_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_psk_count(credentials) > 0)
+        else if (type == DG_EXT_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_takes_psks(credentials))
             peek_identities(body, credentials, ret);
     }
     const struct dg_suite *suite = ret->has_psk ? dg_suite_for_psk13(hello->suites) : NULL;

@@ -71,16 +71,18 @@ static void resolve_psk(struct dg_handshake *handshake)
     size_t size = strnlen(name, DG_IDENTITY_MAX + 1);
     if (size == 0 || size > DG_IDENTITY_MAX)
         return;
-    const struct dg_psk *psk =
-        dg_credentials_find_psk(handshake->gate->credentials, (struct dg_bytes){(const uint8_t *)name, size});
-    if (psk == NULL)
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    size_t count =
+        dg_credentials_find_psk(handshake->gate->credentials, (struct dg_bytes){(const uint8_t *)name, size}, keys);
+    if (handshake->psk_number >= count)
         return;
+    dg_psk_proven(handshake);
     struct dg_proof *proof = &handshake->proof;
     proof->known = true;
     proof->kind = DG_IDENTITY_PSK;
     proof->identity_size = (uint8_t)size;
     memcpy(proof->identity, name, size);
-    proof->credential = dg_credential_of_psk(psk);
+    proof->credential = dg_credential_of_psk(&keys[handshake->psk_number]); // the one that it was proven by
     proof->expires_s = 0;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DUMMY_KEY_SIZE 32
+#define TURNS_MAX 4096 // of clients that were given one of two keys and did not have it
 
 static bool dummy_key(const struct dg_gate *gate, struct dg_bytes identity, uint8_t key[DUMMY_KEY_SIZE])
 {
@@ -21,6 +22,16 @@ static bool dummy_key(const struct dg_gate *gate, struct dg_bytes identity, uint
     return done;
 }
 
+// Of an identity with two keys. The binder of a DTLS 1.3 hello says at once whether a key is the client's, and the
+// listener tries both. In DTLS 1.2 only the client's Finished does, too late for the other one: its turn is next time.
+static unsigned choose(const struct dg_handshake *handshake, struct dg_bytes identity, size_t count)
+{
+    if (handshake->peek.offers_13)
+        return handshake->psk_try;
+    const struct dg_key_turns *turns = handshake->gate->turns;
+    return count < 2 || turns == NULL ? 0 : dg_key_turns_next(turns, &handshake->io.path.peer, identity);
+}
+
 // The dummy is made for known identities too, so that both take the same time.
 static unsigned give_key(struct dg_handshake *handshake, struct dg_bytes identity, unsigned char *key,
                          unsigned capacity)
@@ -28,13 +39,17 @@ static unsigned give_key(struct dg_handshake *handshake, struct dg_bytes identit
     uint8_t dummy[DUMMY_KEY_SIZE];
     if (!dummy_key(handshake->gate, identity, dummy))
         return 0;
-    const struct dg_psk *psk = dg_credentials_find_psk(handshake->gate->credentials, identity);
-    struct dg_bytes chosen = psk != NULL ? psk->key : (struct dg_bytes){dummy, sizeof dummy};
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    size_t count = dg_credentials_find_psk(handshake->gate->credentials, identity, keys);
+    unsigned number = choose(handshake, identity, count);
+    struct dg_bytes chosen = number < count ? keys[number].key : (struct dg_bytes){dummy, sizeof dummy};
     handshake->claim.known = true;
     handshake->claim.kind = DG_IDENTITY_PSK;
     handshake->claim.identity_size = (uint8_t)identity.size;
     memcpy(handshake->claim.identity, identity.data, identity.size);
-    handshake->claim_is_known = psk != NULL;
+    handshake->claim_is_known = count > 0;
+    handshake->psk_count = (uint8_t)count;
+    handshake->psk_number = (uint8_t)number;
     unsigned size = 0;
     if (chosen.size <= capacity) {
         memcpy(key, chosen.data, chosen.size);
@@ -78,13 +93,38 @@ static unsigned on_psk13(WOLFSSL *ssl, const char *identity, unsigned char *key,
     return give_key(handshake, (struct dg_bytes){(const uint8_t *)identity, peek->psk_size}, key, capacity);
 }
 
-void dg_psk_install(struct dg_gate *gate)
+static bool takes_turns(const struct dg_handshake *handshake)
+{
+    return handshake->gate->turns != NULL && !handshake->peek.offers_13 && handshake->psk_count > 1;
+}
+
+void dg_psk_doubted(struct dg_handshake *handshake)
+{
+    if (!takes_turns(handshake))
+        return;
+    const struct dg_bytes identity = {handshake->claim.identity, handshake->claim.identity_size};
+    dg_key_turns_set(handshake->gate->turns, &handshake->io.path.peer, identity, 1 - handshake->psk_number);
+}
+
+void dg_psk_proven(struct dg_handshake *handshake)
+{
+    if (!takes_turns(handshake))
+        return;
+    const struct dg_bytes identity = {handshake->claim.identity, handshake->claim.identity_size};
+    dg_key_turns_set(handshake->gate->turns, &handshake->io.path.peer, identity, handshake->psk_number);
+}
+
+bool dg_psk_install(struct dg_gate *gate)
 {
     // Tickets as well as PSKs go with a fresh key exchange in DTLS 1.3, in every profile (RFC 9257 6,
     // RFC 9325 3.4).
     wolfSSL_CTX_only_dhe_psk(gate->context);
-    if (dg_credentials_psk_count(gate->credentials) == 0)
-        return;
+    if (!dg_credentials_takes_psks(gate->credentials))
+        return true;
     wolfSSL_CTX_set_psk_server_callback(gate->context, on_psk12);
     wolfSSL_CTX_set_psk_server_tls13_callback(gate->context, on_psk13);
+    if (dg_credentials_psk_rotating(gate->credentials) == 0)
+        return true;
+    gate->turns = dg_key_turns_new(TURNS_MAX);
+    return gate->turns != NULL;
 }

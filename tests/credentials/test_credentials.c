@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define KEY_A "000102030405060708090a0b0c0d0e0f"
+#define KEY_B "000102030405060708090a0b0c0d0e10"
+#define KEY_C "000102030405060708090a0b0c0d0e11"
 
 static char folder[64];
 static char error[512];
@@ -46,9 +48,12 @@ static struct dg_credentials *load_text(const char *text)
     return load_psk(0600, text, strlen(text));
 }
 
+// The current key.
 static const struct dg_psk *find(const struct dg_credentials *credentials, const char *identity, size_t size)
 {
-    return dg_credentials_find_psk(credentials, (struct dg_bytes){(const uint8_t *)identity, size});
+    static struct dg_psk keys[DG_PSK_KEYS_MAX];
+    size_t count = dg_credentials_find_psk(credentials, (struct dg_bytes){(const uint8_t *)identity, size}, keys);
+    return count > 0 ? &keys[0] : NULL;
 }
 
 DG_TEST(psk_file_lines_are_read)
@@ -83,7 +88,8 @@ DG_TEST(psk_file_refusals_name_line_and_hide_keys)
         {"nothex:zz0102030405060708090a0b0c0d0e0f\n", ":1: the key behind"},
         {"nocolon\n", ":1: no colon"},
         {":" KEY_A "\n", ":1: the identity before the colon is empty"},
-        {"a:" KEY_A "\nb:" KEY_A "\na:" KEY_A "\n", ":3: identity a stands already in line 1"},
+        {"a:" KEY_A "\nb:" KEY_A "\na:" KEY_A "\n", ":3: identity a stands already in line 1, with the same key"},
+        {"a:" KEY_A "\na:" KEY_B "\na:" KEY_C "\n", ":3: identity a stands already in lines 1 and 2"},
         {"#6100:" KEY_A "\n", ":1: the identity holds a NUL byte"},
         {"# nothing\n", "holds no key"},
         {"", "holds no key"},
@@ -145,6 +151,71 @@ DG_TEST(missing_and_odd_files_are_named)
     unlink(files.client_ca_file);
 }
 
+// While a key is changed both are good: the first line's is the current one.
+DG_TEST(psk_file_with_two_lines_of_an_identity_gives_two_keys)
+{
+    struct dg_credentials *credentials = load_text("a:" KEY_A "\nb:" KEY_A "\n#61:" KEY_B "00\n");
+    CHECK_MSG(credentials != NULL, "%s", error);
+    REQUIRE(credentials);
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    CHECK_EQ(dg_credentials_psk_count(credentials), 2);
+    CHECK_EQ(dg_credentials_psk_rotating(credentials), 1);
+    CHECK_EQ(dg_credentials_find_psk(credentials, (struct dg_bytes){(const uint8_t *)"a", 1}, keys), 2);
+    CHECK_EQ(keys[0].line, 1);
+    CHECK_EQ(keys[0].key.size, 16);
+    CHECK_EQ(keys[0].key.data[15], 15);
+    CHECK_EQ(keys[1].line, 3);
+    CHECK_EQ(keys[1].key.size, 17);
+    CHECK_EQ(keys[1].key.data[15], 16);
+    CHECK_EQ(keys[1].identity.size, 1);
+    CHECK_EQ(dg_credentials_find_psk(credentials, (struct dg_bytes){(const uint8_t *)"b", 1}, keys), 1);
+    CHECK_EQ(dg_credentials_first_psk(credentials, keys), 2);
+    dg_credentials_put(credentials);
+}
+
+// systemd.exec(5): the unit's user reads a credential by an access list, which shows as the group's bit.
+DG_TEST(names_of_files_come_from_systemd_and_from_the_environment)
+{
+    static char named[256], variable[256];
+    const char *path = put_file("psk", 0440, "a:" KEY_A "\n", strlen("a:" KEY_A "\n"));
+    snprintf(named, sizeof named, "%s", path);
+    struct dg_credential_files files = {.psk_file = "credential:psk"};
+    unsetenv("CREDENTIALS_DIRECTORY");
+    CHECK(!dg_credentials_new(&files, error, sizeof error));
+    CHECK_MSG(strstr(error, "CREDENTIALS_DIRECTORY is not set") && strstr(error, "LoadCredential=psk:"), "%s", error);
+    setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    struct dg_credentials *credentials = dg_credentials_new(&files, error, sizeof error);
+    CHECK_MSG(credentials != NULL, "%s", error);
+    dg_credentials_put(credentials);
+    // Others may read nothing, whoever handed it over; and nothing outside of the folder is handed over.
+    CHECK(chmod(named, 0444) == 0 && !dg_credentials_new(&files, error, sizeof error) && strstr(error, "mode 0444"));
+    CHECK(chmod(named, 0460) == 0 && !dg_credentials_new(&files, error, sizeof error) && strstr(error, "mode 0460"));
+    CHECK(chmod(named, 0440) == 0 && chmod(folder, 0755) == 0 && !dg_credentials_new(&files, error, sizeof error));
+    CHECK(chmod(folder, 0700) == 0);
+    static const char *const wrong[] = {"credential:", "credential:../psk", "credential:..", "credential:other", "env:",
+                                        "env:DG_TEST_UNSET"};
+    static const char *const words[] = {"without a slash", "without a slash", "without a slash", "no such credential",
+                                        "not set", "not set"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        files.psk_file = wrong[i];
+        CHECK(!dg_credentials_new(&files, error, sizeof error));
+        CHECK_MSG(strstr(error, words[i]) != NULL, "%s: %s", wrong[i], error);
+    }
+    setenv("DG_TEST_PSK", "", 1);
+    files.psk_file = "env:DG_TEST_PSK";
+    CHECK(!dg_credentials_new(&files, error, sizeof error) && strstr(error, "is empty"));
+    snprintf(variable, sizeof variable, "%s", named);
+    setenv("DG_TEST_PSK", variable, 1);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    CHECK(!dg_credentials_new(&files, error, sizeof error) && strstr(error, "mode 0440")); // nobody handed it over
+    CHECK(chmod(named, 0400) == 0);
+    credentials = dg_credentials_new(&files, error, sizeof error);
+    CHECK_MSG(credentials != NULL, "%s", error);
+    dg_credentials_put(credentials);
+    unsetenv("DG_TEST_PSK");
+    unlink(named);
+}
+
 DG_TEST(ten_thousand_identities_are_found_and_no_other)
 {
     size_t capacity = 10000 * 64, size = 0;
@@ -177,6 +248,8 @@ int main(int argc, char **argv)
         DG_CASE(secret_file_readable_by_others_is_refused),
         DG_CASE(private_key_readable_by_others_is_refused),
         DG_CASE(missing_and_odd_files_are_named),
+        DG_CASE(psk_file_with_two_lines_of_an_identity_gives_two_keys),
+        DG_CASE(names_of_files_come_from_systemd_and_from_the_environment),
         DG_CASE(ten_thousand_identities_are_found_and_no_other),
     };
     int status = dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
