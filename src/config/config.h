@@ -51,6 +51,7 @@ struct dg_config_listener {
     struct dg_config_rule *rules;    // empty: all proven clients may do everything
     size_t rule_count;
     struct dg_config_place places[DG_LISTENER_OPTIONS_COUNT]; // of each option that is given
+    bool has_refused;                // a value: then what is missing is not told as well
 };
 
 struct dg_config {

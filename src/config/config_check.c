@@ -123,7 +123,7 @@ static void check_names(const struct dg_config *config, size_t index, struct dg_
     for (size_t i = 0; i < index && listener->name[0]; i++)
         if (strcmp(config->listeners[i].name, listener->name) == 0)
             dg_config_complain(errors, config->path, listener->place,
-                               "the listener in line %u is called %s too; give each a name of its own",
+                               "the listener in line %u is called \"%s\" too; give each a name of its own",
                                config->listeners[i].place.line, listener->name);
 }
 
@@ -166,7 +166,8 @@ static void check_listener(const struct dg_config *config, size_t index, struct 
     const struct dg_config_listener *listener = &config->listeners[index];
     struct hearing hearing = {config, listener, errors};
     const struct dg_options_ear ear = {hear, &hearing};
-    dg_options_check_listener(&listener->options, &ear);
+    if (!listener->has_refused)
+        dg_options_check_listener(&listener->options, &ear);
     check_names(config, index, errors);
     for (uint32_t i = 0; i < listener->options.listen.count; i++)
         check_address(config, index, i, errors);

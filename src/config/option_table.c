@@ -38,10 +38,12 @@ const struct dg_option *dg_option_table_find(const struct dg_option_table *table
     return NULL;
 }
 
-// Levenshtein's, of short words.
+// Levenshtein's, of short words; "psk" is next to "psk-file".
 size_t dg_option_distance(const char *a, const char *b)
 {
-    size_t row[64];
+    size_t row[64], shorter_size = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    if (shorter_size > 0 && strncmp(a, b, shorter_size) == 0 && (a[shorter_size] == '-' || b[shorter_size] == '-'))
+        return 1;
     size_t b_size = strnlen(b, 63);
     for (size_t j = 0; j <= b_size; j++)
         row[j] = j;
@@ -86,6 +88,12 @@ bool dg_option_is_file(const struct dg_option *option)
     return strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "PATH") == 0;
 }
 
+bool dg_option_is_relative_file(const struct dg_option *option, const char *value)
+{
+    return dg_option_is_file(option) && value[0] != '/' && value[0] != '\0' && strncmp(value, "credential:", 11) != 0 &&
+           strncmp(value, "env:", 4) != 0;
+}
+
 bool dg_option_looks_secret(const char *value)
 {
     if (strstr(value, "-----BEGIN"))
@@ -105,6 +113,13 @@ static bool set_text(char *field, const struct dg_option *option, const char *va
     if (dg_option_is_file(option) && dg_option_looks_secret(value)) {
         snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected the name of "
                  "the file that holds it");
+        return false;
+    }
+    bool has_control = false;
+    for (size_t i = 0; i < size; i++)
+        has_control = has_control || (unsigned char)value[i] < 0x20 || value[i] == 0x7f;
+    if (has_control) {
+        snprintf(error, error_size, "found a control character, expected none");
         return false;
     }
     if (size == 0 || size >= option->max) {

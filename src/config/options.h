@@ -32,7 +32,7 @@
     NUMBER(failures_rate, "failures-rate", "N", 10, 1, 1000000, "failed handshakes a second that one proven IPv4 address or IPv6 /64 may have") \
     NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "an association without connection ID ends after this long without a record") \
     NUMBER(idle_timeout_cid, "idle-timeout-cid", "SECONDS", 604800, 1, 31536000, "the same with a connection ID") \
-    NUMBER(age_max, "age-max", "SECONDS", 0, 0, 315360000, "an association ends at this age; 0: never") \
+    NUMBER(age_max, "age-max", "SECONDS", 0, 0, 63072000, "an association ends at this age; 0: never") \
     NUMBER(cookie_period, "cookie-period", "SECONDS", 60, 5, 3600, "cookie secrets change this often; a cookie is good for one to two periods") \
     NUMBER(ticket_period, "ticket-period", "SECONDS", 86400, 60, 302400, "ticket keys change this often; a ticket is good for one to two periods") \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
@@ -48,6 +48,10 @@
     CHOICE(on_removal, "on-removal", "close|at-next-datagram", 0, "an association whose credential or rule a reload took away ends: right after it, or as soon as it or the service has something to say") \
     NUMBER(drain_rate, "drain-rate", "N", 20000, 1, 10000000, "close_notify alerts a second when the server stops") \
     CHOICE(keeper, "keeper", "auto|none", 0, "auto: a small process keeps associations and sockets and starts a server that died again; none: one process") \
+    NUMBER(watchdog, "watchdog", "SECONDS", 60, 0, 3600, "a server with a thread that hangs so long is killed by its keeper, and the next one goes on; 0: never") \
+    TEXT(user, "user", "NAME", "started by root: become this user once all is bound and read; only a reload then reads files of root's") \
+    CHOICE(sandbox, "sandbox", "auto|require|none", 0, "only the files and system calls that a server needs (Landlock, seccomp): as the kernel can, no start without, off") \
+    TEXTS(sandbox_paths, "sandbox-path", "FILE", "a file or folder that a later reload may read too; those of the configuration's files always are") \
     TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
     TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
@@ -81,6 +85,7 @@ enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
 enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };
 enum { DG_ON_REMOVAL_CLOSE, DG_ON_REMOVAL_AT_NEXT_DATAGRAM };
 enum { DG_KEEPER_AUTO, DG_KEEPER_NONE };
+enum { DG_SANDBOX_AUTO, DG_SANDBOX_REQUIRE, DG_SANDBOX_NONE };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
 
 void dg_options_default(struct dg_options *options);

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Configuration files: what is taken has its values and places, whatever is wrong is told with its place and all of it,
+// no secret is repeated, and what is dumped is loaded again as it was.
+#include "check.h"
+
+#include "config/config.h"
+#include "core/slot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct dg_config_errors errors;
+
+// Makes a file of the text, "/dev/fd/N" or so, and loads it.
+static struct dg_config *load(const char *text)
+{
+    int file = memfd_create("config", MFD_CLOEXEC);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    size_t size = strlen(text);
+    bool is_written = file >= 0 && fchmod(file, 0600) == 0 && write(file, text, size) == (ssize_t)size;
+    struct dg_config *config = is_written ? dg_config_load(path, &errors) : NULL;
+    close(file);
+    return config;
+}
+
+static bool says(const char *part)
+{
+    for (size_t i = 0; i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++)
+        if (strstr(errors.texts[i], part))
+            return true;
+    return false;
+}
+
+static const char *all(void)
+{
+    static char text[sizeof errors.texts + DG_CONFIG_ERRORS_MAX];
+    text[0] = '\0';
+    for (size_t i = 0; i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++) {
+        strcat(text, errors.texts[i]);
+        strcat(text, " / ");
+    }
+    return text;
+}
+
+static const char whole[] =
+    "# two listeners\n"
+    "workers: 3\n"
+    "log-level: warning\n"
+    "listeners:\n"
+    "  - name: sensors\n"
+    "    listen: [\"127.0.0.1:5684\", \"[::1]:5684\"]\n"
+    "    backend: udp:127.0.0.1:5683\n"
+    "    psk-file: /etc/dtlsgate/psk.txt\n"
+    "    profile: iot\n"
+    "    rules:\n"
+    "      - name: lab\n"
+    "        identity: lab-*\n"
+    "        proof: [psk, certificate]\n"
+    "        from: [192.0.2.0/24, 2001:db8::/32]\n"
+    "        action: allow\n"
+    "        backend: echo\n"
+    "        messages-rate: 20\n"
+    "        associations-max: 2\n"
+    "        when-full: replace\n"
+    "      - action: deny\n"
+    "  - listen: 127.0.0.1:5685\n"
+    "    backend: echo\n"
+    "    client-ca: ca.pem\n"
+    "    certificates:\n"
+    "      - cert: one.pem\n"
+    "        key: one.key\n"
+    "      - {cert: /two.pem, key: credential:two}\n";
+
+DG_TEST(config_file_has_its_values_and_places)
+{
+    struct dg_config *config = load(whole);
+    CHECK_MSG(config != NULL, "%s", all());
+    if (!config)
+        return;
+    CHECK_EQ(config->process.workers, 3);
+    CHECK_EQ(config->listener_count, 2);
+    const struct dg_config_listener *sensors = &config->listeners[0], *second = &config->listeners[1];
+    CHECK_STR(sensors->name, "sensors");
+    CHECK_EQ(sensors->options.listen.count, 2);
+    CHECK_EQ(sensors->options.workers, 3);
+    CHECK_EQ(sensors->options.profile, 1);
+    CHECK_STR(sensors->options.psk_file, "/etc/dtlsgate/psk.txt");
+    CHECK_EQ(sensors->rule_count, 2);
+    const struct dg_policy_rule *rule = &sensors->rules[0].rule;
+    CHECK_STR(rule->name, "lab");
+    CHECK_STR(rule->identity, "lab-*");
+    CHECK_EQ(rule->proofs, 1 << DG_IDENTITY_PSK | 1 << DG_IDENTITY_CERTIFICATE);
+    CHECK_EQ(rule->network_count, 2);
+    CHECK_EQ(rule->networks[0].bits, 96 + 24);
+    CHECK(!rule->is_denied);
+    CHECK_EQ(rule->messages_rate, 20);
+    CHECK_EQ(rule->associations_max, 2);
+    CHECK_EQ(rule->when_full, DG_POLICY_FULL_REPLACE);
+    CHECK_STR(sensors->rules[0].backend, "echo");
+    CHECK(sensors->rules[1].rule.is_denied);
+    CHECK_EQ(sensors->rules[1].place.line, 20);
+    CHECK_STR(second->name, "127.0.0.1:5685");
+    CHECK_EQ(second->certificate_count, 2);
+    CHECK_STR(second->certificates[0].cert, second->options.cert);
+    CHECK_MSG(second->options.cert[0] == '/' && strstr(second->options.cert, "/one.pem"), "%s", second->options.cert);
+    CHECK_STR(second->certificates[1].cert, "/two.pem");
+    CHECK_STR(second->certificates[1].key, "credential:two");
+    CHECK_EQ(dg_config_place_of(config, sensors, "psk-file").line, 8);
+    CHECK_EQ(dg_config_place_of(config, NULL, "log-level").line, 3);
+    CHECK_EQ(dg_config_place_of(config, second, "profile").line, 21);
+    dg_config_free(config);
+}
+
+static char *dump(const struct dg_config *config)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    dg_config_dump(config, out);
+    fclose(out);
+    return text;
+}
+
+DG_TEST(config_dump_loads_again_as_it_was)
+{
+    struct dg_config *config = load(whole);
+    REQUIRE(config != NULL);
+    char *first = dump(config);
+    dg_config_free(config);
+    config = load(first);
+    CHECK_MSG(config != NULL, "%s", all());
+    if (config) {
+        char *second = dump(config);
+        CHECK_STR(second, first);
+        CHECK(strstr(second, "identity: \"lab-*\"") != NULL);
+        free(second);
+    }
+    dg_config_free(config);
+    free(first);
+}
+
+DG_TEST(config_of_options_is_one_listener)
+{
+    struct dg_options options;
+    char error[512];
+    dg_options_default(&options);
+    CHECK(dg_config_of_options(&options, error, sizeof error) == NULL);
+    CHECK_MSG(strstr(error, "--listen ADDR:PORT is missing") != NULL, "%s", error);
+    REQUIRE(dg_options_set(&options, "listen", "127.0.0.1:5684", error, sizeof error));
+    REQUIRE(dg_options_set(&options, "backend", "echo", error, sizeof error));
+    REQUIRE(dg_options_set(&options, "cert", "/c.pem", error, sizeof error));
+    REQUIRE(dg_options_set(&options, "key", "/c.key", error, sizeof error));
+    REQUIRE(dg_options_set(&options, "client-ca", "/ca.pem", error, sizeof error));
+    REQUIRE(dg_options_set(&options, "workers", "7", error, sizeof error));
+    struct dg_config *config = dg_config_of_options(&options, error, sizeof error);
+    CHECK_MSG(config != NULL, "%s", error);
+    if (!config)
+        return;
+    CHECK_EQ(config->process.workers, 7);
+    CHECK_EQ(config->process.listen.count, 0);
+    CHECK_EQ(config->listener_count, 1);
+    CHECK_STR(config->listeners[0].name, "127.0.0.1:5684");
+    CHECK_EQ(config->listeners[0].certificate_count, 1);
+    CHECK_STR(config->listeners[0].certificates[0].key, "/c.key");
+    struct dg_config *copy = dg_config_copy(config);
+    dg_config_free(config);
+    REQUIRE(copy != NULL);
+    CHECK_STR(copy->listeners[0].options.cert, "/c.pem");
+    dg_config_free(copy);
+}
+
+#define LISTENER "listeners: [{listen: \"127.0.0.1:5684\", backend: echo, psk-file: p"
+
+DG_TEST(config_errors_say_place_found_and_accepted)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"", "found nothing, expected keys and values"},
+        {"workers: 4\n", ":1:1: listeners: is missing"},
+        {"workers: 65\n" LISTENER "}]\n", ":1:10: workers: found \"65\", expected a whole number from 0 to 64"},
+        {"worker: 6\n" LISTENER "}]\n", ":1:1: worker: there is no such key in the top of the file; the nearest is workers"},
+        {"\nlisten: 127.0.0.1:1\n" LISTENER "}]\n", ":2:1: listen: does not belong into the top of the file; it belongs into a block"},
+        {"lisen: 127.0.0.1:1\n" LISTENER "}]\n", "the nearest is listen, which belongs into a block under listeners:"},
+        {LISTENER ", workers: 3}]\n", "workers: does not belong into a listener; it belongs at the top"},
+        {LISTENER ", psk: x}]\n", "psk: there is no such key in a listener; the nearest is psk-file"},
+        {LISTENER ", backend: echo}]\n", "backend: stands already in line 1; expected each key once"},
+        {LISTENER ", client-auth: [required]}]\n", "client-auth: found a list, expected required|insecure-none"},
+        {LISTENER ", client-ca: }]\n", "client-ca: found nothing, expected FILE"},
+        {LISTENER ", client-ca: \"a\\e[31m\"}]\n", "found a value with a line break or another control character"},
+        {LISTENER ", name: \"a b\"}]\n", "holds a character that is not a letter"},
+        {LISTENER ", rules: []}]\n", "rules: found nothing, expected a list of blocks"},
+        {LISTENER ", rules: [{identity: a}]}]\n", "the rule says not what it does; expected action: allow, or action: deny"},
+        {LISTENER ", rules: [{action: deny, bytes-rate: 1}]}]\n", "a rule that denies has no backend, rates"},
+        {LISTENER ", rules: [{action: allow, when-full: replace}]}]\n", "when-full: replace needs associations-max"},
+        {LISTENER ", rules: [{action: allow, proof: none}]}]\n", "the rule fits nobody"},
+        {LISTENER ", rules: [{action: allow, from: 10.0.0.1/8}]}]\n", "from: found \"10.0.0.1/8\", expected a network"},
+        {LISTENER ", rules: [{action: allow, from: 10.0.0.0/8}, {action: deny, from: 10.2.0.0/16}]}]\n", "the rule is never reached"},
+        {LISTENER ", rules: [{action: allow, identity: \"*\"}, {action: deny, identity: x}]}]\n", "the rule is never reached"},
+        {LISTENER ", certificates: [{cert: a}]}]\n", "key: FILE is missing"},
+        {LISTENER "}, {listen: \"127.0.0.1:5684\", backend: echo, psk-file: p}]\n", "is listened on twice, by listener 127.0.0.1:5684 too"},
+        {"listeners: {listen: \"127.0.0.1:1\"}\n", "listeners: found a block of keys, expected a list of blocks"},
+        {"listeners: &x [{listen: \"127.0.0.1:1\"}]\n", "found an anchor or a tag"},
+        {"listeners: [*x]\n", "found an alias"},
+        {"workers: !!int 3\n", "found an anchor or a tag"},
+        {"workers: 3\n---\nworkers: 4\n", ":2:1: found a second document"},
+        {"workers: 3\n  listeners: 4\n", ":2:12: this is not YAML"},
+        {"workers: [1\n", "this is not YAML"},
+        {"workers: \xff\n", ":1:10: this is not YAML"},
+        {"a: [[[[[[[[[1]]]]]]]]]\n", "too often"},
+        {"backend-port-min: 5000\nbackend-port-max: 4000\n" LISTENER "}]\n", ":1:1: backend-port-min: is above backend-port-max:"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dg_config *config = load(cases[i].text);
+        CHECK_MSG(config == NULL, "case %zu was taken", i);
+        CHECK_MSG(says(cases[i].expected), "case %zu: %s", i, all());
+        dg_config_free(config);
+    }
+}
+
+DG_TEST(config_errors_are_all_told_in_their_order)
+{
+    CHECK(load("workers: x\nworker: 1\n" LISTENER ", profile: old,\n rules: [{action: no}, {action: allow, from: 1}]},\n"
+               " {listen: \"127.0.0.1:5684\"}]\n") == NULL);
+    CHECK_MSG(errors.count >= 7, "%zu: %s", errors.count, all());
+    for (size_t i = 1; i < errors.count; i++)
+        CHECK_MSG(errors.places[i - 1].line <= errors.places[i].line, "%s", all());
+    CHECK(says("workers: found \"x\"") && says("worker: there") && says("profile: found \"old\"") &&
+          says("action: found \"no\"") && says("from: found \"1\"") && says("backend: is missing"));
+    static char many[64 * 1024];
+    size_t at = 0;
+    for (int i = 0; i < 200; i++)
+        at += (size_t)snprintf(many + at, sizeof many - at, "key-%d: 1\n", i);
+    CHECK(load(many) == NULL);
+    CHECK_MSG(errors.count > DG_CONFIG_ERRORS_MAX, "%zu", errors.count);
+}
+
+// CWE-312, CWE-798: a key in the file is refused, and is not shown to whoever reads the log.
+DG_TEST(config_secrets_are_refused_and_never_shown)
+{
+    static const char *const cases[] = {
+        LISTENER "}, {listen: \"127.0.0.1:1\", backend: echo, psk-file: \"demo:%s\"}]\n",
+        LISTENER ", client-ca: %s}]\n",
+        LISTENER ", psk: \"%s\"}]\n",
+        LISTENER ", keys: {a: [b, \"x:%s\"]}}]\n",
+        LISTENER ", %s: 1}]\n",
+        LISTENER ", key: \"-----BEGIN PRIVATE KEY----- %s\"}]\n",
+    };
+    char key[40], text[512];
+    for (size_t i = 0; i < sizeof key - 8; i++)
+        key[i] = "0123456789abcdef"[(i * 7 + 3) % 16];
+    key[sizeof key - 8] = '\0';
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *mark = strstr(cases[i], "%s");
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(mark - cases[i]), cases[i], key, mark + 2);
+        CHECK(load(text) == NULL);
+        bool is_secret = false;
+        for (size_t k = 0; k < errors.count; k++)
+            is_secret = is_secret || errors.are_secrets[k];
+        CHECK_MSG(is_secret, "case %zu: %s", i, all());
+        CHECK_MSG(!says(key), "case %zu shows it: %s", i, all());
+    }
+    struct dg_options options;
+    dg_options_default(&options);
+    CHECK(!dg_options_set(&options, "psk-file", key, text, sizeof text));
+    CHECK_MSG(strstr(text, key) == NULL && strstr(text, "looks like a key") != NULL, "%s", text);
+}
+
+static struct dg_config *of_arguments(const char *words)
+{
+    char text[512], *argv[16];
+    int argc = 0;
+    snprintf(text, sizeof text, "%s", words);
+    for (char *word = strtok(text, " "); word && argc < 16; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return dg_config_of_arguments(argc, argv, &errors);
+}
+
+DG_TEST(config_options_of_the_process_go_before_the_file)
+{
+    char path[] = "/tmp/dtlsgate-config-XXXXXX", words[256];
+    int file = mkstemp(path);
+    REQUIRE(file >= 0 && write(file, whole, sizeof whole - 1) == (ssize_t)sizeof whole - 1);
+    close(file);
+    snprintf(words, sizeof words, "--workers 5 -c %s --drain-rate=9", path);
+    struct dg_config *config = of_arguments(words);
+    CHECK_MSG(config != NULL, "%s", all());
+    if (config) {
+        CHECK_EQ(config->process.workers, 5);
+        CHECK_EQ(config->process.drain_rate, 9);
+        CHECK_EQ(config->listeners[1].options.workers, 5);
+    }
+    dg_config_free(config);
+    snprintf(words, sizeof words, "--config=%s --listen 127.0.0.1:1 --profile=iot", path);
+    CHECK(of_arguments(words) == NULL);
+    CHECK_EQ(errors.count, 2);
+    CHECK_MSG(says("--listen goes not with -c") && says("--profile goes not with -c"), "%s", all());
+    snprintf(words, sizeof words, "-c %s -c %s", path, path);
+    CHECK(of_arguments(words) == NULL);
+    CHECK(says("-c stands there twice"));
+    CHECK(of_arguments("-c") == NULL);
+    CHECK(says("name of the configuration file is missing"));
+    CHECK(of_arguments("-c /nonexistent/dtlsgate.yaml") == NULL);
+    CHECK(says("/nonexistent/dtlsgate.yaml"));
+    snprintf(words, sizeof words, "-c %s --workers 99", path);
+    CHECK(of_arguments(words) == NULL);
+    CHECK(says("--workers: found \"99\""));
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(config_file_has_its_values_and_places),
+        DG_CASE(config_dump_loads_again_as_it_was),
+        DG_CASE(config_of_options_is_one_listener),
+        DG_CASE(config_errors_say_place_found_and_accepted),
+        DG_CASE(config_errors_are_all_told_in_their_order),
+        DG_CASE(config_secrets_are_refused_and_never_shown),
+        DG_CASE(config_options_of_the_process_go_before_the_file),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
