@@ -209,6 +209,37 @@ void dg_report_backend(const char *backend, const struct dg_backend_trouble *tro
     dg_log_end(&line);
 }
 
+static uint64_t sum_of(const struct dg_counters *const *sets, size_t set_count, enum dg_counter counter)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < set_count; i++)
+        sum += dg_counter_read(sets[i], counter);
+    return sum;
+}
+
+static void report_datagrams(const struct dg_counters *const *sets, size_t set_count)
+{
+    static const struct {
+        const char *key;
+        enum dg_counter counter;
+    } ends[] = {{"received", DG_COUNT_DATAGRAMS_RECEIVED},
+                {"opened", DG_COUNT_DATAGRAMS_OPENED},
+                {"handshakes", DG_COUNT_DATAGRAMS_HANDSHAKES},
+                {"hellos", DG_COUNT_DATAGRAMS_HELLOS}};
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_INFO, "datagrams");
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        dg_log_u64(&line, ends[i].key, sum_of(sets, set_count, ends[i].counter));
+    for (int reason = 0; reason < DG_COUNTER_COUNT; reason++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < set_count; i++)
+            sum += dg_datagram_drops_read(sets[i], (enum dg_counter)reason);
+        if (sum > 0)
+            dg_log_u64(&line, dg_counter_name((enum dg_counter)reason), sum);
+    }
+    dg_log_end(&line);
+}
+
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
 {
     struct dg_log_line line;
@@ -226,4 +257,5 @@ void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
         dg_log_u64(&line, dg_counter_name((enum dg_counter)counter), sum);
     }
     dg_log_end(&line);
+    report_datagrams(sets, set_count);
 }

@@ -41,7 +41,8 @@ void dg_report_plaintext(const char *event, struct dg_ref ref, struct dg_bytes i
 void dg_report_sockets(const char *address, const struct dg_socket_facts *facts);
 // What keeps a backend from its service, or that it is over; backend: as it is configured.
 void dg_report_backend(const char *backend, const struct dg_backend_trouble *trouble);
-// One line with every counter that is not zero, summed over sets.
+// A line with every counter that is not zero, summed over sets, and one with what became of datagrams: each that was
+// received is in one of the others.
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count);
 
 const char *dg_identity_kind_name(enum dg_identity_kind kind);

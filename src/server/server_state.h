@@ -3,6 +3,8 @@
 #ifndef DG_SERVER_SERVER_STATE_H
 #define DG_SERVER_SERVER_STATE_H
 
+#include "backend/backends.h"
+#include "config/config.h"
 #include "crypto/gate.h"
 #include "io/front_loop.h"
 #include "io/memfile.h"
@@ -10,24 +12,28 @@
 #include "io/worker_loop.h"
 #include "server/report.h"
 #include "server/server.h"
+#include "server/snapshot.h"
 
 #include <pthread.h>
 
 #define DG_WORKERS_MAX 64
 
 struct dg_server {
-    struct dg_options options;
+    struct dg_config *config;  // in force; the controlling thread's, as all that is made of it
+    struct dg_options options; // the process' as it was started, with what the host made of it
+    struct dg_address wanted[DG_CONFIG_ADDRESSES_MAX]; // all listening addresses in their order
+    size_t address_count;
     dtlsgate_datagram_callback on_datagram;
     void *callback_context;
 
-    struct dg_address backend_target; // of udp:HOST:PORT
+    struct dg_backends *backends;
     uint32_t worker_count;
     uint32_t thread_count;                           // the front, the workers, the controlling thread and the administration
     struct dg_memfile memfile;                       // fd -1: none yet
     bool goes_on;                                    // after another process, with its memory file
     struct dg_inherited *inherited;                  // what it left; fd -1: taken over
     size_t inherited_count;
-    struct dg_socket retired[DG_OPTION_ADDRESSES * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
+    struct dg_socket retired[DG_CONFIG_ADDRESSES_MAX * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
     size_t retired_count;
     struct dg_mesh *mesh;
     struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listening address
@@ -41,15 +47,16 @@ struct dg_server {
     bool is_stopped;
     bool is_handed_over;
 
-    pthread_mutex_t reload_lock; // one reload at a time: over gate and policy_generation
-    struct dg_gate *gate;       // current snapshot; front and workers each hold their own reference
-    struct dg_gate *front_gate; // the front's first; from then on it says which it uses
+    pthread_mutex_t reload_lock; // one reload at a time: over config, snapshot and policy_generation
+    struct dg_snapshot *snapshot;       // current; front and workers each hold their own reference
+    struct dg_snapshot *front_snapshot; // the front's first; from then on it says which it uses
     uint32_t policy_generation;
 };
 
-// Reads the credentials and builds a gate for them under this generation; secrets outlive it. NULL: error says why.
-struct dg_gate *dg_server_make_gate(const struct dg_options *options, struct dg_memory_secrets *secrets,
-                                    uint32_t generation, char *error, size_t error_size);
+// A snapshot of a configuration, whose addresses are known by these digests (snapshot.h). NULL: error says why.
+struct dg_snapshot *dg_server_make_snapshot(struct dg_server *server, const struct dg_config *config,
+                                            const uint64_t *digests, uint32_t generation, char *error,
+                                            size_t error_size);
 // The memory file's shape for associations-max.
 struct dg_memory_shape dg_server_shape(const struct dg_options *options);
 // Takes the list apart. False: error says why. In any case all of its descriptors are the server's.
@@ -64,9 +71,11 @@ void dg_server_close_sockets(struct dg_server *server);
 DG_MUST_USE bool dg_server_drain_retired(struct dg_server *server);
 // After the threads have ended: counts what lies between them, and says in the log if the counters do not add up.
 void dg_server_settle(struct dg_server *server);
-// The loops of front and workers, with hooks and backends.
+// The loops of front and workers, with their hooks.
 DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
-// Parses --backend, looks its host up and says whether it can be made.
-DG_MUST_USE bool dg_server_check_backend(struct dg_server *server, char *error, size_t error_size);
+// What the options say about front and engine.
+struct dg_front_config dg_server_front_config(const struct dg_server *server, const struct dg_options *options);
+struct dg_engine_config dg_server_engine_config(const struct dg_server *server, const struct dg_options *options);
+DG_MUST_USE bool dg_server_make_backends(struct dg_server *server, char *error, size_t error_size);
 
 #endif
