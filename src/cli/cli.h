@@ -16,3 +16,10 @@ int dg_cli_upgrade(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
 
 #endif
+// Of a running server, by its control socket.
+int dg_cli_status(int argc, char **argv);
+int dg_cli_associations(int argc, char **argv);
+int dg_cli_close(int argc, char **argv);
+int dg_cli_reload(int argc, char **argv);
+int dg_cli_why(int argc, char **argv);
+int dg_cli_config_command(int argc, char **argv);

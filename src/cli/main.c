@@ -24,6 +24,12 @@ static const struct command {
     {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
     {"bench", dg_cli_bench, "put load on a DTLS server and report its handshakes, messages and latency"},
     {"upgrade", dg_cli_upgrade, "have a running server go on in a new process, of a new version perhaps"},
+    {"config", dg_cli_config_command, "show the configuration in effect, as a file that serve takes"},
+    {"status", dg_cli_status, "what a running server is, whom it serves, what it counts, what somebody should look at"},
+    {"associations", dg_cli_associations, "who is connected"},
+    {"why", dg_cli_why, "why a client is not connected, and what to do about it"},
+    {"close", dg_cli_close, "end an association, or all of an identity"},
+    {"reload", dg_cli_reload, "have a running server read its configuration and credentials again"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},
@@ -37,7 +43,7 @@ static int cli_help(int argc, char **argv)
     puts("dtlsgate: a DTLS 1.2 and 1.3 server for any UDP service, and its other end\n\nusage: dtlsgate COMMAND [--option value ...]\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (commands[i].help)
-            printf("  %-8s %s\n", commands[i].name, commands[i].help);
+            printf("  %-12s %s\n", commands[i].name, commands[i].help);
     puts("\n`dtlsgate serve --help`, and so on, lists the options of a command.");
     return DG_EXIT_OK;
 }

@@ -55,6 +55,7 @@
     TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
     TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
+    TEXT(control_socket, "control-socket", "PATH", "where dtlsgate status, associations, close, reload and why ask; only this user and root may; under systemd control.sock in its RuntimeDirectory; none: nowhere") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 

@@ -2,6 +2,7 @@
 // Slices of the table for operators. Ends an association only where the request says so.
 #include "core/engine_scan.h"
 
+#include "base/secret.h"
 #include "core/engine_internal.h"
 
 #include <string.h>
@@ -10,7 +11,12 @@ static bool does_fit(const struct dg_scan_request *request, const struct dg_shar
 {
     if (request->id != 0)
         return slot->id == request->id;
-    return request->pattern[0] == '\0' || dg_policy_pattern_fits(request->pattern, dg_shard_identity(shard, slot));
+    struct dg_bytes identity = dg_shard_identity(shard, slot);
+    if (request->identity_size > 0)
+        return (identity.size == request->identity_size &&
+                dg_secret_equal(identity.data, request->identity, request->identity_size)) ||
+               (request->has_peer != 0 && dg_secret_equal(slot->peer.ip, request->peer.ip, sizeof slot->peer.ip));
+    return request->pattern[0] == '\0' || dg_policy_pattern_fits(request->pattern, identity);
 }
 
 static void fill_row(const struct dg_shard *shard, const struct dg_slot *slot, dg_time now, struct dg_scan_row *ret)

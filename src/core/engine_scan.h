@@ -20,12 +20,16 @@ enum dg_scan_what {
 
 struct dg_scan_request {
     uint64_t query;  // the asker's number, given back
-    uint64_t id;     // of the one association that is meant; 0: all that fit the pattern
+    uint64_t id;     // of the one association that is meant; 0: all that fit
     uint32_t what;   // dg_scan_what
     uint32_t place;  // where to go on, 0 and 0 at first, then as the answer says
     uint32_t cursor;
+    uint32_t identity_size;
+    uint8_t identity[DG_IDENTITY_MAX + 1]; // this identity alone, or who is at
+    struct dg_address peer;                // this address, whatever the port, where has_peer is 1; size 0:
+    uint32_t has_peer;
     uint32_t reserved;
-    char pattern[DG_POLICY_PATTERN]; // of identities (policy.h); empty: everybody's
+    char pattern[DG_POLICY_PATTERN];       // those that fit this pattern (policy.h); empty: everybody's
 };
 
 struct dg_scan_row {

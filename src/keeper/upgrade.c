@@ -2,86 +2,31 @@
 // Sockets and permissions of an upgrade. What happens between asking and answering is keeper.c's.
 #include "keeper/upgrade.h"
 
+#include "io/local_socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define CALLERS_WAITING 4
 
-static bool name_of(struct sockaddr_un *ret, const char *path, char *error, size_t error_size)
-{
-    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof ret->sun_path) {
-        snprintf(error, error_size, "the path of an upgrade socket has at most %zu characters", sizeof ret->sun_path - 1);
-        return false;
-    }
-    memcpy(ret->sun_path, path, strlen(path));
-    return true;
-}
-
-static int connect_to(const struct sockaddr_un *name)
-{
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0) {
-        int reason = errno;
-        close(fd);
-        errno = reason;
-        fd = -1;
-    }
-    return fd;
-}
-
-// A keeper that was killed leaves its socket behind. One that somebody listens at stays.
-static void remove_left_behind(const struct sockaddr_un *name)
-{
-    struct stat status;
-    if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
-        return;
-    int fd = connect_to(name);
-    if (fd >= 0)
-        close(fd);
-    else if (errno == ECONNREFUSED)
-        (void)unlink(name->sun_path);
-}
-
 int dg_upgrade_listen(const char *path, char *error, size_t error_size)
 {
-    struct sockaddr_un name;
-    if (!name_of(&name, path, error, error_size))
-        return -1;
-    remove_left_behind(&name);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool done = fd >= 0 && bind(fd, (const struct sockaddr *)&name, sizeof name) == 0 && listen(fd, CALLERS_WAITING) == 0;
-    int reason = errno;
-    umask(before);
-    if (!done) {
-        snprintf(error, error_size, "--upgrade-socket %.200s: %s", path, strerror(reason));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
+    char reason[400];
+    int fd = dg_local_listen(path, SOCK_SEQPACKET, CALLERS_WAITING, reason, sizeof reason);
+    if (fd < 0)
+        snprintf(error, error_size, "--upgrade-socket %s", reason);
     return fd;
 }
 
 int dg_upgrade_accept(int listener)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return -1;
-    struct ucred caller;
-    socklen_t size = sizeof caller;
-    bool may = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &size) == 0 && (caller.uid == 0 || caller.uid == geteuid());
-    if (!may) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    bool is_refused;
+    return dg_local_accept(listener, &is_refused);
 }
 
 void dg_upgrade_answer(int fd, const char *answer)
@@ -121,10 +66,7 @@ int dg_upgrade_open_binary(const char *path, char *error, size_t error_size)
 
 bool dg_upgrade_ask(const char *path, char answer[DG_UPGRADE_ANSWER])
 {
-    struct sockaddr_un name;
-    if (!name_of(&name, path, answer, DG_UPGRADE_ANSWER))
-        return false;
-    int fd = connect_to(&name);
+    int fd = dg_local_connect(path, SOCK_SEQPACKET);
     if (fd < 0) {
         snprintf(answer, DG_UPGRADE_ANSWER, "%.200s: %s%s", path, strerror(errno),
                  errno == ENOENT || errno == ECONNREFUSED ? "; is a server running with --upgrade-socket?" : "");
