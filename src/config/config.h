@@ -60,6 +60,8 @@ struct dg_config {
     struct dg_config_listener *listeners;
     size_t listener_count;           // 1..DG_CONFIG_LISTENERS_MAX in one that has been checked
     struct dg_config_place places[DG_PROCESS_OPTIONS_COUNT];
+    char **arguments;                // the command line that it is from, borrowed; NULL: none
+    int argument_count;
 };
 
 // What is wrong with a configuration, all of it, by its place: one line each.
@@ -78,8 +80,10 @@ struct dg_config *dg_config_inspect(const char *path, struct dg_config_errors *e
 // The configuration that one listener's options make, checked. NULL: error says what is wrong. Caller frees.
 struct dg_config *dg_config_of_options(const struct dg_options *options, char *error, size_t error_size);
 // What a command line says: "-c FILE" or "--config FILE" and options of the process, which go before the file's; or
-// options alone. NULL: errors says all that is wrong. Caller frees.
+// options alone. argv stays the caller's, as long as the configuration. NULL: errors says all that is wrong. Caller frees.
 struct dg_config *dg_config_of_arguments(int argc, char **argv, struct dg_config_errors *errors);
+// The same once more: the file as it is now; without one, a copy. NULL: errors says all that is wrong. Caller frees.
+struct dg_config *dg_config_again(const struct dg_config *config, struct dg_config_errors *errors);
 struct dg_config *dg_config_copy(const struct dg_config *config); // NULL: memory is short. Caller frees
 void dg_config_free(struct dg_config *config); // NULL is fine
 

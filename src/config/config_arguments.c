@@ -122,5 +122,17 @@ struct dg_config *dg_config_of_arguments(int argc, char **argv, struct dg_config
     else if (find_file(&arguments, argc, argv))
         config = arguments.path ? load(&arguments) : make(&arguments);
     free(arguments.rest);
+    if (config) {
+        config->arguments = argv;
+        config->argument_count = argc;
+    }
     return config;
+}
+
+struct dg_config *dg_config_again(const struct dg_config *config, struct dg_config_errors *errors)
+{
+    memset(errors, 0, sizeof *errors);
+    if (config->arguments)
+        return dg_config_of_arguments(config->argument_count, config->arguments, errors);
+    return config->path[0] ? dg_config_load(config->path, errors) : dg_config_copy(config);
 }
