@@ -6,12 +6,15 @@
 
 #include "base/log.h"
 #include "cli/process.h"
-#include "config/options.h"
+#include "config/config.h"
+#include "host/privilege.h"
 #include "io/clock.h"
 #include "io/crash_note.h"
 #include "io/notify.h"
 #include "keeper/keeper.h"
+#include "server/alive.h"
 #include "server/rehearse.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -55,13 +58,27 @@ static void log_ready(const struct dg_notify *notify)
 
 // --- signals -------------------------------------------------------------------------------------------------------
 
-static void reload(struct dg_server *server)
+// The file anew, all that is wrong in it told; without one, what the command line says. NULL: nothing to go on with.
+static struct dg_config *read_again(const struct dg_config *config)
+{
+    static struct dg_config_errors errors; // large
+    struct dg_config *again = dg_config_again(config, &errors);
+    for (size_t i = 0; !again && i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++)
+        log_word(DG_LOG_ERROR, "reload-refused", "reason", errors.texts[i]);
+    return again;
+}
+
+static void reload(struct dg_server *server, const struct dg_config *config)
 {
     char error[512];
-    if (dg_server_reload(server, error, sizeof error))
+    dg_privilege_wake_reading();
+    struct dg_config *again = read_again(config);
+    if (again && dg_server_reload(server, again, error, sizeof error))
         log_word(DG_LOG_INFO, "reloaded", NULL, NULL);
-    else
+    else if (again)
         log_word(DG_LOG_ERROR, "reload-refused", "reason", error);
+    dg_privilege_end_reading();
+    dg_config_free(again);
 }
 
 static unsigned stop_wait_ms(const struct dg_server *server, uint32_t drain_rate)
@@ -83,12 +100,12 @@ static bool hand_over(struct dg_server *server, const struct dg_notify *notify)
 }
 
 // True: the server has ended.
-static bool serve_signal(struct dg_server *server, const struct dg_options *options, const struct dg_notify *notify,
+static bool serve_signal(struct dg_server *server, const struct dg_config *config, const struct dg_notify *notify,
                          uint32_t number)
 {
     switch (number) {
     case SIGHUP:
-        reload(server);
+        reload(server, config);
         return false;
     case SIGUSR1:
         dg_server_report_counters(server);
@@ -98,21 +115,32 @@ static bool serve_signal(struct dg_server *server, const struct dg_options *opti
     default:
         (void)dg_notify_say(notify, "STOPPING=1");
         log_word(DG_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM");
-        dg_server_stop(server, stop_wait_ms(server, options->drain_rate));
+        dg_server_stop(server, stop_wait_ms(server, config->process.drain_rate));
         return true;
     }
 }
 
-static void serve_signals(struct dg_server *server, const struct dg_options *options, struct dg_notify *notify,
+// Threads that turn are asked a few times in the time in which a server must have said so.
+static int watch_ms(const struct dg_config *config, const struct dg_notify *notify)
+{
+    uint64_t limit_ms = notify->has_keeper ? config->process.watchdog * UINT64_C(1000) : notify->watchdog / DG_MILLISECOND;
+    return limit_ms > 0 && notify->fd >= 0 ? (int)(limit_ms / 4 + 1) : -1;
+}
+
+static void serve_signals(struct dg_server *server, const struct dg_config *config, struct dg_notify *notify,
                           int signal_fd)
 {
+    struct dg_alive alive = {0};
     bool is_over = false;
     while (!is_over) {
+        int patience_ms = watch_ms(config, notify);
+        if (patience_ms >= 0 && dg_server_is_alive(server, &alive))
+            (void)dg_notify_say(notify, "WATCHDOG=1");
         struct pollfd waits[] = {
             {.fd = signal_fd, .events = POLLIN},
             {.fd = notify->has_keeper ? notify->fd : -1, .events = POLLIN},
         };
-        if (poll(waits, 2, -1) < 0)
+        if (poll(waits, 2, patience_ms) < 0)
             continue;
         if (waits[1].revents) {
             // Whoever killed the keeper can kill us too. Until then the clients are served.
@@ -122,7 +150,7 @@ static void serve_signals(struct dg_server *server, const struct dg_options *opt
         }
         struct signalfd_siginfo info;
         if (waits[0].revents && read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            is_over = serve_signal(server, options, notify, info.ssi_signo);
+            is_over = serve_signal(server, config, notify, info.ssi_signo);
     }
 }
 
@@ -153,31 +181,31 @@ static void have_kept(const struct dg_server *server, const struct origin *origi
 }
 
 // A server that replaces a living one looks at everything first, says so, and sleeps until the memory is free.
-static bool wait_for_turn(const struct dg_options *options, const struct origin *origin, char *error, size_t error_size)
+static bool wait_for_turn(const struct dg_config *config, const struct origin *origin, char *error, size_t error_size)
 {
     if (!origin->notify.replaces)
         return true;
-    if (!dg_server_rehearse(options, &origin->inherited, error, error_size))
+    if (!dg_server_rehearse(config, &origin->inherited, error, error_size))
         return false;
     (void)dg_notify_say(&origin->notify, DG_NOTIFY_PREPARED);
     return dg_server_await(&origin->inherited, error, error_size);
 }
 
-static struct dg_server *start(const struct dg_options *options, struct origin *origin, char *error, size_t error_size)
+static struct dg_server *start(const struct dg_config *config, struct origin *origin, char *error, size_t error_size)
 {
-    if (!wait_for_turn(options, origin, error, error_size))
+    if (!wait_for_turn(config, origin, error, error_size))
         return NULL;
-    struct dg_server *server = dg_server_new_from(options, NULL, NULL, &origin->inherited, error, error_size);
+    struct dg_server *server = dg_server_new_config_from(config, NULL, NULL, &origin->inherited, error, error_size);
     if (!server)
         return NULL;
     have_kept(server, origin);
-    if (dg_server_start(server, error, error_size))
+    if (dg_server_confine(config, error, error_size) && dg_server_start(server, error, error_size))
         return server;
     dg_server_free(server);
     return NULL;
 }
 
-static int run(const struct dg_options *options, struct origin *origin)
+static int run(const struct dg_config *config, struct origin *origin)
 {
     char error[512];
     (void)prctl(PR_SET_NAME, "dtlsgate"); // a program that is started by its descriptor is named after that
@@ -186,7 +214,7 @@ static int run(const struct dg_options *options, struct origin *origin)
     if (signal_fd < 0)
         snprintf(error, sizeof error, "descriptors are short");
     else
-        server = start(options, origin, error, sizeof error);
+        server = start(config, origin, error, sizeof error);
     if (!server) {
         char status[600];
         snprintf(status, sizeof status, "STATUS=%.400s", error);
@@ -196,7 +224,7 @@ static int run(const struct dg_options *options, struct origin *origin)
     }
     dg_notify_ready(&origin->notify); // first: who reads the line may kill us, and that is then no failed start
     log_ready(&origin->notify);
-    serve_signals(server, options, &origin->notify, signal_fd);
+    serve_signals(server, config, &origin->notify, signal_fd);
     dg_server_report_counters(server);
     dg_server_free(server);
     close(signal_fd);
@@ -206,34 +234,38 @@ static int run(const struct dg_options *options, struct origin *origin)
 
 // --- the keeper's process ------------------------------------------------------------------------------------------
 
-static int keep(const struct dg_options *options, const struct origin *origin, int argc, char **argv)
+static int keep(const struct dg_config *config, const struct origin *origin, int argc, char **argv)
 {
     char **command = calloc((size_t)argc + 2, sizeof *command);
     if (!command)
         return DG_EXIT_FAILURE;
     command[0] = program_invocation_name;
     memcpy(command + 1, argv, (size_t)argc * sizeof *argv);
-    const struct dg_keeper_config config = {
+    const struct dg_keeper_config keeper = {
         .argv = command,
-        .binary = options->binary,
-        .upgrade_socket = options->upgrade_socket,
+        .binary = config->process.binary,
+        .watchdog = config->process.watchdog > 0 ? config->process.watchdog * DG_SECOND : DG_NEVER,
+        .upgrade_socket = config->process.upgrade_socket,
         .above = origin->notify,
         .kept = origin->inherited,
     };
-    int status = dg_keeper_run(&config);
+    int status = dg_keeper_run(&keeper);
     free(command);
     return status;
 }
 
 static void print_help(void)
 {
-    puts("usage: dtlsgate serve --listen ADDR:PORT --backend BACKEND [--option value ...]\n");
+    puts("usage: dtlsgate serve -c FILE [--option value ...]\n"
+         "       dtlsgate serve --listen ADDR:PORT --backend BACKEND [--option value ...]\n\n"
+         "  -c, --config FILE\n        the configuration file: listeners with their credentials, rules and backends; options of "
+         "the process may stand beside it and go before it\n");
     dg_options_help(stdout);
-    puts("\nSIGTERM and SIGINT stop with close_notify to every client, SIGHUP reloads credentials, SIGUSR1 logs the "
-         "counters.\nA server that dies is started again and goes on with its associations (--keeper).");
+    puts("\nSIGTERM and SIGINT stop with close_notify to every client, SIGHUP reads configuration and credentials again, "
+         "SIGUSR1 logs the counters.\nA server that dies is started again and goes on with its associations (--keeper).");
 }
 
-static int serve(const struct dg_options *options, int argc, char **argv)
+static int serve(const struct dg_config *config, int argc, char **argv)
 {
     char error[512];
     struct origin origin;
@@ -242,8 +274,8 @@ static int serve(const struct dg_options *options, int argc, char **argv)
         fprintf(stderr, "dtlsgate serve: %s\n", error);
         return DG_EXIT_FAILURE;
     }
-    bool is_keeper = options->keeper == DG_KEEPER_AUTO && !origin.notify.has_keeper;
-    int status = is_keeper ? keep(options, &origin, argc, argv) : run(options, &origin);
+    bool is_keeper = config->process.keeper == DG_KEEPER_AUTO && !origin.notify.has_keeper;
+    int status = is_keeper ? keep(config, &origin, argc, argv) : run(config, &origin);
     if (!is_keeper)
         dg_notify_close(&origin.notify);
     free(origin.inherited.items);
@@ -256,18 +288,15 @@ int dg_cli_serve(int argc, char **argv)
         print_help();
         return DG_EXIT_OK;
     }
-    struct dg_options options;
-    char error[512];
-    dg_options_default(&options);
-    if (!dg_options_parse(&options, argc - 1, argv + 1, error, sizeof error) ||
-        !dg_options_check(&options, error, sizeof error)) {
-        fprintf(stderr, "dtlsgate serve: %s\n", error);
+    struct dg_config *config = dg_cli_config("serve", argc - 1, argv + 1);
+    if (!config)
         return DG_EXIT_USAGE;
-    }
     dg_log_set_clock(dg_clock_wall_ns);
-    dg_log_set_level((enum dg_log_level)options.log_level);
+    dg_log_set_level((enum dg_log_level)config->process.log_level);
     dg_process_forbid_core_dumps();
     dg_crash_note_install();
     dg_process_raise_descriptor_limit();
-    return serve(&options, argc, argv);
+    int status = serve(config, argc, argv);
+    dg_config_free(config);
+    return status;
 }

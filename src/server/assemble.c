@@ -1,64 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Turns options into loops and backends, and hangs the log lines onto their hooks.
+// Makes the loops of front and workers, and hangs the log lines onto their hooks.
 #include "server/server_state.h"
 
-#include "backend/echo.h"
-#include "backend/udp.h"
 #include "base/log.h"
+#include "core/wire_constants.h"
 #include "crypto/wolf_aead.h"
-#include "server/callback_backend.h"
+#include "server/backend_hooks.h"
 #include "server/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REASSEMBLY_MAX 256
-#define BURST_SECONDS 2
-
-// --- backends --------------------------------------------------------------------------------------------
-
-bool dg_server_check_backend(struct dg_server *server, char *error, size_t error_size)
-{
-    const char *backend = server->options.backend;
-    if (strcmp(backend, "echo") == 0)
-        return true;
-    if (strncmp(backend, "udp:", 4) == 0)
-        return dg_backend_udp_resolve(backend + 4, &server->backend_target, error, error_size);
-    if (strcmp(backend, "callback") == 0 && server->on_datagram)
-        return true;
-    snprintf(error, error_size, "--backend: found \"%.80s\", expected echo or udp:HOST:PORT%s", backend,
-             strcmp(backend, "callback") == 0 ? " (callback is for programs that give one to dtlsgate_server_new)" : "");
-    return false;
-}
-
-static struct dg_backend make_backend(void *context, const struct dg_backend_sink *sink, uint32_t worker,
-                                      uint32_t worker_count, struct dg_counters *counters, char *error,
-                                      size_t error_size)
-{
-    const struct dg_server *server = context;
-    const struct dg_options *options = &server->options;
-    struct dg_backend backend;
-    if (strncmp(options->backend, "udp:", 4) == 0) {
-        struct dg_backend_udp_config config = dg_backend_udp_config_default();
-        config.target = server->backend_target;
-        config.allow_beyond_loopback = options->backend_network == DG_BACKEND_NETWORK_ANY;
-        config.worker = worker;
-        config.worker_count = worker_count;
-        config.ports =
-            (struct dg_port_range){(uint16_t)options->backend_port_min, (uint16_t)options->backend_port_max};
-        config.quarantine = options->backend_rest * DG_SECOND;
-        config.hold = options->backend_hold * DG_SECOND;
-        config.book.words = dg_memory_ports(&server->memfile.memory);
-        return dg_backend_udp_new(&config, sink, counters, error, error_size);
-    }
-    backend = strcmp(options->backend, "echo") == 0
-                  ? dg_backend_echo_new(sink)
-                  : dg_backend_callback_new(sink, server->on_datagram, server->callback_context);
-    if (!backend.self)
-        snprintf(error, error_size, "memory is short for the backend");
-    return backend;
-}
 
 // --- hooks -----------------------------------------------------------------------------------------------
 
@@ -84,10 +36,22 @@ static void on_datagram(void *context, dg_time now, const struct dg_path *path, 
     dg_report_datagram("datagram", path, size);
 }
 
-static void on_gate_replaced(void *context, void *gate)
+static void on_replaced(void *context, void *snapshot)
 {
     (void)context;
-    dg_gate_put(gate);
+    dg_snapshot_put(snapshot);
+}
+
+static void on_front_taken(void *context, const void *snapshot, struct dg_front_config *config)
+{
+    const struct dg_server *server = context;
+    *config = dg_server_front_config(server, dg_snapshot_process(snapshot));
+}
+
+static void on_worker_taken(void *context, const void *snapshot, struct dg_engine_config *config)
+{
+    const struct dg_server *server = context;
+    *config = dg_server_engine_config(server, dg_snapshot_process(snapshot));
 }
 
 static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -99,21 +63,63 @@ static void on_opened(void *context, dg_time now, struct dg_ref ref, const struc
     dg_report_connected(ref, handover);
 }
 
-static void on_no_room(void *context, dg_time now, const struct dg_handover *handover)
+static const char *refusal_of(enum dg_counter reason)
+{
+    switch (reason) {
+    case DG_COUNT_FAIL_POLICY:
+        return "proven, and not let in: the rule that fits denies it, or no rule fits (add one to the listener's rules)";
+    case DG_COUNT_FAIL_IDENTITY_LIMIT:
+        return "proven, and not let in: its identity has as many associations as its rule allows at once (raise "
+               "associations-max of the rule, or let the newest replace the oldest)";
+    case DG_COUNT_FAIL_PREFIX_LIMIT:
+        return "proven, and not let in: its address or subnet has as many associations as --associations-prefix-max allows";
+    case DG_COUNT_CID_COLLISION:
+        return "proven, and its connection ID is in use, by chance: it comes again (a longer --connection-id-length makes "
+               "that rarer)";
+    case DG_COUNT_TABLE_FULL:
+        return "proven, and no place for its association: the table is full (raise --associations-max)";
+    default:
+        return "proven, and what its handshake handed over could not be used";
+    }
+}
+
+static void on_refused(void *context, const void *snapshot, dg_time now, const struct dg_handover *handover,
+                       enum dg_counter reason, uint16_t rule)
 {
     static _Thread_local struct dg_report_limit limit; // each worker's
+    bool by_rule = reason == DG_COUNT_FAIL_POLICY || reason == DG_COUNT_FAIL_IDENTITY_LIMIT;
+    char name[DG_POLICY_RULE_TEXT];
     struct dg_handshake_failure failure = {
-        .counter = DG_COUNT_TABLE_FULL,
-        .reason = "proven, and no place for its association: the table is full (table_full; raise --associations-max), or "
-                  "its connection ID is in use (cid_collision; a longer --connection-id-length makes that rarer)",
+        .counter = reason,
+        .reason = refusal_of(reason),
         .identity_kind = handover->identity_kind,
         .identity_size = handover->identity_size,
-        .alert_sent = 255,
+        .alert_sent = by_rule || reason == DG_COUNT_FAIL_PREFIX_LIMIT ? DG_ALERT_ACCESS_DENIED : DG_ALERT_INTERNAL_ERROR,
         .alert_received = 255,
     };
     (void)context;
+    if (by_rule) {
+        dg_policy_rule_text(dg_snapshot_policy(snapshot), rule, name);
+        failure.rule = name;
+    }
     memcpy(failure.identity, handover->identity, handover->identity_size);
     dg_report_refused(&limit, now, &handover->path, &failure);
+}
+
+static void on_limited(void *context, const void *snapshot, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                       struct dg_bytes identity, enum dg_counter reason)
+{
+    static _Thread_local struct dg_report_limit limit; // each worker's
+    char rule[DG_POLICY_RULE_TEXT];
+    (void)context;
+    dg_policy_rule_text(dg_snapshot_policy(snapshot), slot->rule, rule);
+    dg_report_limited(&limit, now, ref, slot, identity, rule, reason);
+}
+
+static const struct dg_policy *on_rules(void *context, const void *snapshot)
+{
+    (void)context;
+    return dg_snapshot_policy(snapshot);
 }
 
 static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -132,10 +138,11 @@ static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct
     dg_report_moved(&limit, now, ref, slot, identity, from);
 }
 
-static bool on_authorise(void *context, const void *gate, const struct dg_slot *slot, struct dg_bytes identity)
+static struct dg_policy_verdict on_authorise(void *context, const void *snapshot, const struct dg_slot *slot,
+                                             struct dg_bytes identity)
 {
     (void)context;
-    return dg_gate_knows_credential(gate, slot->identity_kind, slot->credential, identity);
+    return dg_snapshot_authorise(snapshot, slot, identity);
 }
 
 static void on_plaintext(void *context, dg_time now, struct dg_ref ref, struct dg_bytes identity, bool is_from_client,
@@ -149,43 +156,6 @@ static void on_plaintext(void *context, dg_time now, struct dg_ref ref, struct d
 
 // --- loops -----------------------------------------------------------------------------------------------
 
-static struct dg_front_config front_config_of(const struct dg_server *server)
-{
-    const struct dg_options *options = &server->options;
-    struct dg_front_config config = dg_front_config_default();
-    config.handshakes_max = options->handshakes_max;
-    config.handshakes_per_prefix = options->handshakes_prefix_max;
-    config.handshake_timeout = options->handshake_timeout * DG_SECOND;
-    config.reassembly_max = REASSEMBLY_MAX;
-    config.admission.answers_per_prefix =
-        (struct dg_bucket_rate){options->answers_rate, BURST_SECONDS * options->answers_rate};
-    config.admission.answers_global =
-        (struct dg_bucket_rate){options->answers_rate_global, BURST_SECONDS * options->answers_rate_global};
-    config.admission.failures_per_prefix =
-        (struct dg_bucket_rate){options->failures_rate, 20 * options->failures_rate};
-    config.offer_cid = options->connection_id == DG_CHOICE_YES;
-    config.cid_size = server->memfile.memory.shape.cid_size;
-    config.own_count = options->listen.count;
-    for (uint32_t i = 0; i < options->listen.count; i++)
-        config.own[i] = server->sockets[0][i].address;
-    return config;
-}
-
-static struct dg_engine_config engine_config_of(const struct dg_server *server)
-{
-    const struct dg_options *options = &server->options;
-    struct dg_engine_config config = dg_engine_config_default();
-    config.idle_timeout = options->idle_timeout * DG_SECOND;
-    config.idle_timeout_cid = options->idle_timeout_cid * DG_SECOND;
-    config.maximal_age = options->age_max ? options->age_max * DG_SECOND : DG_NEVER;
-    config.datagram_max = (uint16_t)options->datagram_max;
-    config.address_strict = options->address_change == DG_ADDRESS_CHANGE_STRICT;
-    config.path_basic = options->rrc == DG_RRC_BASIC;
-    config.path_timeout = options->path_timeout * DG_MILLISECOND;
-    config.drain_per_second = (options->drain_rate + server->worker_count - 1) / server->worker_count;
-    return config;
-}
-
 static bool make_front(struct dg_server *server, char *error, size_t error_size)
 {
     bool debug = dg_log_enabled(DG_LOG_DEBUG);
@@ -193,16 +163,17 @@ static bool make_front(struct dg_server *server, char *error, size_t error_size)
         .worker_count = server->worker_count,
         .mesh = server->mesh,
         .sockets = server->sockets[0],
-        .socket_count = server->options.listen.count,
+        .socket_count = server->address_count,
         .steer = server->memfile.memory.header->steer,
-        .front = front_config_of(server),
-        .ops = &dg_wolf_handshake,
-        .gate = server->front_gate,
+        .front = dg_server_front_config(server, &server->options),
+        .ops = &dg_snapshot_handshake,
+        .gate = server->front_snapshot,
         .hooks = {.context = server,
                   .failed = on_failed,
                   .doubted = on_doubted,
                   .debug_datagram = debug ? on_datagram : NULL,
-                  .gate_replaced = on_gate_replaced},
+                  .gate_taken = on_front_taken,
+                  .gate_replaced = on_replaced},
         .counters = server->counters[DG_MESH_FRONT],
     };
     server->front = dg_front_loop_new(&config, error, error_size);
@@ -217,27 +188,35 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
         .worker_count = server->worker_count,
         .mesh = server->mesh,
         .sockets = server->sockets[1 + worker],
-        .socket_count = server->options.listen.count,
+        .socket_count = server->address_count,
         .memory = &server->memfile.memory,
         .aead = &dg_wolf_aead,
-        .engine = engine_config_of(server),
-        .backend = {.context = server, .make = make_backend},
+        .engine = dg_server_engine_config(server, &server->options),
+        .backend = {.context = server->backends, .make = dg_backends_make},
         .hooks = {.context = server,
                   .opened = on_opened,
-                  .no_room = on_no_room,
+                  .refused = on_refused,
+                  .limited = on_limited,
+                  .rules = on_rules,
                   .closed = on_closed,
                   .moved = on_moved,
                   .authorise = on_authorise,
-                  .policy_replaced = on_gate_replaced,
+                  .policy_taken = on_worker_taken,
+                  .policy_replaced = on_replaced,
+                  .backends_of = dg_server_backends_of,
+                  .backend_of = dg_server_backend_of,
+                  .name = dg_server_name_subject,
+                  .backend_trouble = dg_server_backend_trouble,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .debug_plaintext = debug ? on_plaintext : NULL},
         .counters = server->counters[dg_mesh_worker(worker)],
-        .policy = dg_gate_get(server->gate),
+        .tally = server->tally,
+        .policy = dg_snapshot_get(server->snapshot),
         .policy_generation = server->policy_generation,
     };
     server->workers[worker] = dg_worker_loop_new(&config, error, error_size);
     if (!server->workers[worker])
-        dg_gate_put(server->gate);
+        dg_snapshot_put(server->snapshot);
     return server->workers[worker] != NULL;
 }
 

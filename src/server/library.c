@@ -55,7 +55,7 @@ uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener)
 
 bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size)
 {
-    return dg_server_reload(server_of(server), error, error_size);
+    return dg_server_reload(server_of(server), NULL, error, error_size);
 }
 
 void dtlsgate_server_stop(dtlsgate_server *server, unsigned wait_ms)

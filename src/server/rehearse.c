@@ -22,7 +22,7 @@ static int memory_of(const struct dg_inheritance *inherited)
     return -1;
 }
 
-static bool can_make_gate(const struct dg_options *options, char *error, size_t error_size)
+static bool can_make_snapshot(struct dg_server *scratch, const struct dg_config *config, char *error, size_t error_size)
 {
     struct dg_memory_secrets *secrets = dg_secret_new(sizeof *secrets);
     if (!secrets) {
@@ -30,20 +30,14 @@ static bool can_make_gate(const struct dg_options *options, char *error, size_t 
         return false;
     }
     dg_secrets_attach(secrets);
-    struct dg_gate *gate = dg_server_make_gate(options, secrets, 1, error, error_size);
-    if (gate)
-        dg_gate_put(gate);
+    scratch->memfile.memory.secrets = secrets;
+    struct dg_snapshot *snapshot = dg_server_make_snapshot(scratch, config, NULL, 1, error, error_size);
+    dg_snapshot_put(snapshot);
     dg_secret_free(secrets, sizeof *secrets);
-    return gate != NULL;
+    return snapshot != NULL;
 }
 
-static bool can_start(struct dg_server *scratch, char *error, size_t error_size)
-{
-    return dg_options_check(&scratch->options, error, error_size) && dg_server_check_backend(scratch, error, error_size) &&
-           can_make_gate(&scratch->options, error, error_size);
-}
-
-bool dg_server_rehearse(const struct dg_options *options, const struct dg_inheritance *inherited, char *error,
+bool dg_server_rehearse(const struct dg_config *config, const struct dg_inheritance *inherited, char *error,
                         size_t error_size)
 {
     int memory = memory_of(inherited);
@@ -55,8 +49,12 @@ bool dg_server_rehearse(const struct dg_options *options, const struct dg_inheri
         free(scratch);
         return false;
     }
-    scratch->options = *options;
-    bool done = can_start(scratch, error, error_size);
+    scratch->options = config->process;
+    scratch->worker_count = 1;
+    scratch->memfile.fd = -1;
+    bool done = dg_server_make_backends(scratch, error, error_size) &&
+                can_make_snapshot(scratch, config, error, error_size);
+    dg_backends_free(scratch->backends);
     dg_crypto_cleanup();
     free(scratch);
     return done;

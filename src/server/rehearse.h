@@ -4,15 +4,15 @@
 #define DG_SERVER_REHEARSE_H
 
 #include "base/attributes.h"
-#include "config/options.h"
+#include "config/config.h"
 #include "io/inheritance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// Whether dg_server_new_from would go on with this: options, credentials, backend, the memory file's layout. Neither
+// Whether dg_server_new_from would go on with this configuration: credentials, backend, the memory file's layout. Neither
 // owns the memory nor touches a socket. False: error says what is wrong.
-DG_MUST_USE bool dg_server_rehearse(const struct dg_options *options, const struct dg_inheritance *inherited,
+DG_MUST_USE bool dg_server_rehearse(const struct dg_config *config, const struct dg_inheritance *inherited,
                                     char *error, size_t error_size);
 // Sleeps until the old server owns the memory no longer. False: error says why; nothing has changed.
 DG_MUST_USE bool dg_server_await(const struct dg_inheritance *inherited, char *error, size_t error_size);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Builds, starts, reloads and ends one server. Undoes in reverse order; everything it makes is freed here.
+// Builds, starts and ends one server. Undoes in reverse order; everything it makes is freed here.
 #include "server/server_state.h"
 
 #include "base/log.h"
 #include "core/cid.h"
 #include "crypto/rotation.h"
+#include "host/privilege.h"
 #include "io/crash_note.h"
 #include "io/clock.h"
 #include "server/report.h"
@@ -16,42 +17,6 @@
 
 #define FLIGHTS_PER_SHARD_MIN 256
 #define FLIGHTS_PER_SHARD_MAX (1u << 20)
-#define TAKE_TURNS 1000 // of a millisecond, for a worker to take a new snapshot into use
-
-struct dg_gate *dg_server_make_gate(const struct dg_options *options, struct dg_memory_secrets *secrets,
-                                    uint32_t generation, char *error, size_t error_size)
-{
-    const struct dg_credential_files files = {
-        .psk_file = options->psk_file[0] ? options->psk_file : NULL,
-        .certificate_file = options->cert[0] ? options->cert : NULL,
-        .key_file = options->key[0] ? options->key : NULL,
-        .client_ca_file = options->client_ca[0] ? options->client_ca : NULL,
-        .client_keys_file = options->client_keys[0] ? options->client_keys : NULL,
-    };
-    struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
-    if (!credentials)
-        return NULL;
-    const struct dg_gate_config config = {
-        .credentials = credentials,
-        .profile = (enum dg_profile)options->profile,
-        .authenticate_clients = options->client_auth == DG_CLIENT_AUTH_REQUIRED,
-        .secrets = secrets,
-        .offer_rrc = options->rrc != DG_RRC_NO,
-        .datagram_max = (uint16_t)options->datagram_max,
-        .cookie_period = options->cookie_period * DG_SECOND,
-        .ticket_period = options->ticket_period * DG_SECOND,
-        .retransmit_seconds = options->retransmit,
-        .policy_generation = generation,
-    };
-    struct dg_gate *gate = dg_gate_new(&config, error, error_size);
-    dg_credentials_put(credentials);
-    return gate;
-}
-
-static struct dg_gate *make_gate(struct dg_server *server, uint32_t generation, char *error, size_t error_size)
-{
-    return dg_server_make_gate(&server->options, server->memfile.memory.secrets, generation, error, error_size);
-}
 
 static uint32_t square_root(uint32_t value)
 {
@@ -117,11 +82,20 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
     if (!make_memory(server, error, error_size))
         return false;
     dg_secrets_attach(server->memfile.memory.secrets);
+    return dg_server_make_backends(server, error, error_size);
+}
+
+// Addresses whose port the kernel chooses are known by it.
+static bool make_first_snapshot(struct dg_server *server, char *error, size_t error_size)
+{
+    uint64_t digests[DG_CONFIG_ADDRESSES_MAX];
+    for (size_t i = 0; i < server->address_count; i++)
+        digests[i] = server->sockets[0][i].listener;
     server->policy_generation = dg_memory_next_generation(&server->memfile.memory);
-    server->gate = make_gate(server, server->policy_generation, error, error_size);
-    if (!server->gate)
+    server->snapshot = dg_server_make_snapshot(server, server->config, digests, server->policy_generation, error, error_size);
+    if (!server->snapshot)
         return false;
-    server->front_gate = dg_gate_get(server->gate);
+    server->front_snapshot = dg_snapshot_get(server->snapshot);
     return true;
 }
 
@@ -142,40 +116,64 @@ static bool make_threads_parts(struct dg_server *server, char *error, size_t err
         }
         memset(server->counters[i], 0, sizeof *server->counters[i]);
     }
+    const struct dg_memory_shape *shape = &server->memfile.memory.header->shape;
+    server->tally = dg_tally_new(shape->shard_count, shape->slots_per_shard);
+    if (!server->tally) {
+        snprintf(error, error_size, "memory is short for counting associations");
+        return false;
+    }
     return dg_server_make_loops(server, error, error_size);
 }
 
 static bool build(struct dg_server *server, char *error, size_t error_size)
 {
-    return dg_options_check(&server->options, error, error_size) && dg_server_check_backend(server, error, error_size) &&
-           make_shared_parts(server, error, error_size) && dg_server_open_sockets(server, error, error_size) &&
-           make_threads_parts(server, error, error_size);
+    return make_shared_parts(server, error, error_size) && dg_server_open_sockets(server, error, error_size) &&
+           make_first_snapshot(server, error, error_size) && make_threads_parts(server, error, error_size);
 }
 
-static struct dg_server *new_server(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
-                                    void *context)
+static void list_addresses(struct dg_server *server)
+{
+    for (size_t i = 0; i < server->config->listener_count; i++) {
+        const struct dg_address_list *list = &server->config->listeners[i].options.listen;
+        for (uint32_t k = 0; k < list->count && server->address_count < DG_CONFIG_ADDRESSES_MAX; k++)
+            server->wanted[server->address_count++] = list->items[k];
+    }
+}
+
+static struct dg_server *new_server(const struct dg_config *config, dtlsgate_datagram_callback on_datagram, void *context)
 {
     struct dg_server *server = calloc(1, sizeof *server);
     if (!server)
         return NULL;
-    dg_log_set_level((enum dg_log_level)options->log_level); // the process', as its lines are
-    server->options = *options;
+    server->config = dg_config_copy(config);
+    if (!server->config) {
+        free(server);
+        return NULL;
+    }
+    dg_log_set_level((enum dg_log_level)config->process.log_level); // the process', as its lines are
+    server->options = config->process;
     server->on_datagram = on_datagram;
     server->callback_context = context;
-    server->worker_count = worker_count_of(options);
+    server->worker_count = worker_count_of(&config->process);
     server->memfile.fd = -1;
+    list_addresses(server);
     pthread_mutex_init(&server->reload_lock, NULL);
     return server;
 }
 
-struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
-                                     void *context, const struct dg_inheritance *inherited, char *error,
-                                     size_t error_size)
+static void close_all(const struct dg_inheritance *inherited)
 {
-    struct dg_server *server = new_server(options, on_datagram, context);
+    for (size_t i = 0; i < inherited->count; i++)
+        close(inherited->items[i].fd);
+}
+
+struct dg_server *dg_server_new_config_from(const struct dg_config *config, dtlsgate_datagram_callback on_datagram,
+                                            void *context, const struct dg_inheritance *inherited, char *error,
+                                            size_t error_size)
+{
+    struct dg_server *server = new_server(config, on_datagram, context);
     if (!server) {
-        for (size_t i = 0; i < inherited->count; i++)
-            close(inherited->items[i].fd);
+        close_all(inherited);
         snprintf(error, error_size, "memory is short for a server");
         return NULL;
     }
@@ -185,6 +183,27 @@ struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_
         dg_server_free(server);
         return NULL;
     }
+    return server;
+}
+
+struct dg_server *dg_server_new_config(const struct dg_config *config, dtlsgate_datagram_callback on_datagram,
+                                       void *context, char *error, size_t error_size)
+{
+    const struct dg_inheritance nothing = {0};
+    return dg_server_new_config_from(config, on_datagram, context, &nothing, error, error_size);
+}
+
+struct dg_server *dg_server_new_from(const struct dg_options *options, dtlsgate_datagram_callback on_datagram,
+                                     void *context, const struct dg_inheritance *inherited, char *error,
+                                     size_t error_size)
+{
+    struct dg_config *config = dg_config_of_options(options, error, error_size);
+    if (!config) {
+        close_all(inherited);
+        return NULL;
+    }
+    struct dg_server *server = dg_server_new_config_from(config, on_datagram, context, inherited, error, error_size);
+    dg_config_free(config);
     return server;
 }
 
@@ -198,8 +217,12 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
 static void warn_of_choices(const struct dg_server *server)
 {
     struct dg_log_line line;
-    if (server->options.client_auth == DG_CLIENT_AUTH_INSECURE_NONE) {
+    for (size_t i = 0; i < server->config->listener_count; i++) {
+        const struct dg_config_listener *listener = &server->config->listeners[i];
+        if (listener->options.client_auth != DG_CLIENT_AUTH_INSECURE_NONE)
+            continue;
         dg_log_begin(&line, DG_LOG_WARNING, "insecure");
+        dg_log_text(&line, "listener", listener->name);
         dg_log_text(&line, "reason", "--client-auth insecure-none: clients are NOT authenticated, everybody is let in");
         dg_log_end(&line);
     }
@@ -232,22 +255,42 @@ static void report_memory(const struct dg_server *server)
     dg_log_end(&line);
 }
 
+static void report_address(const struct dg_server *server, const struct dg_config_listener *listener,
+                           const struct dg_socket *socket)
+{
+    char text[DG_ADDRESS_TEXT];
+    struct dg_log_line line;
+    dg_address_format(&socket->address, text);
+    dg_log_begin(&line, DG_LOG_INFO, "listening");
+    dg_log_text(&line, "address", text);
+    dg_log_text(&line, "listener", listener->name);
+    dg_log_text(&line, "backend", listener->options.backend);
+    dg_log_text(&line, "profile", listener->options.profile == DG_PROFILE_MODERN ? "modern" : "iot");
+    dg_log_u64(&line, "workers", server->worker_count);
+    dg_log_text(&line, "steering", server->options.steering == DG_STEERING_FILTER ? "filter" : "forward");
+    dg_log_end(&line);
+    const struct dg_socket_facts facts = dg_socket_facts(socket);
+    dg_report_sockets(text, &facts);
+}
+
 static void report_start(const struct dg_server *server)
 {
-    for (size_t i = 0; i < server->options.listen.count; i++) {
-        char text[DG_ADDRESS_TEXT];
-        struct dg_log_line line;
-        dg_address_format(&server->sockets[0][i].address, text);
-        dg_log_begin(&line, DG_LOG_INFO, "listening");
-        dg_log_text(&line, "address", text);
-        dg_log_text(&line, "backend", server->options.backend);
-        dg_log_text(&line, "profile", server->options.profile == DG_PROFILE_MODERN ? "modern" : "iot");
-        dg_log_u64(&line, "workers", server->worker_count);
-        dg_log_text(&line, "steering", server->options.steering == DG_STEERING_FILTER ? "filter" : "forward");
-        dg_log_end(&line);
-        const struct dg_socket_facts facts = dg_socket_facts(&server->sockets[0][i]);
-        dg_report_sockets(text, &facts);
-    }
+    const struct dg_socket *socket = server->sockets[0];
+    for (size_t i = 0; i < server->config->listener_count; i++)
+        for (uint32_t k = 0; k < server->config->listeners[i].options.listen.count; k++)
+            report_address(server, &server->config->listeners[i], socket++);
+}
+
+static void run_worker(void *loop)
+{
+    dg_privilege_begin_serving();
+    dg_worker_loop_run(loop);
+}
+
+static void run_front(void *loop)
+{
+    dg_privilege_begin_serving();
+    dg_front_loop_run(loop);
 }
 
 bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
@@ -263,53 +306,15 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
     for (uint32_t i = 0; done && i < server->worker_count; i++) {
         char name[32]; // the kernel shows the first 15 characters, and there are at most 64 workers
         snprintf(name, sizeof name, "dg-worker-%u", i);
-        done = dg_thread_start(&server->threads[1 + i], name, dg_worker_loop_run, server->workers[i]);
+        done = dg_thread_start(&server->threads[1 + i], name, run_worker, server->workers[i]);
     }
-    if (!done || !dg_thread_start(&server->threads[0], "dg-front", dg_front_loop_run, server->front)) {
+    if (!done || !dg_thread_start(&server->threads[0], "dg-front", run_front, server->front)) {
         snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
         return false;
     }
     warn_of_choices(server);
     report_start(server);
     return true;
-}
-
-static void tell_workers(struct dg_server *server, struct dg_gate *gate, uint32_t generation)
-{
-    const struct dg_ring_part part = {&generation, sizeof generation};
-    for (uint32_t i = 0; i < server->worker_count; i++) {
-        dg_gate_put(dg_worker_loop_set_policy(server->workers[i], dg_gate_get(gate)));
-        while (!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
-                            DG_MESSAGE_POLICY_GENERATION, &part, 1))
-            usleep(1000); // its ring is full: it will be read, the workers never wait for us
-    }
-}
-
-// Until the workers have let go of the snapshot before: freeing a large one takes longer than a worker may stand still.
-static void await_workers(const struct dg_server *server, uint32_t generation)
-{
-    for (uint32_t i = 0; i < server->worker_count && server->is_started && !server->is_stopped; i++)
-        for (int turn = 0; turn < TAKE_TURNS && dg_worker_loop_policy_generation(server->workers[i]) != generation; turn++)
-            usleep(1000);
-}
-
-bool dg_server_reload(struct dg_server *server, char *error, size_t error_size)
-{
-    pthread_mutex_lock(&server->reload_lock);
-    uint32_t generation = dg_memory_next_generation(&server->memfile.memory);
-    struct dg_gate *gate = make_gate(server, generation, error, error_size);
-    if (gate) {
-        struct dg_gate *before = server->gate;
-        server->gate = gate;
-        server->policy_generation = generation;
-        // The front last: whom it lets in by the new snapshot must not meet a worker that checks again by the old one.
-        tell_workers(server, gate, generation);
-        await_workers(server, generation);
-        dg_gate_put(dg_front_loop_set_gate(server->front, dg_gate_get(gate)));
-        dg_gate_put(before);
-    }
-    pthread_mutex_unlock(&server->reload_lock);
-    return gate != NULL;
 }
 
 void dg_server_stop(struct dg_server *server, unsigned wait_ms)
@@ -346,7 +351,6 @@ static void keep_workers(struct dg_server *server)
         dg_thread_join(&server->threads[1 + i]);
 }
 
-static void free_front(struct dg_server *server);
 static void free_loops(struct dg_server *server);
 
 void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
@@ -367,17 +371,17 @@ void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
     dg_memfile_let_go(&server->memfile);
 }
 
-// The front holds one gate, and perhaps another that it was given and never took into use.
+// The front holds one snapshot, and perhaps another that it was given and never took into use.
 static void free_front(struct dg_server *server)
 {
     if (server->front) {
-        dg_gate_put(dg_front_loop_set_gate(server->front, NULL));
-        server->front_gate = dg_front_loop_gate(server->front);
+        dg_snapshot_put(dg_front_loop_set_gate(server->front, NULL));
+        server->front_snapshot = dg_front_loop_gate(server->front);
     }
     dg_front_loop_free(server->front);
-    dg_gate_put(server->front_gate);
+    dg_snapshot_put(server->front_snapshot);
     server->front = NULL;
-    server->front_gate = NULL;
+    server->front_snapshot = NULL;
 }
 
 static void free_loops(struct dg_server *server)
@@ -386,10 +390,10 @@ static void free_loops(struct dg_server *server)
     for (uint32_t i = 0; i < server->worker_count; i++) {
         if (!server->workers[i])
             continue;
-        dg_gate_put(dg_worker_loop_set_policy(server->workers[i], NULL));
-        struct dg_gate *gate = dg_worker_loop_policy(server->workers[i]);
+        dg_snapshot_put(dg_worker_loop_set_policy(server->workers[i], NULL));
+        struct dg_snapshot *snapshot = dg_worker_loop_policy(server->workers[i]);
         dg_worker_loop_free(server->workers[i]);
-        dg_gate_put(gate);
+        dg_snapshot_put(snapshot);
         server->workers[i] = NULL;
     }
 }
@@ -400,12 +404,14 @@ void dg_server_free(struct dg_server *server)
         return;
     dg_server_stop(server, 0);
     free_loops(server);
+    dg_tally_free(server->tally);
     if (server->mesh)
         dg_mesh_free(server->mesh);
     for (uint32_t i = 0; i < server->thread_count; i++)
         free(server->counters[i]);
     dg_server_close_sockets(server);
-    dg_gate_put(server->gate);
+    dg_snapshot_put(server->snapshot);
+    dg_backends_free(server->backends);
     if (!server->is_handed_over)
         dg_crash_note_memory(NULL, 0);
     if (server->memfile.fd >= 0)
@@ -413,12 +419,13 @@ void dg_server_free(struct dg_server *server)
     if (server->is_crypto_up)
         dg_crypto_cleanup();
     pthread_mutex_destroy(&server->reload_lock);
+    dg_config_free(server->config);
     free(server);
 }
 
-uint16_t dg_server_port(const struct dg_server *server, size_t listener)
+uint16_t dg_server_port(const struct dg_server *server, size_t address)
 {
-    return listener < server->options.listen.count ? server->sockets[0][listener].address.port : 0;
+    return address < server->address_count ? server->sockets[0][address].address.port : 0;
 }
 
 static uint64_t sum(const struct dg_server *server, enum dg_counter counter)

@@ -35,6 +35,7 @@ struct dg_server {
     size_t inherited_count;
     struct dg_socket retired[DG_CONFIG_ADDRESSES_MAX * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
     size_t retired_count;
+    struct dg_tally *tally;                          // limits over all workers
     struct dg_mesh *mesh;
     struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listening address
     struct dg_counters *counters[3 + DG_WORKERS_MAX];

@@ -48,12 +48,19 @@ static struct dg_gate *make_gate(const struct dg_snapshot_source *source, const 
 {
     const struct dg_options *options = &listener->options;
     const struct dg_options *process = &source->config->process;
+    struct dg_certificate_files further[DG_CONFIG_CERTIFICATES_MAX]; // than the first, which the options name
+    size_t further_count = 0;
+    for (size_t i = 1; i < listener->certificate_count; i++)
+        further[further_count++] =
+            (struct dg_certificate_files){listener->certificates[i].cert, listener->certificates[i].key};
     const struct dg_credential_files files = {
         .psk_file = options->psk_file[0] ? options->psk_file : NULL,
         .certificate_file = options->cert[0] ? options->cert : NULL,
         .key_file = options->key[0] ? options->key : NULL,
         .client_ca_file = options->client_ca[0] ? options->client_ca : NULL,
         .client_keys_file = options->client_keys[0] ? options->client_keys : NULL,
+        .further = further,
+        .further_count = further_count,
     };
     struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
     if (!credentials)
@@ -231,7 +238,7 @@ struct dg_policy_verdict dg_snapshot_authorise(const struct dg_snapshot *snapsho
 {
     static const struct dg_policy_verdict REFUSED = {.is_allowed = false, .rule = DG_POLICY_NO_RULE};
     const struct listener *listener = find(snapshot, slot->listener);
-    if (!listener || !dg_gate_knows_credential(listener->gate, slot->identity_kind, slot->credential, identity))
+    if (!listener || !dg_gate_knows_credential(listener->gate, slot->identity_kind, slot->credential, slot->leaf, identity))
         return REFUSED;
     const struct dg_policy_subject subject = {
         .listener = slot->listener,
@@ -301,6 +308,17 @@ static bool doubts(struct dg_handshake *handshake, struct dg_handshake_failure *
     return dg_wolf_handshake.doubts(handshake, ret);
 }
 
+static bool hello_claims(void *snapshot, const struct dg_path *path, const struct dg_hello *hello, struct dg_psk_claim *ret)
+{
+    const struct listener *listener = find(snapshot, path->listener);
+    return listener && dg_wolf_handshake.hello_claims(listener->gate, path, hello, ret);
+}
+
+static bool claims(const struct dg_handshake *handshake, struct dg_psk_claim *ret)
+{
+    return dg_wolf_handshake.claims(handshake, ret);
+}
+
 static void end(struct dg_handshake *handshake) { dg_wolf_handshake.free(handshake); }
 
 // The secrets are one set and their periods the process', so that any gate speaks for all: the others see at their next
@@ -326,6 +344,8 @@ const struct dg_handshake_ops dg_snapshot_handshake = {
     .take = take,
     .why = why,
     .doubts = doubts,
+    .hello_claims = hello_claims,
+    .claims = claims,
     .free = end,
     .gate_deadline = gate_deadline,
     .gate_advance = gate_advance,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The sockets of every thread and listener: opened, or taken over from the process before, of which there may be too
+// The sockets of every thread and listening address: opened, or taken over from the process before, of which there may be too
 // few or too many for the threads of now. Knows what becomes of each descriptor that was handed down.
 //
 // In a group the kernel numbers sockets in the order in which they joined, and the filter names them by that number:
@@ -74,8 +74,8 @@ static bool look_at(const struct dg_inherited *item, struct dg_socket *ret_socke
 
 static bool is_listed(const struct dg_server *server, const struct dg_address *address)
 {
-    for (size_t i = 0; i < server->options.listen.count; i++)
-        if (dg_address_equal(&server->options.listen.items[i], address))
+    for (size_t i = 0; i < server->address_count; i++)
+        if (dg_address_equal(&server->wanted[i], address))
             return true;
     return false;
 }
@@ -130,7 +130,7 @@ static void warn(const char *reason)
     dg_log_end(&line);
 }
 
-// --- one listener ----------------------------------------------------------------------------------------
+// --- one address -----------------------------------------------------------------------------------------
 
 enum opened { OPENED, OPENED_UNSORTED, NOT_OPENED };
 
@@ -139,7 +139,7 @@ static enum opened open_new(struct dg_server *server, size_t listener, char *err
 {
     const struct dg_steer *steer = &server->memfile.memory.header->steer;
     struct dg_socket group[1 + DG_WORKERS_MAX];
-    if (!dg_socket_group_open(&server->options.listen.items[listener], group, 1 + server->worker_count, error,
+    if (!dg_socket_group_open(&server->wanted[listener], group, 1 + server->worker_count, error,
                               error_size))
         return NOT_OPENED;
     for (uint32_t thread = 0; thread <= server->worker_count; thread++)
@@ -185,7 +185,7 @@ static enum opened go_on(struct dg_server *server, size_t listener, struct group
 static enum opened open_listener(struct dg_server *server, size_t listener, char *error, size_t error_size)
 {
     struct group group;
-    if (take_group(server, &server->options.listen.items[listener], &group))
+    if (take_group(server, &server->wanted[listener], &group))
         return go_on(server, listener, &group, error, error_size);
     return open_new(server, listener, error, error_size);
 }
@@ -209,19 +209,44 @@ static bool is_digest_unique(const struct dg_server *server, size_t listener, ch
     return true;
 }
 
+static bool are_few_enough(const struct dg_server *server, char *error, size_t error_size)
+{
+    size_t sockets = server->address_count * (1 + server->worker_count);
+    if (sockets < DG_INHERITANCE_MAX)
+        return true;
+    snprintf(error, error_size,
+             "%zu listening addresses for %u workers and the front take %zu sockets, %d is the most: fewer addresses, or fewer "
+             "--workers", server->address_count, server->worker_count, sockets, DG_INHERITANCE_MAX - 1);
+    return false;
+}
+
+// Associations remember 32 bits of it.
+static bool can_be_told_apart(const struct dg_server *server, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < server->address_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (server->sockets[0][i].listener == server->sockets[0][k].listener) {
+                char text[DG_ADDRESS_TEXT];
+                dg_address_format(&server->sockets[0][i].address, text);
+                snprintf(error, error_size, "listening address %s has the digest of another one: choose another port", text);
+                return false;
+            }
+    return true;
+}
+
 static enum opened open_all(struct dg_server *server, char *error, size_t error_size)
 {
     for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
-        server->sockets[thread] = calloc(DG_OPTION_ADDRESSES, sizeof *server->sockets[thread]);
+        server->sockets[thread] = calloc(DG_CONFIG_ADDRESSES_MAX, sizeof *server->sockets[thread]);
         if (!server->sockets[thread]) {
             snprintf(error, error_size, "memory is short for the sockets");
             return NOT_OPENED;
         }
-        for (size_t i = 0; i < DG_OPTION_ADDRESSES; i++)
+        for (size_t i = 0; i < DG_CONFIG_ADDRESSES_MAX; i++)
             server->sockets[thread][i].fd = -1;
     }
     enum opened all = OPENED;
-    for (size_t i = 0; i < server->options.listen.count && all != NOT_OPENED; i++) {
+    for (size_t i = 0; i < server->address_count && all != NOT_OPENED; i++) {
         enum opened one = open_listener(server, i, error, error_size);
         if (one != NOT_OPENED && !is_digest_unique(server, i, error, error_size))
             one = NOT_OPENED;
@@ -230,7 +255,7 @@ static enum opened open_all(struct dg_server *server, char *error, size_t error_
     return all;
 }
 
-bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
+static bool open_sorted_or_alone(struct dg_server *server, char *error, size_t error_size)
 {
     enum opened opened = open_all(server, error, error_size);
     if (opened != OPENED_UNSORTED || server->worker_count == 1) {
@@ -247,10 +272,16 @@ bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_
     return open_all(server, error, error_size) != NOT_OPENED;
 }
 
+bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
+{
+    return are_few_enough(server, error, error_size) && open_sorted_or_alone(server, error, error_size) &&
+           can_be_told_apart(server, error, error_size);
+}
+
 void dg_server_close_sockets(struct dg_server *server)
 {
     for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
-        for (size_t i = 0; server->sockets[thread] && i < server->options.listen.count; i++)
+        for (size_t i = 0; server->sockets[thread] && i < server->address_count; i++)
             if (server->sockets[thread][i].fd >= 0)
                 dg_socket_group_close(&server->sockets[thread][i], 1);
         free(server->sockets[thread]);
@@ -302,7 +333,7 @@ size_t dg_server_keep(const struct dg_server *server, struct dg_inherited *items
     items[count].fd = server->memfile.fd;
     snprintf(items[count++].name, sizeof items[0].name, MEMORY);
     for (uint32_t thread = 0; thread <= server->worker_count; thread++)
-        for (size_t i = 0; i < server->options.listen.count; i++) {
+        for (size_t i = 0; i < server->address_count; i++) {
             items[count].fd = server->sockets[thread][i].fd;
             snprintf(items[count++].name, sizeof items[0].name, SOCKET "%u", thread);
         }

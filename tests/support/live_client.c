@@ -2,8 +2,6 @@
 // A client of a live server over a socket of its own, kept for as long as the test wants. Owns both.
 #include "support/live_client.h"
 
-#include "support/wolf_client.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -82,15 +80,29 @@ static int connected_socket(uint16_t port)
     return fd;
 }
 
-struct live_client *live_client_open(const dtlsgate_server *server, const struct live_psk *psk,
-                                     const struct live_visit *visit)
+struct live_client *live_client_dial(uint16_t port, const struct wolf_client_config *config,
+                                     const struct wolf_session *session)
 {
     struct live_client *client = calloc(1, sizeof *client);
     if (!client)
         abort();
-    client->fd = connected_socket(dtlsgate_server_port(server, 0));
-    struct wolf_client_config config = {
-        .wire = {.context = &client->fd, .send = wire_send, .receive = wire_receive},
+    client->fd = connected_socket(port);
+    struct wolf_client_config own = *config;
+    own.wire = (struct wolf_client_wire){.context = &client->fd, .send = wire_send, .receive = wire_receive};
+    client->wolf = wolf_client_new(&own);
+    if (client->wolf && (!session || wolf_client_resume(client->wolf, session)) && connect_client(client->wolf, client->fd))
+        return client;
+    fprintf(stderr, "live client: its error is %d, alert received %d\n",
+            client->wolf ? wolf_client_error(client->wolf) : 0,
+            client->wolf ? wolf_client_alert_received(client->wolf) : 0);
+    live_client_free(client);
+    return NULL;
+}
+
+struct live_client *live_client_open(const dtlsgate_server *server, const struct live_psk *psk,
+                                     const struct live_visit *visit)
+{
+    const struct wolf_client_config config = {
         .version = visit->version,
         .psk_identity = "device",
         .psk_key = psk->key,
@@ -100,14 +112,20 @@ struct live_client *live_client_open(const dtlsgate_server *server, const struct
         .cid = {0xc1, 0xc2},
         .cid_size = 2,
     };
-    client->wolf = wolf_client_new(&config);
-    if (client->wolf && connect_client(client->wolf, client->fd))
-        return client;
-    fprintf(stderr, "live client: its error is %d, alert received %d\n",
-            client->wolf ? wolf_client_error(client->wolf) : 0,
-            client->wolf ? wolf_client_alert_received(client->wolf) : 0);
-    live_client_free(client);
-    return NULL;
+    return live_client_dial(dtlsgate_server_port(server, 0), &config, NULL);
+}
+
+struct wolf_client *live_client_wolf(struct live_client *client) { return client->wolf; }
+
+bool live_client_ends(struct live_client *client)
+{
+    char got[64];
+    for (int left = STEP_MS; left > 0; left -= AGAIN_MS) {
+        if (wolf_client_read(client->wolf, got, sizeof got) < 0)
+            return true;
+        (void)something_came(client->fd, AGAIN_MS);
+    }
+    return false;
 }
 
 bool live_client_echo(struct live_client *client, unsigned number)

@@ -5,6 +5,7 @@
 #define DG_TESTS_LIVE_CLIENT_H
 
 #include "support/live_server.h"
+#include "support/wolf_client.h"
 
 #include <stddef.h>
 
@@ -14,6 +15,13 @@ struct live_client;
 // visit do not matter here.
 struct live_client *live_client_open(const dtlsgate_server *server, const struct live_psk *psk,
                                      const struct live_visit *visit);
+// The same at any port of 127.0.0.1, as config says but for its wire, which is the client's socket. NULL: it failed. With
+// a session, that is offered.
+struct live_client *live_client_dial(uint16_t port, const struct wolf_client_config *config,
+                                     const struct wolf_session *session);
+struct wolf_client *live_client_wolf(struct live_client *client);
+// Waits for the server's close_notify or another end, ten seconds at most. False: it did not come.
+bool live_client_ends(struct live_client *client);
 // One message, sent once; no two in a row with the same number. False: its echo did not come.
 bool live_client_echo(struct live_client *client, unsigned number);
 // The same, sent again as long as no echo comes, as a client over UDP does. Returns how often; 0: no echo came.

@@ -97,7 +97,7 @@ _Noreturn static void answer(struct dg_server *server, int control)
             value = dg_server_counter(server, question.name);
             break;
         case 'r':
-            value = dg_server_reload(server, error, sizeof error);
+            value = dg_server_reload(server, NULL, error, sizeof error);
             break;
         default:
             dg_server_hand_over(server, 1000);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Another configuration for a running server: built and checked whole beside the one in force, then swapped in, or
+// refused with nothing changed. Says which options wait for a restart. No thread waits for another here.
+#include "server/server_state.h"
+
+#include "base/log.h"
+#include "config/option_table.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TAKE_TURNS 1000 // of a millisecond, for a worker to take a new snapshot into use
+
+// --- addresses -------------------------------------------------------------------------------------------
+
+static bool is_listed(const struct dg_config *config, const struct dg_address *address)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct dg_address_list *list = &config->listeners[i].options.listen;
+        for (uint32_t k = 0; k < list->count; k++)
+            if (dg_address_equal(&list->items[k], address))
+                return true;
+    }
+    return false;
+}
+
+// Port 0 goes on with the port that the kernel chose.
+static bool is_meant(const struct dg_config *config, const struct dg_address *wanted, const struct dg_address *bound)
+{
+    struct dg_address any_port = *bound;
+    any_port.port = 0;
+    return dg_address_equal(wanted, bound) || (dg_address_equal(wanted, &any_port) && !is_listed(config, bound));
+}
+
+static void explain_address(const char *what, const struct dg_address *address, char *error, size_t error_size)
+{
+    char text[DG_ADDRESS_TEXT];
+    dg_address_format(address, text);
+    snprintf(error, error_size, "%s %s: listening addresses change with a restart, not with a reload: dtlsgate upgrade "
+             "starts the server anew and loses no association", what, text);
+}
+
+// Which of our sockets each listening address means; listeners may share them out anew. False: it is another set.
+static bool match_addresses(const struct dg_server *server, const struct dg_config *config, uint64_t *digests,
+                            char *error, size_t error_size)
+{
+    bool is_taken[DG_CONFIG_ADDRESSES_MAX] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct dg_address_list *list = &config->listeners[i].options.listen;
+        for (uint32_t k = 0; k < list->count; k++) {
+            const struct dg_socket *sockets = server->sockets[0];
+            size_t found = 0;
+            while (found < server->address_count &&
+                   (is_taken[found] || !is_meant(config, &list->items[k], &sockets[found].address)))
+                found++;
+            if (found == server->address_count) {
+                explain_address("new listening address", &list->items[k], error, error_size);
+                return false;
+            }
+            is_taken[found] = true;
+            digests[count++] = sockets[found].listener;
+        }
+    }
+    for (size_t i = 0; i < server->address_count; i++)
+        if (!is_taken[i]) {
+            explain_address("nothing listens any more on", &server->sockets[0][i].address, error, error_size);
+            return false;
+        }
+    return true;
+}
+
+// --- options that wait -----------------------------------------------------------------------------------
+
+// The others of the process need memory, threads or sockets anew.
+static bool does_apply(const char *name)
+{
+    static const char *const APPLIED[] = {
+        "handshakes-prefix-max", "handshake-timeout", "retransmit",    "answers-rate",   "answers-rate-global",
+        "failures-rate",         "idle-timeout",      "idle-timeout-cid", "age-max",     "cookie-period",
+        "ticket-period",         "datagram-max",      "connection-id", "rrc",            "address-change",
+        "path-timeout",          "on-removal",        "drain-rate"};
+    for (size_t i = 0; i < sizeof APPLIED / sizeof APPLIED[0]; i++)
+        if (strcmp(name, APPLIED[i]) == 0)
+            return true;
+    return false;
+}
+
+static void report_waiting(const struct dg_server *server, const struct dg_config *config)
+{
+    for (size_t i = 0; i < dg_options_table_process.count; i++) {
+        const struct dg_option *option = &dg_options_table_process.rows[i];
+        struct dg_log_line line;
+        if (does_apply(option->name) || dg_option_equal(option, &server->config->process, &config->process))
+            continue;
+        dg_log_begin(&line, DG_LOG_WARNING, "waits-for-restart");
+        dg_log_text(&line, "option", option->name);
+        dg_log_text(&line, "reason", "the rest is in force; this option takes effect as the server starts the next time: "
+                                     "dtlsgate upgrade loses no association");
+        dg_log_end(&line);
+    }
+}
+
+// --- the swap --------------------------------------------------------------------------------------------
+
+static void tell_workers(struct dg_server *server, struct dg_snapshot *snapshot, uint32_t generation)
+{
+    const struct dg_ring_part part = {&generation, sizeof generation};
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        dg_snapshot_put(dg_worker_loop_set_policy(server->workers[i], dg_snapshot_get(snapshot)));
+        while (!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
+                            DG_MESSAGE_POLICY_GENERATION, &part, 1))
+            usleep(1000); // its ring is full: it will be read, the workers never wait for us
+    }
+}
+
+// Until the workers have let go of the snapshot before: freeing a large one takes longer than a worker may stand still.
+static void await_workers(const struct dg_server *server, uint32_t generation)
+{
+    for (uint32_t i = 0; i < server->worker_count && server->is_started && !server->is_stopped; i++)
+        for (int turn = 0; turn < TAKE_TURNS && dg_worker_loop_policy_generation(server->workers[i]) != generation; turn++)
+            usleep(1000);
+}
+
+// The front last: whom it lets in by the new snapshot must not meet a worker that checks again by the old one.
+static void swap_in(struct dg_server *server, struct dg_snapshot *snapshot, uint32_t generation)
+{
+    struct dg_snapshot *before = server->snapshot;
+    server->snapshot = snapshot;
+    server->policy_generation = generation;
+    tell_workers(server, snapshot, generation);
+    await_workers(server, generation);
+    dg_snapshot_put(dg_front_loop_set_gate(server->front, dg_snapshot_get(snapshot)));
+    dg_snapshot_put(before);
+}
+
+static bool reload(struct dg_server *server, const struct dg_config *config, char *error, size_t error_size)
+{
+    uint64_t digests[DG_CONFIG_ADDRESSES_MAX];
+    if (!match_addresses(server, config, digests, error, error_size))
+        return false;
+    struct dg_config *copy = dg_config_copy(config);
+    if (!copy) {
+        snprintf(error, error_size, "memory is short for a configuration");
+        return false;
+    }
+    uint32_t generation = dg_memory_next_generation(&server->memfile.memory);
+    struct dg_snapshot *snapshot = dg_server_make_snapshot(server, copy, digests, generation, error, error_size);
+    if (!snapshot) {
+        dg_config_free(copy);
+        return false;
+    }
+    report_waiting(server, copy);
+    swap_in(server, snapshot, generation);
+    dg_config_free(server->config);
+    server->config = copy;
+    return true;
+}
+
+bool dg_server_reload(struct dg_server *server, const struct dg_config *config, char *error, size_t error_size)
+{
+    pthread_mutex_lock(&server->reload_lock);
+    bool done = reload(server, config ? config : server->config, error, error_size);
+    pthread_mutex_unlock(&server->reload_lock);
+    return done;
+}
