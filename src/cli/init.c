@@ -78,10 +78,26 @@ static bool make_one(int folder, const char *folder_name, enum dg_pki_use use, c
     return use == DG_PKI_CA || write_file(folder, folder_name, file, 0644, ret->public_key);
 }
 
+// Names of files are relative to it, so the folder can be moved.
+static const char configuration[] =
+    "# dtlsgate serve -c this file. Made by dtlsgate init with throwaway credentials: for trying out only.\n"
+    "# docs/configuration.md says what else may stand here; dtlsgate check -c FILE looks it over.\n"
+    "listeners:\n"
+    "  - name: demo\n"
+    "    listen: 127.0.0.1:5684\n"
+    "    backend: echo\n"
+    "    profile: modern\n"
+    "    psk-file: psk.txt\n"
+    "    client-ca: ca.pem\n"
+    "    certificates:\n"
+    "      - cert: server.pem\n"
+    "        key: server.key\n";
+
 static bool make_all(int folder, const char *folder_name)
 {
     struct dg_pki_pem ca, leaf;
     bool done = write_psk(folder, folder_name) &&
+                write_file(folder, folder_name, "dtlsgate.yaml", 0644, configuration) &&
                 make_one(folder, folder_name, DG_PKI_CA, "ca", "dtlsgate demo CA", NULL, &ca) &&
                 make_one(folder, folder_name, DG_PKI_SERVER, "server", "localhost", &ca, &leaf) &&
                 make_one(folder, folder_name, DG_PKI_CLIENT, "client", "demo-client", &ca, &leaf);
@@ -94,8 +110,8 @@ int dg_cli_init(int argc, char **argv)
 {
     if (argc != 2 || argv[1][0] == '-') {
         fprintf(stderr, "usage: dtlsgate init DIR\n"
-                        "Makes DIR with ca.pem, server.pem, server.key, client.pem, client.key and psk.txt, good for "
-                        "%d days, for trying out only.\n",
+                        "Makes DIR with ca.pem, server.pem, server.key, client.pem, client.key, psk.txt and dtlsgate.yaml, "
+                        "good for %d days, for trying out only.\n",
                 DAYS);
         return argc == 2 && strcmp(argv[1], "--help") == 0 ? DG_EXIT_OK : DG_EXIT_USAGE;
     }
@@ -118,7 +134,7 @@ int dg_cli_init(int argc, char **argv)
     close(folder);
     if (done)
         printf("%s: throwaway credentials for %d days: a CA, a server and a client certificate, and the pre-shared key "
-               "of identity \"demo\" in psk.txt\n",
-               argv[1], DAYS);
+               "of identity \"demo\" in psk.txt; dtlsgate serve -c %s/dtlsgate.yaml serves with them\n",
+               argv[1], DAYS, argv[1]);
     return done ? DG_EXIT_OK : DG_EXIT_FAILURE;
 }

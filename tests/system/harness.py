@@ -388,6 +388,16 @@ class Server(Process):
             return None
 
 
+class ConfiguredServer(Server):
+    """`dtlsgate serve -c FILE`, up when the constructor returns. addresses: how many it listens on."""
+
+    def __init__(self, file, *options, addresses=1, keeper="none", env=None):
+        Process.__init__(self, [DTLSGATE, "serve", "-c", file, "--keeper", keeper, *options], name="dtlsgate serve", env=env)
+        self.ports = []
+        for index in range(addresses):
+            self._learn_port(index)
+
+
 # --- credentials --------------------------------------------------------------
 
 
