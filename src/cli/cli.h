@@ -8,14 +8,17 @@
 #define DG_EXIT_USAGE 2   // it was asked wrongly
 #define DG_EXIT_NO_ANSWER 3 // connect: all was sent, and nothing came back in time
 
+struct dg_config;
+// The configuration of a command line without the subcommand's name. NULL: all that is wrong has been written out. Caller
+// frees.
+struct dg_config *dg_cli_config(const char *command, int argc, char **argv);
+
 // argv[0] is the subcommand's name.
 int dg_cli_serve(int argc, char **argv);
 int dg_cli_connect(int argc, char **argv);
 int dg_cli_bench(int argc, char **argv);
 int dg_cli_upgrade(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
-
-#endif
 // Of a running server, by its control socket.
 int dg_cli_status(int argc, char **argv);
 int dg_cli_associations(int argc, char **argv);
@@ -23,3 +26,5 @@ int dg_cli_close(int argc, char **argv);
 int dg_cli_reload(int argc, char **argv);
 int dg_cli_why(int argc, char **argv);
 int dg_cli_config_command(int argc, char **argv);
+
+#endif

@@ -4,6 +4,7 @@
 
 #include "cli/process.h"
 #include "config/bench_options.h"
+#include "config/config.h"
 #include "config/connect_options.h"
 #include "config/options.h"
 #include "dtlsgate/dtlsgate.h"
@@ -23,13 +24,13 @@ static const struct command {
     {"serve", dg_cli_serve, "stand in front of a UDP service and let in the clients that prove who they are"},
     {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
     {"bench", dg_cli_bench, "put load on a DTLS server and report its handshakes, messages and latency"},
-    {"upgrade", dg_cli_upgrade, "have a running server go on in a new process, of a new version perhaps"},
     {"config", dg_cli_config_command, "show the configuration in effect, as a file that serve takes"},
     {"status", dg_cli_status, "what a running server is, whom it serves, what it counts, what somebody should look at"},
     {"associations", dg_cli_associations, "who is connected"},
     {"why", dg_cli_why, "why a client is not connected, and what to do about it"},
     {"close", dg_cli_close, "end an association, or all of an identity"},
     {"reload", dg_cli_reload, "have a running server read its configuration and credentials again"},
+    {"upgrade", dg_cli_upgrade, "have a running server go on in a new process, of a new version perhaps"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},
@@ -62,6 +63,10 @@ static int cli_options_table(int argc, char **argv)
         dg_connect_options_markdown(stdout);
     else if (argc > 1 && strcmp(argv[1], "bench") == 0)
         dg_bench_options_markdown(stdout);
+    else if (argc > 1 && strcmp(argv[1], "rule") == 0)
+        dg_option_table_keys(&dg_config_table_rule, stdout);
+    else if (argc > 1 && strcmp(argv[1], "certificate") == 0)
+        dg_option_table_keys(&dg_config_table_certificate, stdout);
     else
         dg_options_markdown(stdout);
     return DG_EXIT_OK;
