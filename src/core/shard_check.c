@@ -6,6 +6,16 @@
 
 #include "core/wire_constants.h"
 
+// What looks for an ID compares all of its room.
+static bool is_rest_zero(const uint8_t cid[DG_CID_SIZE_MAX], uint32_t cid_size)
+{
+    uint8_t rest = 0;
+    for (uint32_t i = cid_size; i < DG_CID_SIZE_MAX; i++) {
+        rest |= cid[i];
+    }
+    return rest == 0;
+}
+
 static bool are_fields_sane(const struct dg_shard *shard, const struct dg_slot *slot)
 {
     bool has_cid = (slot->flags & DG_SLOT_HAS_CID) != 0;
@@ -14,7 +24,8 @@ static bool are_fields_sane(const struct dg_shard *shard, const struct dg_slot *
            slot->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
            (slot->identity_size <= DG_SLOT_IDENTITY || slot->identity_size == UINT8_MAX) &&
            slot->peer_cid_size <= DG_CID_PEER_MAX &&
-           (!has_cid || dg_cid_shard(slot->cid, shard->memory->shape.shard_count) == shard->number);
+           (!has_cid || (dg_cid_shard(slot->cid, shard->memory->shape.shard_count) == shard->number &&
+                         is_rest_zero(slot->cid, shard->cid_size)));
 }
 
 // --- flights ------------------------------------------------------------------

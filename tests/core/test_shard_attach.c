@@ -50,6 +50,7 @@ static void damage_aead(struct dg_shard *shard, struct dg_slot *slot) { (void)sh
 static void damage_other_aead(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->aead = DG_AEAD_CHACHA20_POLY1305; }
 static void damage_hash(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->hash = 2; }
 static void damage_cid(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->cid[7] ^= 1; }
+static void damage_room_of_cid(struct dg_shard *shard, struct dg_slot *slot) { slot->cid[shard->cid_size] = 5; }
 static void damage_listener(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->listener++; }
 static void damage_credential(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->credential++; }
 static void damage_leaf(struct dg_shard *shard, struct dg_slot *slot) { (void)shard; slot->leaf ^= 1; }
@@ -94,7 +95,7 @@ static const damage DAMAGES[] = {
 // Those that a right sum must not hide: each is looked at for itself.
 static const damage RIGHTLY_SUMMED[] = {
     damage_version, damage_hash, damage_identity_size, damage_peer_cid_size, damage_identity_side,
-    damage_peer_cid_side, damage_tx_place, damage_rx_old, damage_epoch,
+    damage_peer_cid_side, damage_tx_place, damage_rx_old, damage_epoch, damage_room_of_cid,
 };
 
 static void check_damage(damage how, bool sum_again)
