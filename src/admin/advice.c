@@ -115,6 +115,12 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                        "line in psk-file) and dtlsgate reload, or correct the device",
     [DG_COUNT_FAIL_CERTIFICATE] = "the reason says what is wrong with its certificate: issue a new one, or add its CA to client-ca and "
                                   "dtlsgate reload; look at the device's clock too",
+    [DG_COUNT_FAIL_REVOKED] = "its certificate is on the CA's revocation list: if that is right, nothing is to do; else issue {who} a "
+                              "new certificate",
+    [DG_COUNT_FAIL_CRL] = "no current revocation list of the CA that issued its certificate is in client-crl: get the list from the "
+                          "CA and dtlsgate reload; crl-missing accept lets such clients in without one",
+    [DG_COUNT_FAIL_CLIENT_NAME] = "its certificate is valid, but none of its names fits a rule of client-names: add a rule and dtlsgate "
+                                  "reload, or issue {who} a certificate with such a name",
     [DG_COUNT_FAIL_NO_CERTIFICATE] = "the client showed no certificate, and this listener wants one: configure the client's certificate "
                                      "and key, or give it a pre-shared key",
     [DG_COUNT_FAIL_NO_COMMON] = "client and server have no version, cipher suite, group or kind of credential in common: compare the "

@@ -9,12 +9,19 @@
 // Each listener of a configuration file has its own; on a command line there is one listener.
 #define DG_LISTENER_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                            \
     ADDRESSES(listen, "listen", "ADDR:PORT", "where clients come to, as 192.0.2.1:5684 or [2001:db8::1]:5684; may be given up to 8 times") \
-    TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, or udp:HOST:PORT") \
+    TEXT(backend, "backend", "BACKEND", "where plaintext goes: echo, udp:HOST:PORT, proxy-udp:HOST:PORT or proxy-unix:PATH") \
     TEXT(psk_file, "psk-file", "FILE", "pre-shared keys of clients, one \"identity:hex key\" a line; mode 0600") \
+    TEXT(psk_store, "psk-store", "FILE", "pre-shared keys of a fleet, an SQLite file made by dtlsgate psk; mode 0600") \
     TEXT(cert, "cert", "FILE", "the server's certificate chain, PEM, its own certificate first") \
     TEXT(key, "key", "FILE", "the private key of --cert, PEM; mode 0600") \
     TEXT(client_ca, "client-ca", "FILE", "CA certificates that clients' certificates must end in, PEM") \
     TEXT(client_keys, "client-keys", "FILE", "public keys of clients that use raw public keys (RFC 7250), PEM") \
+    TEXTS(client_crl, "client-crl", "FILE", "revocation lists of the CAs in --client-ca, PEM, one or more in a file; may be given up to 16 times") \
+    CHOICE(crl_missing, "crl-missing", "refuse|accept", 0, "with --client-crl, a client whose CA has no current list") \
+    TEXT(client_fingerprints, "client-fingerprints", "FILE", "clients' certificates that need no CA, one SHA-256 fingerprint a line") \
+    TEXTS(client_names, "client-names", "RULE", "dns:PATTERN, uri:, email:, cn: or ou:PATTERN; where there are some, a client's certificate must fit one; may be given up to 16 times") \
+    NUMBER(expiry_warning, "expiry-warning", "DAYS", 30, 0, 3650, "certificates and revocation lists that end within this time are warned of when they are read; 0: none") \
+    TEXT(ticket_keys, "ticket-keys", "FILE", "ticket keys shared with other servers, one to three \"name:key\" in hexadecimal, the first encrypts; mode 0600") \
     CHOICE(client_auth, "client-auth", "required|insecure-none", 0, "insecure-none lets everybody in who asks; never a default") \
     CHOICE(profile, "profile", "modern|iot", 0, "iot adds plain PSK and the CCM_8 suites of RFC 7925 to modern") \
     CHOICE(backend_network, "backend-network", "loopback|any", 0, "any: the service may be on another host, although that hop is neither encrypted nor authenticated")
@@ -22,7 +29,8 @@
 // The process'.
 #define DG_PROCESS_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                             \
     NUMBER(workers, "workers", "N", 0, 0, 64, "threads that serve associations; 0: one for each processor") \
-    NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "room for at least so many associations at once; memory is used as they come") \
+    NUMBER(associations_max, "associations-max", "N", 1048576, 64, 67108864, "associations at once, over all workers; memory is used as they come") \
+    NUMBER(associations_prefix_max, "associations-prefix-max", "N", 0, 0, 67108864, "of these, from one IPv4 address or IPv6 /64; 0: no limit") \
     NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
     NUMBER(handshakes_prefix_max, "handshakes-prefix-max", "N", 512, 1, 65536, "of these, from one IPv4 address or IPv6 /64") \
     NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 60, 1, 600, "from the valid cookie to the proof") \
@@ -30,6 +38,7 @@
     NUMBER(answers_rate, "answers-rate", "N", 2000, 1, 1000000, "answers a second to unproven hellos of one IPv4 /24 or IPv6 /56") \
     NUMBER(answers_rate_global, "answers-rate-global", "N", 50000, 1, 10000000, "answers a second to unproven hellos in all") \
     NUMBER(failures_rate, "failures-rate", "N", 10, 1, 1000000, "failed handshakes a second that one proven IPv4 address or IPv6 /64 may have") \
+    NUMBER(backoff_max, "backoff-max", "SECONDS", 300, 0, 86400, "longest wait of an identity whose pre-shared key keeps being wrong, behind one IPv4 address or IPv6 /64; 0: none waits") \
     NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "an association without connection ID ends after this long without a record") \
     NUMBER(idle_timeout_cid, "idle-timeout-cid", "SECONDS", 604800, 1, 31536000, "the same with a connection ID") \
     NUMBER(age_max, "age-max", "SECONDS", 0, 0, 63072000, "an association ends at this age; 0: never") \
@@ -54,8 +63,8 @@
     TEXTS(sandbox_paths, "sandbox-path", "FILE", "a file or folder that a later reload may read too; those of the configuration's files always are") \
     TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
     TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
-    CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     TEXT(control_socket, "control-socket", "PATH", "where dtlsgate status, associations, close, reload and why ask; only this user and root may; under systemd control.sock in its RuntimeDirectory; none: nowhere") \
+    CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 
@@ -81,6 +90,7 @@ extern const struct dg_option_table dg_options_table, dg_options_table_listener,
 // A CHOICE is the place of its word among the words. profile is an enum dg_profile, log_level an enum
 // dg_log_level; the others:
 enum { DG_CLIENT_AUTH_REQUIRED, DG_CLIENT_AUTH_INSECURE_NONE };
+enum { DG_CRL_MISSING_REFUSE, DG_CRL_MISSING_ACCEPT };
 enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
 enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };

@@ -34,15 +34,16 @@
     X(CLOSED_EXPIRED, "closed_expired", "ended at the certificate's notAfter or at the maximal age")              \
     X(CLOSED_REPLACED, "closed_replaced", "ended because a new handshake proved the same address")                \
     X(CLOSED_UNAUTHORISED, "closed_unauthorised", "ended because the credential was removed")                     \
+    X(CLOSED_IDENTITY_LIMIT, "closed_identity_limit", "ended because its identity has more than its rule allows at once") \
     X(CLOSED_LIMIT, "closed_limit", "ended at a key's usage limit")                                               \
     X(CLOSED_ERROR, "closed_error", "ended by an authentic record that breaks the protocol")                      \
+    X(CLOSED_BY_OPERATOR, "closed_by_operator", "ended by an operator's word (dtlsgate close)")                   \
     X(CLOSED_SHUTDOWN, "closed_shutdown", "ended because the server stops")                                       \
     X(KEY_UPDATES_SENT, "key_updates_sent", "KeyUpdate messages begun by us")                                     \
     X(KEY_UPDATES_RECEIVED, "key_updates_received", "KeyUpdate messages of peers carried out")                    \
     X(FLIGHTS_REPEATED, "flights_repeated", "final flights or acknowledgements sent again after the take-over")   \
     X(RETRANSMISSIONS, "retransmissions", "post-handshake messages sent again")                                   \
     /* clients that move */                                                                                       \
-    X(CLOSED_BY_OPERATOR, "closed_by_operator", "ended by an operator's word (dtlsgate close)")                   \
     X(PATH_CHECKS, "path_checks", "new addresses of clients with a connection ID that were put to the proof")     \
     X(PATHS_MOVED, "paths_moved", "of these, proven: answers go there from then on")                              \
     X(PATHS_STAYED, "paths_stayed", "of these, given up: the client is still at the address before")              \
@@ -81,6 +82,9 @@
     X(DROP_TOO_LARGE, "drop_too_large", "plaintext above what one datagram to this peer holds")                   \
     X(DROP_STALE_REFERENCE, "drop_stale_reference", "plaintext for an association that has ended")                \
     X(DROP_UNAUTHORISED, "drop_unauthorised", "plaintext of an association that is no longer allowed")            \
+    X(DROP_POLICY_NETWORK, "drop_policy_network", "plaintext that came from a network from which no rule allows its client") \
+    X(DROP_RATE_MESSAGES, "drop_rate_messages", "plaintext above the messages a second of its client's rule")     \
+    X(DROP_RATE_BYTES, "drop_rate_bytes", "plaintext above the bytes a second of its client's rule")              \
     /* failures of established associations */                                                                    \
     X(FAIL_UNEXPECTED_MESSAGE, "fail_unexpected_message", "authentic message that has no place here")             \
     X(FAIL_DECODE, "fail_decode", "authentic message whose body does not parse")                                  \
@@ -105,6 +109,7 @@
     X(DROP_HANDSHAKES_FULL, "drop_handshakes_full", "valid hellos refused: all handshakes are in use")            \
     X(DROP_HANDSHAKES_PREFIX, "drop_handshakes_prefix", "valid hellos refused: the prefix has too many under way")\
     X(DROP_PENALTY, "drop_penalty", "valid hellos refused: the prefix keeps failing")                             \
+    X(DROP_BACKOFF, "drop_backoff", "valid hellos refused: this identity keeps failing its key from this prefix")  \
     X(DROP_HELLO_REPEATED, "drop_hello_repeated", "hello of a handshake that is under way already")               \
     X(DROP_EARLY_FULL, "drop_early_full", "application data before the handshake's end, beyond what is held")     \
     X(DROP_RING_FULL, "drop_ring_full", "messages between threads for which the ring had no room")                \
@@ -126,10 +131,17 @@
     X(HANDOVERS_GIVEN_UP, "handovers_given_up", "proven clients given up: no worker took them in time, they began anew, or the server stops") \
     X(FAIL_WRONG_KEY, "fail_wrong_key", "handshakes with a known identity and a wrong key")                       \
     X(FAIL_UNKNOWN_IDENTITY, "fail_unknown_identity", "handshakes with an identity that is not in the store")     \
+    X(FAIL_BACKOFF, "fail_backoff", "handshakes ended when their identity was told: it keeps failing its key from this prefix") \
     X(FAIL_CERTIFICATE, "fail_certificate", "handshakes whose client certificate was refused")                    \
+    X(FAIL_REVOKED, "fail_revoked", "handshakes whose client certificate has been revoked")                       \
+    X(FAIL_CRL, "fail_crl", "handshakes refused because the CA has no current revocation list")                   \
+    X(FAIL_CLIENT_NAME, "fail_client_name", "handshakes whose certificate bears no name that is let in")          \
     X(FAIL_NO_CERTIFICATE, "fail_no_certificate", "handshakes in which the client sent no certificate")           \
     X(FAIL_NO_COMMON, "fail_no_common", "handshakes without a common version, suite, group or credential")        \
     X(FAIL_TAKEOVER, "fail_takeover", "handshakes closed because the watched records did not open")               \
+    X(FAIL_POLICY, "fail_policy", "proven clients refused: no rule allows them")                                  \
+    X(FAIL_IDENTITY_LIMIT, "fail_identity_limit", "proven clients refused: the identity has all that its rule allows at once") \
+    X(FAIL_PREFIX_LIMIT, "fail_prefix_limit", "proven clients refused: their network has associations-prefix-max already") \
     /* tables */                                                                                                  \
     X(TABLE_FULL, "table_full", "take-overs refused: no free slot in the shard")                                  \
     X(CID_COLLISION, "cid_collision", "take-overs refused: the connection ID is in use")                          \
@@ -138,7 +150,13 @@
     /* backends */                                                                                                \
     X(BACKEND_NO_PORT, "backend_no_port", "plaintext dropped: every local port is in use or resting")             \
     X(BACKEND_SEND_ERROR, "backend_send_error", "plaintext that the backend's socket refused")                    \
-    X(BACKEND_UNREACHABLE, "backend_unreachable", "ICMP errors from the backend's host")
+    X(BACKEND_UNREACHABLE, "backend_unreachable", "ICMP errors from the backend's host")                           \
+    X(BACKEND_ABSENT, "backend_absent", "plaintext dropped: the backend is not there, or could not be made")        \
+    X(BACKEND_FULL, "backend_full", "plaintext dropped: the backend takes datagrams too slowly")                    \
+    X(BACKEND_ANSWER_MALFORMED, "backend_answer_malformed", "answers dropped: no header that names an association") \
+    X(BACKEND_ANSWER_UNKNOWN, "backend_answer_unknown", "answers dropped: for an association that has ended, never was, or is another backend's") \
+    X(BACKEND_ANSWER_FORWARDED, "backend_answer_forwarded", "answers that reached another worker than their association's, and were passed on") \
+    X(BACKEND_ANSWER_LOST, "backend_answer_lost", "answers dropped on the way to another worker: too large, or the ring had no room")
 
 enum dg_counter {
     DG_COUNT_NONE,

@@ -65,6 +65,9 @@ enum dg_handshake_type {
 
 // RFC 8446 4.2 and others: extensions of a ClientHello that are looked into
 enum dg_extension {
+    DG_EXT_SERVER_NAME = 0,              // RFC 6066 3
+    DG_EXT_SUPPORTED_GROUPS = 10,        // RFC 8446 4.2.7, RFC 8422 5.1
+    DG_EXT_SIGNATURE_ALGORITHMS = 13,
     DG_EXT_SERVER_CERTIFICATE_TYPE = 20, // RFC 7250 5
     DG_EXT_EXTENDED_MASTER_SECRET = 23,  // RFC 7627 5.1
     DG_EXT_PRE_SHARED_KEY = 41,
@@ -89,6 +92,7 @@ enum dg_alert {
     DG_ALERT_RECORD_OVERFLOW = 22,
     DG_ALERT_HANDSHAKE_FAILURE = 40,
     DG_ALERT_ILLEGAL_PARAMETER = 47,
+    DG_ALERT_ACCESS_DENIED = 49,
     DG_ALERT_DECODE_ERROR = 50,
     DG_ALERT_TOO_MANY_CIDS_REQUESTED = 52, // RFC 9147 9
     DG_ALERT_INTERNAL_ERROR = 80,

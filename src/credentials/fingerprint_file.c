@@ -4,6 +4,7 @@
 #include "credentials/fingerprint_file.h"
 
 #include "base/hex.h"
+#include "base/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,4 +111,21 @@ bool dg_fingerprints_hold(const struct dg_fingerprints *fingerprints, const uint
 {
     return fingerprints->count > 0 && bsearch(fingerprint, fingerprints->items, fingerprints->count,
                                               sizeof *fingerprints->items, by_bytes) != NULL;
+}
+
+bool dg_fingerprints_begin(const struct dg_fingerprints *fingerprints, uint64_t first)
+{
+    size_t low = 0, high = fingerprints->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct dg_reader reader = dg_reader_of(fingerprints->items[middle], DG_FINGERPRINT);
+        uint64_t found = dg_read_u64(&reader);
+        if (found == first)
+            return true;
+        if (found < first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
 }

@@ -24,5 +24,7 @@ DG_MUST_USE bool dg_fingerprints_parse(struct dg_fingerprints *fingerprints, con
                                        const char *path, char *error, size_t error_size);
 void dg_fingerprints_clear(struct dg_fingerprints *fingerprints); // fine on a zeroed struct
 bool dg_fingerprints_hold(const struct dg_fingerprints *fingerprints, const uint8_t fingerprint[DG_FINGERPRINT]);
+// Is there one that begins with these 64 bits?
+bool dg_fingerprints_begin(const struct dg_fingerprints *fingerprints, uint64_t first);
 
 #endif

@@ -4,13 +4,16 @@
 #include "crypto/certificate.h"
 
 #include "base/secret.h"
+#include "crypto/der.h"
 
 #include <wolfssl/options.h>
 
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/rsa.h>
+#include <wolfssl/wolfcrypt/sha256.h>
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -61,6 +64,37 @@ static const char *key_weakness(const DecodedCert *cert)
     default:
         return "a key of a kind that is not supported";
     }
+}
+
+static enum dg_key_kind key_kind(const DecodedCert *cert)
+{
+    switch (cert->keyOID) {
+    case RSAk:
+        return DG_KEY_RSA;
+    case ED25519k:
+        return DG_KEY_ED25519;
+    case ECDSAk:
+        return cert->pkCurveOID == ECC_SECP256R1_OID   ? DG_KEY_P256
+               : cert->pkCurveOID == ECC_SECP384R1_OID ? DG_KEY_P384
+               : cert->pkCurveOID == ECC_SECP521R1_OID ? DG_KEY_P521
+                                                       : DG_KEY_OTHER;
+    default:
+        return DG_KEY_OTHER;
+    }
+}
+
+uint64_t dg_certificate_leaf(struct dg_bytes issuer, struct dg_bytes serial)
+{
+    uint8_t digest[WC_SHA256_DIGEST_SIZE];
+    wc_Sha256 hash;
+    // DER says where the Name ends, so nothing needs to stand between.
+    bool done = wc_InitSha256(&hash) == 0 && wc_Sha256Update(&hash, issuer.data, (word32)issuer.size) == 0 &&
+                wc_Sha256Update(&hash, serial.data, (word32)serial.size) == 0 && wc_Sha256Final(&hash, digest) == 0;
+    DG_BUG_UNLESS(done);
+    wc_Sha256Free(&hash);
+    struct dg_reader reader = dg_reader_of(digest, sizeof digest);
+    uint64_t leaf = dg_read_u64(&reader);
+    return leaf != 0 ? leaf : 1;
 }
 
 static const char *signature_weakness(const DecodedCert *cert)
@@ -126,6 +160,8 @@ static bool read_facts(const DecodedCert *cert, struct dg_certificate_facts *ret
     ret->expires_s = not_after <= 0 ? 1 : not_after > (time_t)UINT32_MAX ? UINT32_MAX : (uint32_t)not_after;
     ret->is_ca = cert->isCA;
     ret->may_sign = !cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_DIGITAL_SIG) != 0;
+    ret->may_sign_crls = !cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_CRL_SIGN) != 0;
+    ret->key_kind = key_kind(cert);
     unsigned uses = cert->extExtKeyUsage;
     ret->may_be_client = !cert->extExtKeyUsageSet || (uses & (EXTKEYUSE_CLIENT_AUTH | EXTKEYUSE_ANY)) != 0;
     ret->may_be_server = !cert->extExtKeyUsageSet || (uses & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY)) != 0;
@@ -151,7 +187,11 @@ bool dg_certificate_read(struct dg_bytes der, struct dg_certificate_facts *ret)
     wc_InitDecodedCert(&cert, der.data, (word32)der.size, NULL);
     bool done = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && read_facts(&cert, ret);
     wc_FreeDecodedCert(&cert);
-    return done;
+    struct dg_der_certificate places;
+    if (!done || !dg_der_certificate(der, &places))
+        return false;
+    ret->leaf = dg_certificate_leaf(places.issuer, places.serial);
+    return true;
 }
 
 // --- names --------------------------------------------------------------------
@@ -229,6 +269,14 @@ const char *dg_public_key_weakness(struct dg_bytes der)
         wc_FreeRsaKey(&rsa);
         if (result == 0)
             return rsa_weakness(der.data, (word32)der.size);
+    }
+    ed25519_key ed;
+    at = 0;
+    if (wc_ed25519_init(&ed) == 0) {
+        int result = wc_Ed25519PublicKeyDecode(der.data, &at, &ed, (word32)der.size);
+        wc_ed25519_free(&ed);
+        if (result == 0)
+            return NULL;
     }
     return "a key of a kind that is not supported";
 }

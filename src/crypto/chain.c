@@ -7,6 +7,7 @@
 #include "crypto/certificate.h"
 
 #include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include <wolfssl/error-ssl.h>
@@ -34,6 +35,11 @@
         [DG_CHAIN_NO_ANCHOR] = "the " who "'s chain does not reach a CA that we know",                                \
         [DG_CHAIN_NAMELESS] =                                                                                         \
             "the " who "'s certificate names nobody (no URI, DNS name or common name)",                               \
+        [DG_CHAIN_REVOKED] = "the " who "'s certificate has been revoked",                                            \
+        [DG_CHAIN_NO_CRL] = "there is no revocation list of the CA that issued the " who "'s certificate",            \
+        [DG_CHAIN_STALE_CRL] =                                                                                        \
+            "the revocation list of the CA that issued the " who "'s certificate is not current",                     \
+        [DG_CHAIN_OTHER_NAME] = "the " who "'s certificate bears none of the names that client-names lets in",        \
     }
 
 const char *dg_chain_words(enum dg_chain_problem problem, bool of_server)
@@ -118,55 +124,94 @@ static bool is_issued_by(struct dg_bytes der, const struct dg_certificate_facts 
     return verifies;
 }
 
-static const struct dg_anchor *find_anchor(const struct dg_trust *trust, struct dg_bytes der,
-                                           const struct dg_certificate_facts *facts)
+struct issuer {
+    const struct dg_anchor *anchor; // NULL: none of ours
+    bool is_itself;                 // the certificate is that anchor
+};
+
+static struct issuer find_anchor(const struct dg_trust *trust, struct dg_bytes der,
+                                 const struct dg_certificate_facts *facts)
 {
     for (size_t i = 0; i < trust->anchor_count; i++) {
         const struct dg_anchor *anchor = &trust->anchors[i];
+        if (anchor->is_revoked)
+            continue;
         // A chain may carry its anchor itself.
         if (anchor->size == der.size && dg_secret_equal(anchor->der, der.data, der.size))
-            return anchor;
+            return (struct issuer){anchor, true};
         if (is_issued_by(der, facts, anchor))
-            return anchor;
+            return (struct issuer){anchor, false};
     }
-    return NULL;
+    return (struct issuer){0};
+}
+
+enum dg_chain_problem dg_chain_crl_of(const struct dg_trust *trust, const struct dg_anchor *anchor, int64_t now_s)
+{
+    const struct dg_revocation *revocation = &trust->revocation;
+    if (!revocation->is_checked || revocation->accepts_missing)
+        return DG_CHAIN_FINE;
+    if (anchor == NULL || anchor->crl_until_s == 0)
+        return DG_CHAIN_NO_CRL;
+    return now_s >= anchor->crl_from_s && now_s <= anchor->crl_until_s ? DG_CHAIN_FINE : DG_CHAIN_STALE_CRL;
+}
+
+// Each certificate below the anchor needs the word of its own issuer, which only a CA of ours can give: the list of
+// another one has nobody to vouch for it.
+static enum dg_chain_problem judge_revocation(const struct dg_trust *trust, const struct dg_certificate_facts *facts,
+                                              struct issuer issuer)
+{
+    if (dg_revocation_holds(&trust->revocation, facts->leaf))
+        return DG_CHAIN_REVOKED;
+    return issuer.is_itself ? DG_CHAIN_FINE : dg_chain_crl_of(trust, issuer.anchor, (int64_t)wc_Time(NULL));
 }
 
 static uint32_t earlier(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static enum dg_chain_problem judge_facts(const struct dg_certificate_facts *facts)
+{
+    if (facts->weakness != NULL)
+        return DG_CHAIN_WEAK;
+    if (facts->is_expired)
+        return DG_CHAIN_EXPIRED;
+    return facts->is_not_yet_valid ? DG_CHAIN_NOT_YET_VALID : DG_CHAIN_FINE;
+}
 
 enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL_X509_STORE_CTX *store,
                                      bool of_server, struct dg_proof *ret)
 {
     uint32_t expires_s = UINT32_MAX;
     struct dg_certificate_facts leaf = {0};
-    const struct dg_anchor *anchor = NULL;
+    struct issuer issuer = {0};
+    enum dg_chain_problem revoked = DG_CHAIN_FINE;
     int count = trust != NULL ? store->totalCerts : 1;
-    for (int i = 0; i < count && anchor == NULL; i++) {
+    for (int i = 0; i < count && issuer.anchor == NULL; i++) {
         struct dg_bytes der = {store->certs[i].buffer, store->certs[i].length};
         struct dg_certificate_facts facts;
         if (!dg_certificate_read(der, &facts))
             return DG_CHAIN_UNREADABLE;
-        if (facts.weakness != NULL)
-            return DG_CHAIN_WEAK;
-        if (facts.is_expired)
-            return DG_CHAIN_EXPIRED;
-        if (facts.is_not_yet_valid)
-            return DG_CHAIN_NOT_YET_VALID;
+        enum dg_chain_problem problem = judge_facts(&facts);
+        if (problem != DG_CHAIN_FINE)
+            return problem;
         if (i == 0)
             leaf = facts;
         expires_s = earlier(expires_s, facts.expires_s);
-        if (trust != NULL)
-            anchor = find_anchor(trust, der, &facts);
+        if (trust == NULL)
+            continue;
+        issuer = find_anchor(trust, der, &facts);
+        if (revoked == DG_CHAIN_FINE)
+            revoked = judge_revocation(trust, &facts, issuer);
     }
-    if (trust != NULL && anchor == NULL)
+    if (trust != NULL && issuer.anchor == NULL)
         return DG_CHAIN_NO_ANCHOR;
+    if (revoked != DG_CHAIN_FINE)
+        return revoked;
     if (!(of_server ? leaf.may_be_server : leaf.may_be_client) || !leaf.may_sign)
         return DG_CHAIN_OTHER_PURPOSE;
-    if (leaf.identity_size == 0)
-        return DG_CHAIN_NAMELESS;
-    *ret = (struct dg_proof){.known = true, .kind = DG_IDENTITY_CERTIFICATE, .identity_size = leaf.identity_size};
+    *ret = (struct dg_proof){.kind = DG_IDENTITY_CERTIFICATE, .identity_size = leaf.identity_size};
+    ret->known = leaf.identity_size > 0;
     memcpy(ret->identity, leaf.identity, leaf.identity_size);
-    ret->credential = anchor != NULL ? anchor->credential : 0;
-    ret->expires_s = anchor != NULL ? earlier(expires_s, anchor->expires_s) : expires_s;
-    return DG_CHAIN_FINE;
+    ret->credential = issuer.anchor != NULL ? issuer.anchor->credential : 0;
+    ret->leaf = leaf.leaf;
+    ret->expires_s = issuer.anchor != NULL ? earlier(expires_s, issuer.anchor->expires_s) : expires_s;
+    return leaf.identity_size > 0 ? DG_CHAIN_FINE : DG_CHAIN_NAMELESS;
 }

@@ -18,6 +18,7 @@ struct dg_dialer {
     const struct dg_psk *psk;       // own_psk; NULL: none
     bool shows_key;                 // a certificate, or a raw public key
     struct dg_trust trust;
+    struct dg_own own;              // our certificate, if it has one
     WOLFSSL_CTX *context;
     WOLFSSL_SESSION *session;       // to offer next; NULL: none
     struct dg_proof session_proof;  // who the server was when it gave that

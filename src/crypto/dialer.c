@@ -168,6 +168,16 @@ static int public_part(const uint8_t *key, word32 key_size, uint8_t *out, word32
             size = wc_RsaKeyToPublicDer(&rsa, out, capacity);
         wc_FreeRsaKey(&rsa);
     }
+    ed25519_key ed;
+    at = 0;
+    if (size <= 0 && wc_ed25519_init(&ed) == 0) {
+        uint8_t point[ED25519_PUB_KEY_SIZE];
+        if (wc_Ed25519PrivateKeyDecode(key, &at, &ed, key_size) == 0 &&
+            (ed.pubKeySet || (wc_ed25519_make_public(&ed, point, sizeof point) == 0 &&
+                              wc_ed25519_import_public(point, sizeof point, &ed) == 0)))
+            size = wc_Ed25519PublicKeyToDer(&ed, out, capacity, 1);
+        wc_ed25519_free(&ed);
+    }
     return size > 0 ? size : 0;
 }
 
@@ -183,7 +193,7 @@ static bool use_raw_public_key(struct dg_dialer *dialer, char *error, size_t err
     dg_wipe(der, sizeof der);
     const char *weakness = spki_size > 0 ? dg_public_key_weakness((struct dg_bytes){spki, (size_t)spki_size}) : NULL;
     if (weakness != NULL) { // as a server would find it
-        snprintf(error, error_size, "%s: the key has %s; expected ECDSA P-256 or better, or RSA of 2048 bits or more", path,
+        snprintf(error, error_size, "%s: the key has %s; expected ECDSA P-256 or better, RSA of 2048 bits or more, or Ed25519", path,
                  weakness);
         return false;
     }
@@ -195,7 +205,7 @@ static bool use_raw_public_key(struct dg_dialer *dialer, char *error, size_t err
                 wolfSSL_CTX_set_client_cert_type(dialer->context, types, 1) == WOLFSSL_SUCCESS;
     if (!done)
         snprintf(error, error_size, "%s: holds no private key that can be used; expected an unencrypted PEM key "
-                                    "(ECDSA, or RSA of 2048 bits or more)",
+                                    "(ECDSA, RSA of 2048 bits or more, or Ed25519)",
                  path);
     return done;
 }
@@ -298,9 +308,10 @@ static bool build(struct dg_dialer *dialer, const struct dg_dialer_config *confi
     if (dialer->context == NULL)
         return complain(error, error_size, "out of memory");
     dg_library_io_install(dialer->context);
-    const struct dg_trust_source from = {
-        .credentials = dialer->credentials, .context = dialer->context, .is_client = true};
-    if (!dg_trust_load(&dialer->trust, &from, error, error_size))
+    const struct dg_trust_source from = {.credentials = dialer->credentials, .is_client = true};
+    if (!dg_trust_load(&dialer->trust, &from, error, error_size) ||
+        !dg_trust_install(&dialer->trust, &from, dialer->context, error, error_size) ||
+        !dg_own_load(&dialer->own, &from, 0, dialer->context, error, error_size))
         return false;
     if (config->use_raw_public_key && !use_raw_public_key(dialer, error, error_size))
         return false;
@@ -340,6 +351,7 @@ void dg_dialer_free(struct dg_dialer *dialer)
         return;
     wolfSSL_SESSION_free(dialer->session);
     wolfSSL_CTX_free(dialer->context);
+    dg_own_clear(&dialer->own);
     dg_trust_clear(&dialer->trust);
     dg_credentials_put(dialer->credentials);
     free(dialer->server_name);

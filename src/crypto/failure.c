@@ -94,6 +94,7 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_COMMON, "no way in common to use the pre-shared key");
         return;
     case VERIFY_CERT_ERROR:
+    case CRL_CERT_REVOKED:
         dg_failure_set(handshake, DG_COUNT_FAIL_CERTIFICATE, "the client's certificate was refused");
         return;
     case UNSUPPORTED_CERTIFICATE:

@@ -5,7 +5,9 @@
 
 #include "base/random.h"
 #include "base/secret.h"
+#include "crypto/chain.h"
 #include "crypto/cookie.h"
+#include "crypto/expiry.h"
 #include "crypto/inner.h"
 #include "crypto/rotation.h"
 #include "crypto/trust.h"
@@ -47,56 +49,71 @@ static bool check_config(const struct dg_gate_config *config, char *error, size_
     return true;
 }
 
-static void set_verification(struct dg_gate *gate)
+static void set_verification(const struct dg_gate *gate, WOLFSSL_CTX *context)
 {
     const struct dg_trust *trust = &gate->trust;
-    bool has_public_keys = trust->anchor_count > 0 || trust->raw_key_count > 0;
-    if (!gate->config.authenticate_clients && !has_public_keys) {
-        wolfSSL_CTX_set_verify(gate->context, WOLFSSL_VERIFY_NONE, NULL);
+    bool has_certificates = trust->anchor_count > 0 || trust->fingerprints->count > 0;
+    if (!gate->config.authenticate_clients && !has_certificates && trust->raw_key_count == 0) {
+        wolfSSL_CTX_set_verify(context, WOLFSSL_VERIFY_NONE, NULL);
         return;
     }
     // Who comes with a PSK shows no certificate (RFC 8446 4.3.2); everybody else must.
     int mode = WOLFSSL_VERIFY_PEER;
     if (gate->config.authenticate_clients)
         mode |= WOLFSSL_VERIFY_FAIL_EXCEPT_PSK;
-    wolfSSL_CTX_set_verify(gate->context, mode, dg_verify_peer);
+    wolfSSL_CTX_set_verify(context, mode, dg_verify_peer);
     static const char both[] = {WOLFSSL_CERT_TYPE_RPK, WOLFSSL_CERT_TYPE_X509};
     if (trust->raw_key_count > 0)
-        wolfSSL_CTX_set_client_cert_type(gate->context, both, trust->anchor_count > 0 ? 2 : 1);
+        wolfSSL_CTX_set_client_cert_type(context, both, has_certificates ? 2 : 1);
 }
 
-static bool set_protocol(struct dg_gate *gate, char *error, size_t error_size)
+static bool set_protocol(const struct dg_gate *gate, WOLFSSL_CTX *context, char *error, size_t error_size)
 {
     bool with_psk = dg_credentials_takes_psks(gate->credentials);
     bool with_certificates = dg_credentials_certificate(gate->credentials).size > 0;
     char list[DG_SUITE_LIST_MAX];
     dg_suites_list(gate->config.profile, with_psk, with_certificates, list);
     // DTLS 1.0 is compiled out (RFC 9325 3.1.1); this says so too.
-    if (wolfSSL_CTX_SetMinVersion(gate->context, WOLFSSL_DTLSV1_2) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_cipher_list(gate->context, list) != WOLFSSL_SUCCESS ||
-        wolfSSL_CTX_set_groups(gate->context, groups, sizeof groups / sizeof groups[0]) != WOLFSSL_SUCCESS)
+    if (wolfSSL_CTX_SetMinVersion(context, WOLFSSL_DTLSV1_2) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_cipher_list(context, list) != WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_set_groups(context, groups, sizeof groups / sizeof groups[0]) != WOLFSSL_SUCCESS)
         return complain(error, error_size, "the TLS library refused our cipher suites or groups");
-    wolfSSL_CTX_SetMinRsaKey_Sz(gate->context, 2048);
-    wolfSSL_CTX_SetMinEccKey_Sz(gate->context, 256);
+    wolfSSL_CTX_SetMinRsaKey_Sz(context, 2048);
+    wolfSSL_CTX_SetMinEccKey_Sz(context, 256);
     return true;
+}
+
+// A context for each of our certificates: what the library chooses among itself is one of each kind at best.
+static bool build_side(struct dg_gate *gate, const struct dg_trust_source *from, char *error, size_t error_size)
+{
+    struct dg_side *side = &gate->sides[gate->side];
+    side->context = wolfSSL_CTX_new(wolfDTLS_server_method());
+    if (side->context == NULL)
+        return complain(error, error_size, "out of memory");
+    dg_library_io_install(side->context);
+    if (!dg_own_load(&gate->own[gate->side], from, gate->side, side->context, error, error_size) ||
+        !dg_trust_install(&gate->trust, from, side->context, error, error_size) ||
+        !set_protocol(gate, side->context, error, error_size))
+        return false;
+    set_verification(gate, side->context);
+    if (!dg_psk_install(gate))
+        return complain(error, error_size, "out of memory");
+    dg_tickets_install(gate);
+    side->listener = dg_listener_new(gate);
+    return side->listener != NULL || complain(error, error_size, "out of memory");
 }
 
 static bool build(struct dg_gate *gate, char *error, size_t error_size)
 {
-    gate->context = wolfSSL_CTX_new(wolfDTLS_server_method());
-    if (gate->context == NULL)
-        return complain(error, error_size, "out of memory");
-    dg_library_io_install(gate->context);
-    const struct dg_trust_source from = {.credentials = gate->credentials, .context = gate->context};
-    if (!dg_trust_load(&gate->trust, &from, error, error_size) || !set_protocol(gate, error, error_size))
+    const struct dg_trust_source from = {.credentials = gate->credentials};
+    if (!dg_trust_load(&gate->trust, &from, error, error_size))
         return false;
-    set_verification(gate);
-    if (!dg_psk_install(gate))
-        return complain(error, error_size, "out of memory");
-    dg_tickets_install(gate);
-    gate->listener = dg_listener_new(gate);
-    if (gate->listener == NULL)
-        return complain(error, error_size, "out of memory");
+    size_t count = dg_credentials_certificate_count(gate->credentials);
+    gate->side_count = count > 0 ? count : 1;
+    for (gate->side = 0; gate->side < gate->side_count; gate->side++)
+        if (!build_side(gate, &from, error, error_size))
+            return false;
+    gate->side = 0;
     return true;
 }
 
@@ -111,6 +128,7 @@ struct dg_gate *dg_gate_new(const struct dg_gate_config *config, char *error, si
     }
     atomic_init(&gate->users, 1);
     gate->config = *config;
+    gate->config.name = NULL;
     gate->credentials = dg_credentials_get(config->credentials);
     gate->cookie_generation = 1; // odd: no keys made yet
     dg_random_bytes(gate->dummy_secret, sizeof gate->dummy_secret);
@@ -118,6 +136,7 @@ struct dg_gate *dg_gate_new(const struct dg_gate_config *config, char *error, si
         dg_gate_put(gate);
         return NULL;
     }
+    dg_expiry_warn(gate, config->name);
     return gate;
 }
 
@@ -131,8 +150,11 @@ void dg_gate_put(struct dg_gate *gate)
 {
     if (gate == NULL || atomic_fetch_sub_explicit(&gate->users, 1, memory_order_acq_rel) != 1)
         return;
-    dg_handshake_free(gate->listener);
-    wolfSSL_CTX_free(gate->context);
+    for (size_t i = 0; i < gate->side_count; i++) {
+        dg_handshake_free(gate->sides[i].listener);
+        wolfSSL_CTX_free(gate->sides[i].context);
+        dg_own_clear(&gate->own[i]);
+    }
     dg_key_turns_free(gate->turns);
     dg_trust_clear(&gate->trust);
     dg_credentials_put(gate->credentials);
@@ -155,12 +177,30 @@ static bool knows_psk(const struct dg_gate *gate, uint64_t credential, struct dg
     return false;
 }
 
-static bool knows_anchor(const struct dg_gate *gate, uint64_t credential)
+static bool knows_rule(const struct dg_trust *trust, uint32_t digest)
 {
-    for (size_t i = 0; i < gate->trust.anchor_count; i++)
-        if (gate->trust.anchors[i].credential == credential)
+    for (size_t i = 0; i < trust->rule_count; i++)
+        if (trust->rules[i].digest == digest)
+            return true;
+    return trust->rule_count == 0;
+}
+
+static bool knows_anchor(const struct dg_trust *trust, uint32_t digest)
+{
+    for (size_t i = 0; i < trust->anchor_count; i++)
+        if (!trust->anchors[i].is_revoked && trust->anchors[i].credential >> DG_CREDENTIAL_ANCHOR_BITS == digest)
             return true;
     return false;
+}
+
+static bool knows_certificate(const struct dg_trust *trust, uint64_t credential, uint64_t leaf)
+{
+    uint32_t anchor = (uint32_t)(credential >> DG_CREDENTIAL_ANCHOR_BITS);
+    if (!knows_rule(trust, (uint32_t)credential))
+        return false;
+    if (anchor == 0)
+        return dg_fingerprints_begin(trust->fingerprints, leaf);
+    return knows_anchor(trust, anchor) && !dg_revocation_holds(&trust->revocation, leaf);
 }
 
 static bool knows_raw_key(const struct dg_gate *gate, uint64_t credential)
@@ -174,13 +214,13 @@ static bool knows_raw_key(const struct dg_gate *gate, uint64_t credential)
 }
 
 bool dg_gate_knows_credential(const struct dg_gate *gate, uint8_t identity_kind, uint64_t credential,
-                              struct dg_bytes identity)
+                              uint64_t leaf, struct dg_bytes identity)
 {
     switch (identity_kind) {
     case DG_IDENTITY_PSK:
         return knows_psk(gate, credential, identity);
     case DG_IDENTITY_CERTIFICATE:
-        return knows_anchor(gate, credential);
+        return knows_certificate(&gate->trust, credential, leaf);
     case DG_IDENTITY_RAW_PUBLIC_KEY:
         return knows_raw_key(gate, credential);
     case DG_IDENTITY_NONE:

@@ -31,6 +31,8 @@ struct dg_gate_config {
     dg_time ticket_period;       // rotation; a ticket is good for at most one to two periods, at most 7 days
     uint32_t retransmit_seconds; // first handshake retransmission (wolfSSL counts whole seconds)
     uint32_t policy_generation;  // goes into hand-overs
+    uint32_t expiry_warning_days; // what ends within this time is warned of once the gate is made; 0: nothing is
+    const char *name;            // of the listener, for these warnings; NULL: none. Not kept
 };
 
 struct dg_gate;
@@ -44,10 +46,10 @@ void dg_crypto_cleanup(void);
 struct dg_gate *dg_gate_new(const struct dg_gate_config *config, char *error, size_t error_size);
 struct dg_gate *dg_gate_get(struct dg_gate *gate);
 void dg_gate_put(struct dg_gate *gate);
-// Readable from any thread: is the credential that proved this association (its digest, in the slot) still
-// part of this gate's snapshot?
+// Readable from any thread: is the credential that proved this association (its digest and leaf, in the slot) still
+// part of this gate's snapshot, and not revoked?
 bool dg_gate_knows_credential(const struct dg_gate *gate, uint8_t identity_kind, uint64_t credential,
-                              struct dg_bytes identity);
+                              uint64_t leaf, struct dg_bytes identity);
 
 // For dg_front_new; the gate pointer is a struct dg_gate of which the front takes a reference through
 // dg_front_set_gate's owner. A gate is used by one front thread.

@@ -10,7 +10,10 @@
 #include "core/key_turns.h"
 #include "crypto/gate.h"
 #include "crypto/library_io.h"
+#include "crypto/name_rule.h"
+#include "crypto/own.h"
 #include "crypto/peek.h"
+#include "crypto/revocation.h"
 #include "crypto/suites.h"
 
 #include <wolfssl/ssl.h>
@@ -24,20 +27,27 @@
 struct dg_anchor {
     uint8_t *der;
     size_t size;
+    unsigned line;            // of the file, for messages
     uint64_t credential;
+    uint64_t leaf;            // by which another CA may have revoked it
+    bool is_revoked;          // it has: proves nobody
+    bool may_sign_crls;
+    int64_t crl_from_s, crl_until_s; // its revocation list, CLOCK_REALTIME seconds; 0: there is none
     uint32_t expires_s;
     uint8_t subject_hash[32]; // what wolfSSL compares names by, zero-padded
     uint8_t key_id[32];       // subject key identifier, zero-padded; all 0: none
 };
 
-// Everything about public keys that the gate has parsed out of its snapshot.
+// Everything about peers' public keys that has been parsed out of a snapshot.
 struct dg_trust {
     struct dg_anchor *anchors;
     size_t anchor_count;
     uint8_t (*raw_keys)[32]; // SHA-256 of each SubjectPublicKeyInfo
     size_t raw_key_count;
-    uint8_t *own_raw_key;    // our SubjectPublicKeyInfo, DER; NULL: no certificate
-    size_t own_raw_key_size;
+    const struct dg_fingerprints *fingerprints; // of certificates that need no CA; the snapshot's
+    struct dg_name_rule *rules; // one must fit a certificate's names; none: all do
+    size_t rule_count;
+    struct dg_revocation revocation;
 };
 
 // Who the peer is and by what: proven, or on the way to it.
@@ -47,7 +57,14 @@ struct dg_proof {
     uint8_t identity_size;
     uint8_t identity[DG_IDENTITY_MAX];
     uint64_t credential;
+    uint64_t leaf; // of a client's certificate: what it can be revoked by; 0: none
     uint32_t expires_s;
+};
+
+// One of our certificates with what serves the clients that get it. A gate without certificates has one, empty.
+struct dg_side {
+    WOLFSSL_CTX *context;
+    struct dg_handshake *listener; // the object for hellos without state; no user of the gate
 };
 
 struct dg_gate {
@@ -55,7 +72,10 @@ struct dg_gate {
     struct dg_gate_config config;
     struct dg_credentials *credentials;
     struct dg_trust trust;
-    WOLFSSL_CTX *context;
+    struct dg_own own[DG_CERTIFICATES_MAX];
+    struct dg_side sides[DG_CERTIFICATES_MAX];
+    size_t side_count;
+    size_t side;               // of the hello at hand; while the gate is made, of the context at hand
     uint8_t dummy_secret[32];  // makes keys for unknown identities (RFC 4279 2)
     struct dg_key_turns *turns; // of identities with two keys; NULL: there are none
     uint32_t cookie_generation; // of which cookie_keys are made; odd: none yet
@@ -66,11 +86,11 @@ struct dg_gate {
         struct dg_address peer;
         int match;
     } judged; // the cookie that was checked last: the front asks, and gives the same hello to the listener
-    struct dg_handshake *listener; // the object for hellos without state; no user of the gate
 };
 
 struct dg_handshake {
     struct dg_gate *gate;
+    size_t side; // of the gate's: which of our certificates the client gets
     WOLFSSL *ssl;
     struct dg_library_io io;
     bool started;  // has a cookie: counts as a user of the gate
@@ -90,7 +110,7 @@ struct dg_handshake {
     struct dg_proof claim;       // what the peer says it is, unproven
     bool claim_is_known;         // the claimed PSK identity is in the snapshot
     uint8_t psk_count;           // of its keys
-    uint8_t psk_number;          // of these, the one that the library was given; psk_count: a dummy
+    uint8_t psk_number;          // of these, the one that the library was given; beyond them: a dummy
     uint8_t psk_try;             // DTLS 1.3: the number of the key that is tried
     bool doubts_told;
     struct dg_proof proof;       // the result
@@ -109,7 +129,7 @@ struct dg_failure_words {
 struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake, int alert);
 
 // listener.c
-struct dg_handshake *dg_listener_new(struct dg_gate *gate);
+struct dg_handshake *dg_listener_new(struct dg_gate *gate); // of the side at hand
 enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
                                         size_t size, struct dg_bytes cid, const struct dg_output *output,
                                         struct dg_handshake **ret);

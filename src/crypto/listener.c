@@ -3,6 +3,7 @@
 // when a cookie is good. Keeps nothing for a peer before that (RFC 9147 5.1).
 #include "base/secret.h"
 #include "core/wire_constants.h"
+#include "crypto/choice.h"
 #include "crypto/cookie.h"
 #include "crypto/inner.h"
 
@@ -12,6 +13,16 @@
 #include <string.h>
 
 #define HELLO_RECORD_MAX 4096 // one record; a larger hello is nobody's
+
+// RFC 6066 3: who has used the name says so. The library ties tickets to it then.
+static bool answer_name(WOLFSSL *ssl, const char *name)
+{
+    if (wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, (word16)strlen(name)) != WOLFSSL_SUCCESS)
+        return false;
+    // The client may write it in other letters than we do; that it is the one is decided.
+    wolfSSL_SNI_SetOptions(ssl, WOLFSSL_SNI_HOST_NAME, WOLFSSL_SNI_ANSWER_ON_MISMATCH);
+    return true;
+}
 
 // Runs when the cookie is good, before the extensions are read: what is set here is negotiated.
 static int on_good_hello(WOLFSSL *ssl, void *context)
@@ -32,6 +43,8 @@ static int on_good_hello(WOLFSSL *ssl, void *context)
     if (peek->offers_13 && !has_psk && handshake->gate->config.authenticate_clients)
         wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, dg_verify_peer);
     const struct dg_own *own = &handshake->gate->own[handshake->side];
+    if (dg_certificate_answers(own, peek->server_name) && !answer_name(ssl, peek->server_name))
+        return -1;
     if (handshake->peek.wants_raw_server_key && own->raw_key != NULL) {
         static const char types[] = {WOLFSSL_CERT_TYPE_RPK};
         if (wolfSSL_use_certificate_buffer(ssl, own->raw_key, (long)own->raw_key_size,
@@ -139,6 +152,7 @@ struct stranger {
     size_t size;
     struct dg_bytes cid; // to offer
     struct dg_hello hello;
+    struct dg_peek peek;
     int match;           // of its cookie: the number of the secret, below 0 none
 };
 
@@ -149,7 +163,7 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
         return false;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
     reset(handshake);
-    dg_peek_hello(&stranger->hello, gate->credentials, &handshake->peek);
+    handshake->peek = stranger->peek;
     handshake->psk_try = psk_try;
     handshake->io.path = *stranger->path;
     DG_BUG_UNLESS(stranger->cid.size <= sizeof handshake->cid);
@@ -203,6 +217,8 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     struct stranger stranger = {.path = path, .record = record, .size = size, .cid = cid};
     if (size > HELLO_RECORD_MAX || !parse(record, size, &stranger.hello))
         return DG_HELLO_IGNORED;
+    dg_peek_hello(&stranger.hello, gate->credentials, &stranger.peek);
+    gate->side = dg_choose_certificate(gate->own, gate->side_count, &stranger.peek);
     stranger.match = dg_cookie_judged(gate, path, &stranger.hello);
     if (!prepare(gate, &stranger, 0))
         return DG_HELLO_IGNORED;

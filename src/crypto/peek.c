@@ -6,6 +6,7 @@
 #include "credentials/credentials.h"
 #include "crypto/suites.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static void peek_certificate_types(struct dg_bytes body, struct dg_peek *ret)
@@ -19,6 +20,69 @@ static void peek_certificate_types(struct dg_bytes body, struct dg_peek *ret)
             ret->wants_raw_server_key = true;
             return;
         }
+    }
+}
+
+// RFC 6066 3: one host name. What is none (an address, another list, bytes beyond ASCII) counts as nothing.
+static void peek_server_name(struct dg_bytes body, struct dg_peek *ret)
+{
+    struct dg_reader reader = dg_reader_in(body);
+    struct dg_reader list = dg_reader_in(dg_read_block16(&reader));
+    uint8_t type = dg_read_u8(&list);
+    struct dg_bytes name = dg_read_block16(&list);
+    if (!dg_reader_done(&reader) || !dg_reader_done(&list) || type != 0 || name.size >= sizeof ret->server_name)
+        return;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] <= ' ' || name.data[i] > '~')
+            return;
+    for (size_t i = 0; i < name.size; i++)
+        ret->server_name[i] = (char)tolower(name.data[i]);
+}
+
+// RFC 8446 4.2.3
+static void peek_schemes(struct dg_bytes body, struct dg_peek *ret)
+{
+    static const struct {
+        uint16_t number;
+        unsigned scheme;
+    } known[] = {
+        {0x0403, DG_SCHEME_ECDSA_P256}, {0x0503, DG_SCHEME_ECDSA_P384}, {0x0603, DG_SCHEME_ECDSA_P521},
+        {0x0401, DG_SCHEME_RSA_PKCS1},  {0x0501, DG_SCHEME_RSA_PKCS1},  {0x0601, DG_SCHEME_RSA_PKCS1},
+        {0x0804, DG_SCHEME_RSA_PSS},    {0x0805, DG_SCHEME_RSA_PSS},    {0x0806, DG_SCHEME_RSA_PSS},
+        {0x0807, DG_SCHEME_ED25519},
+    };
+    struct dg_reader reader = dg_reader_in(body);
+    struct dg_reader list = dg_reader_in(dg_read_block16(&reader));
+    while (dg_reader_left(&list) > 0) {
+        uint16_t number = dg_read_u16(&list);
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (known[i].number == number)
+                ret->schemes |= known[i].scheme;
+    }
+}
+
+static void peek_groups(struct dg_bytes body, struct dg_peek *ret)
+{
+    struct dg_reader reader = dg_reader_in(body);
+    struct dg_reader list = dg_reader_in(dg_read_block16(&reader));
+    ret->has_groups = true;
+    while (dg_reader_left(&list) > 0) {
+        uint16_t number = dg_read_u16(&list);
+        ret->curves |= number == 23 ? DG_CURVE_P256 : number == 24 ? DG_CURVE_P384 : number == 25 ? DG_CURVE_P521 : 0;
+    }
+}
+
+static void peek_suites(struct dg_bytes suites, struct dg_peek *ret)
+{
+    struct dg_reader reader = dg_reader_in(suites);
+    while (dg_reader_left(&reader) >= 2) {
+        const struct dg_suite *suite = dg_suite_find(dg_read_u16(&reader));
+        if (suite == NULL || suite->exchange != DG_EXCHANGE_ECDHE)
+            continue;
+        if (strncmp(suite->name, "TLS_ECDHE_RSA_", 14) == 0)
+            ret->has_rsa_suite = true;
+        else // ECDSA and EdDSA (RFC 8422 5.10)
+            ret->has_ecdsa_suite = true;
     }
 }
 
@@ -71,7 +135,14 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
             peek_certificate_types(body, ret);
         else if (type == DG_EXT_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_takes_psks(credentials))
             peek_identities(body, credentials, ret);
+        else if (type == DG_EXT_SERVER_NAME)
+            peek_server_name(body, ret);
+        else if (type == DG_EXT_SIGNATURE_ALGORITHMS)
+            peek_schemes(body, ret);
+        else if (type == DG_EXT_SUPPORTED_GROUPS)
+            peek_groups(body, ret);
     }
+    peek_suites(hello->suites, ret);
     const struct dg_suite *suite = ret->has_psk ? dg_suite_for_psk13(hello->suites) : NULL;
     ret->psk_suite = suite != NULL ? suite->wolf_name : NULL;
 }

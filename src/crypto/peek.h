@@ -10,7 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define DG_SERVER_NAME_MAX 254 // RFC 1035 2.3.4, with its NUL
+
 struct dg_credentials;
+
+// What a client can verify: its signature_algorithms, those that a certificate of ours could be for.
+enum {
+    DG_SCHEME_ECDSA_P256 = 1 << 0, // with SHA-256; DTLS 1.2 knows hashes alone
+    DG_SCHEME_ECDSA_P384 = 1 << 1,
+    DG_SCHEME_ECDSA_P521 = 1 << 2,
+    DG_SCHEME_RSA_PKCS1 = 1 << 3,  // DTLS 1.2
+    DG_SCHEME_RSA_PSS = 1 << 4,
+    DG_SCHEME_ED25519 = 1 << 5,
+};
+enum {
+    DG_CURVE_P256 = 1 << 0,
+    DG_CURVE_P384 = 1 << 1,
+    DG_CURVE_P521 = 1 << 2,
+};
 
 struct dg_peek {
     bool offers_13;
@@ -19,6 +36,11 @@ struct dg_peek {
     bool has_ems;             // extended_master_secret (RFC 7627)
     bool has_psk_dhe;         // psk_key_exchange_modes names psk_dhe_ke (RFC 8446 4.2.9)
     bool wants_raw_server_key; // server_certificate_type puts it first, or names nothing else (RFC 7250 4.1)
+    char server_name[DG_SERVER_NAME_MAX]; // in lower case (RFC 6066 3); empty: none that could be one
+    unsigned schemes;         // DG_SCHEME_*
+    bool has_groups;
+    unsigned curves;          // DG_CURVE_*, where has_groups
+    bool has_ecdsa_suite, has_rsa_suite; // of DTLS 1.2
     // DTLS 1.3: the one external PSK identity that this hello may use
     bool has_psk;
     bool psk_is_known;

@@ -3,6 +3,7 @@
 // that the library resumed with, the certificate that the verify call-back accepted, or the PSK that the
 // Finished messages verified under.
 #include "base/secret.h"
+#include "crypto/chain.h"
 #include "crypto/inner.h"
 
 #include <wolfssl/wolfcrypt/asn_public.h>
@@ -43,13 +44,26 @@ uint64_t dg_credential_of_psk(const struct dg_psk *psk)
     return first_eight(digest);
 }
 
+// Whom a full handshake would refuse for want of a revocation list is not let in by a ticket either.
+static bool has_current_list(const struct dg_gate *gate, const struct dg_proof *proof)
+{
+    uint64_t digest = proof->credential >> DG_CREDENTIAL_ANCHOR_BITS;
+    if (proof->kind != DG_IDENTITY_CERTIFICATE || digest == 0)
+        return true;
+    for (size_t i = 0; i < gate->trust.anchor_count; i++)
+        if (gate->trust.anchors[i].credential >> DG_CREDENTIAL_ANCHOR_BITS == digest)
+            return dg_chain_crl_of(&gate->trust, &gate->trust.anchors[i], (int64_t)wc_Time(NULL)) == DG_CHAIN_FINE;
+    return false;
+}
+
 bool dg_proof_is_current(const struct dg_gate *gate, const struct dg_proof *proof)
 {
     // The library's clock: the one that it checks certificates by.
     if (proof->expires_s != 0 && wc_Time(NULL) >= (time_t)proof->expires_s)
         return false;
     struct dg_bytes identity = {proof->identity, proof->identity_size};
-    return dg_gate_knows_credential(gate, proof->kind, proof->credential, identity);
+    return dg_gate_knows_credential(gate, proof->kind, proof->credential, proof->leaf, identity) &&
+           has_current_list(gate, proof);
 }
 
 static bool used_psk(const struct dg_handshake *handshake)

@@ -116,14 +116,15 @@ void dg_psk_proven(struct dg_handshake *handshake)
 
 bool dg_psk_install(struct dg_gate *gate)
 {
+    WOLFSSL_CTX *context = gate->sides[gate->side].context;
     // Tickets as well as PSKs go with a fresh key exchange in DTLS 1.3, in every profile (RFC 9257 6,
     // RFC 9325 3.4).
-    wolfSSL_CTX_only_dhe_psk(gate->context);
+    wolfSSL_CTX_only_dhe_psk(context);
     if (!dg_credentials_takes_psks(gate->credentials))
         return true;
-    wolfSSL_CTX_set_psk_server_callback(gate->context, on_psk12);
-    wolfSSL_CTX_set_psk_server_tls13_callback(gate->context, on_psk13);
-    if (dg_credentials_psk_rotating(gate->credentials) == 0)
+    wolfSSL_CTX_set_psk_server_callback(context, on_psk12);
+    wolfSSL_CTX_set_psk_server_tls13_callback(context, on_psk13);
+    if (gate->turns != NULL || dg_credentials_psk_rotating(gate->credentials) == 0)
         return true;
     gate->turns = dg_key_turns_new(TURNS_MAX);
     return gate->turns != NULL;

@@ -74,6 +74,7 @@ static bool take_identity(const struct dg_takeover_of *of, struct dg_handover *r
     ret->identity_size = proof->identity_size;
     memcpy(ret->identity, proof->identity, proof->identity_size);
     ret->credential = proof->credential;
+    ret->leaf = proof->leaf;
     ret->expires_s = proof->expires_s;
     return true;
 }

@@ -10,22 +10,25 @@
 
 #include <string.h>
 
+_Static_assert(DG_SHARED_TICKET_NAME == DG_TICKET_KEY_NAME && DG_SHARED_TICKET_KEY == DG_TICKET_KEY, "one size of keys");
+
 #define NONCE_SIZE 12
 #define BOUND_SIZE (DG_TICKET_KEY_NAME + 8)
 #define TAG_SIZE 16
 // What may lie around a ticket in the datagram in which our record layer repeats it: its name, IV and tag, the
 // message's header and fields, the record with the longest connection ID, and in 1.2 ChangeCipherSpec and Finished.
 #define AROUND_TICKET 240
-#define ENVELOPE_FIXED (2 + 1 + 8 + 4 + 1) // inner size, kind, credential, expiry, identity size
+#define ENVELOPE_FIXED (2 + 1 + 8 + 8 + 4 + 1) // inner size, kind, credential, leaf, expiry, identity size
 
 // What the tag covers beside the ticket: the key's name and the realm. All gates seal under the same keys; a ticket of
 // another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the server where a
 // ticket is good). Its client gets a full handshake.
+// Keys from a file are shared on purpose, with servers that may know the listener by another name.
 static void bind_to(const struct dg_gate *gate, const uint8_t *name, uint8_t bound[BOUND_SIZE])
 {
     struct dg_writer writer = dg_writer_of(bound, BOUND_SIZE);
     dg_write_bytes(&writer, name, DG_TICKET_KEY_NAME);
-    dg_write_u64(&writer, gate->config.ticket_realm);
+    dg_write_u64(&writer, dg_credentials_ticket_keys(gate->credentials)->count > 0 ? 0 : gate->config.ticket_realm);
 }
 
 static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *bound, const uint8_t *nonce, uint8_t *data,
@@ -54,6 +57,20 @@ static bool unseal(const uint8_t key[DG_TICKET_KEY], const uint8_t *bound, const
     return done;
 }
 
+// The key under that name; NULL: none, or no longer. Our own two come from memory that outlives the process.
+static const uint8_t *find_key(const struct dg_gate *gate, const uint8_t *name)
+{
+    const struct dg_ticket_keys *shared = dg_credentials_ticket_keys(gate->credentials);
+    const struct dg_memory_secrets *secrets = gate->config.secrets;
+    for (size_t i = 0; i < shared->count; i++)
+        if (dg_secret_equal(name, shared->name[i], DG_TICKET_KEY_NAME))
+            return shared->key[i];
+    for (size_t i = 0; shared->count == 0 && i < 2; i++)
+        if (dg_secret_equal(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME))
+            return secrets->ticket_key[i];
+    return NULL;
+}
+
 // Appends who the peer is to the library's ticket; returns the new size. Where it does not fit the ticket
 // says that nobody is proven, which is refused when it comes back: a full handshake, never another identity.
 static size_t append_proof(const struct dg_proof *proof, uint8_t *buffer, size_t size, size_t capacity)
@@ -64,6 +81,7 @@ static size_t append_proof(const struct dg_proof *proof, uint8_t *buffer, size_t
     struct dg_writer writer = dg_writer_of(buffer + size, capacity - size);
     dg_write_u8(&writer, proof->kind);
     dg_write_u64(&writer, proof->credential);
+    dg_write_u64(&writer, proof->leaf);
     dg_write_u32(&writer, proof->expires_s);
     dg_write_bytes(&writer, proof->identity, proof->identity_size);
     dg_write_u8(&writer, proof->identity_size);
@@ -85,6 +103,7 @@ static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *r
     memset(ret, 0, sizeof *ret);
     ret->kind = dg_read_u8(&reader);
     ret->credential = dg_read_u64(&reader);
+    ret->leaf = dg_read_u64(&reader);
     ret->expires_s = dg_read_u32(&reader);
     struct dg_bytes identity = dg_read_bytes(&reader, identity_size);
     if (reader.failed)
@@ -112,13 +131,14 @@ static int encrypt(struct dg_handshake *handshake, uint8_t *name, uint8_t *iv, u
     size_t whole = append_proof(handshake->proof.known ? &handshake->proof : &none, buffer, (size_t)size, capacity);
     if (whole == 0)
         return WOLFSSL_TICKET_RET_FATAL;
-    memcpy(name, secrets->ticket_name[0], DG_TICKET_KEY_NAME);
+    const struct dg_ticket_keys *shared = dg_credentials_ticket_keys(gate->credentials);
+    memcpy(name, shared->count > 0 ? shared->name[0] : secrets->ticket_name[0], DG_TICKET_KEY_NAME);
     memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
     dg_random_bytes(iv, NONCE_SIZE);
     memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
     uint8_t bound[BOUND_SIZE];
     bind_to(gate, name, bound);
-    if (!seal(secrets->ticket_key[0], bound, iv, buffer, whole, mac))
+    if (!seal(shared->count > 0 ? shared->key[0] : secrets->ticket_key[0], bound, iv, buffer, whole, mac))
         return WOLFSSL_TICKET_RET_FATAL;
     *ret_size = (int)whole;
     return WOLFSSL_TICKET_RET_OK;
@@ -128,7 +148,6 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
                     uint8_t *buffer, int size, int *ret_size)
 {
     struct dg_gate *gate = handshake->gate;
-    const struct dg_memory_secrets *secrets = gate->config.secrets;
     // Resumption in DTLS 1.2 needs the extended master secret (RFC 7627 5.3, RFC 9325 3.5).
     if (!handshake->peek.offers_13 && !handshake->peek.has_ems)
         return false;
@@ -140,13 +159,10 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
     // several it does not say which one that is.
     if (handshake->ticket_seen && !dg_secret_equal(handshake->ticket_iv, iv, sizeof handshake->ticket_iv))
         return false;
-    int which = -1;
-    for (int i = 0; i < 2 && which < 0; i++)
-        if (dg_secret_equal(name, secrets->ticket_name[i], DG_TICKET_KEY_NAME))
-            which = i;
+    const uint8_t *key = find_key(gate, name);
     uint8_t bound[BOUND_SIZE];
     bind_to(gate, name, bound);
-    if (which < 0 || size <= 0 || !unseal(secrets->ticket_key[which], bound, iv, buffer, (size_t)size, mac))
+    if (key == NULL || size <= 0 || !unseal(key, bound, iv, buffer, (size_t)size, mac))
         return false;
     struct dg_proof proof;
     size_t inner = split_proof(buffer, (size_t)size, &proof);
@@ -176,12 +192,13 @@ int dg_tickets_on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, u
 
 void dg_tickets_install(struct dg_gate *gate)
 {
+    WOLFSSL_CTX *context = gate->sides[gate->side].context;
     uint64_t seconds = gate->config.ticket_period / DG_SECOND;
     if (seconds > TICKET_SECONDS_MAX)
         seconds = TICKET_SECONDS_MAX;
-    wolfSSL_CTX_set_TicketEncCb(gate->context, dg_tickets_on_ticket);
-    wolfSSL_CTX_set_TicketHint(gate->context, (int)seconds);
-    wolfSSL_CTX_set_timeout(gate->context, (unsigned)seconds);
+    wolfSSL_CTX_set_TicketEncCb(context, dg_tickets_on_ticket);
+    wolfSSL_CTX_set_TicketHint(context, (int)seconds);
+    wolfSSL_CTX_set_timeout(context, (unsigned)seconds);
     // The library's own cache belongs to one process and keeps what a ticket carries (RFC 5077).
-    wolfSSL_CTX_set_session_cache_mode(gate->context, WOLFSSL_SESS_CACHE_OFF);
+    wolfSSL_CTX_set_session_cache_mode(context, WOLFSSL_SESS_CACHE_OFF);
 }

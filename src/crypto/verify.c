@@ -6,7 +6,10 @@
 #include "crypto/chain.h"
 #include "crypto/inner.h"
 
+#include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/sha256.h>
+
+#include <wolfssl/error-ssl.h>
 
 #include <string.h>
 
@@ -33,12 +36,88 @@ static int judge_raw_key(struct dg_handshake *handshake, struct dg_bytes key)
     return refuse(handshake, "the client's public key is not in the list");
 }
 
-static int judge_chain(struct dg_handshake *handshake, const WOLFSSL_X509_STORE_CTX *store)
+// The alert of a revoked certificate says so (RFC 8446 6.2); all others are told nothing but that it was refused.
+static int refuse_chain(struct dg_handshake *handshake, WOLFSSL_X509_STORE_CTX *store, enum dg_chain_problem problem)
 {
-    enum dg_chain_problem problem =
-        dg_chain_judge(&handshake->gate->trust, store, false, &handshake->certificate);
-    return problem == DG_CHAIN_FINE ? 1 : refuse(handshake, dg_chain_words(problem, false));
+    enum dg_counter counter = DG_COUNT_FAIL_CERTIFICATE;
+    if (problem == DG_CHAIN_REVOKED) {
+        counter = DG_COUNT_FAIL_REVOKED;
+        store->error = CRL_CERT_REVOKED;
+    } else if (problem == DG_CHAIN_NO_CRL || problem == DG_CHAIN_STALE_CRL) {
+        counter = DG_COUNT_FAIL_CRL;
+    } else if (problem == DG_CHAIN_OTHER_NAME) {
+        counter = DG_COUNT_FAIL_CLIENT_NAME;
+    }
+    dg_failure_set(handshake, counter, dg_chain_words(problem, false));
+    return 0;
 }
+
+// Where there are rules for names, one must fit; the association remembers which.
+static enum dg_chain_problem judge_names(const struct dg_trust *trust, const WOLFSSL_X509_STORE_CTX *store,
+                                         struct dg_proof *proof)
+{
+    const struct dg_bytes leaf = {store->certs[0].buffer, store->certs[0].length};
+    uint32_t digest = 0;
+    if (trust->rule_count > 0) {
+        const struct dg_name_rule *rule = dg_name_rule_find(trust->rules, trust->rule_count, leaf);
+        if (rule == NULL)
+            return DG_CHAIN_OTHER_NAME;
+        digest = rule->digest;
+    }
+    proof->credential = dg_credential_of_rule(proof->credential, digest);
+    return DG_CHAIN_FINE;
+}
+
+static int judge_chain(struct dg_handshake *handshake, WOLFSSL_X509_STORE_CTX *store)
+{
+    const struct dg_trust *trust = &handshake->gate->trust;
+    struct dg_proof proof;
+    enum dg_chain_problem problem = dg_chain_judge(trust, store, false, &proof);
+    if (problem == DG_CHAIN_FINE)
+        problem = judge_names(trust, store, &proof);
+    if (problem != DG_CHAIN_FINE)
+        return refuse_chain(handshake, store, problem);
+    handshake->certificate = proof;
+    return 1;
+}
+
+// --- fingerprints -------------------------------------------------------------
+
+static bool is_listed(const struct dg_trust *trust, const WOLFSSL_X509_STORE_CTX *store, uint8_t digest[32])
+{
+    return trust->fingerprints->count > 0 &&
+           wc_Sha256Hash(store->certs[0].buffer, (word32)store->certs[0].length, digest) == 0 &&
+           dg_fingerprints_hold(trust->fingerprints, digest);
+}
+
+// What the library finds wrong with a certificate that nobody of ours has issued; all else counts.
+static bool is_want_of_issuer(int error) { return error == ASN_NO_SIGNER_E || error == ASN_SELF_SIGNED_E || error == ASN_SIG_CONFIRM_E; }
+
+// The operator has named this very certificate: no CA has a word in it, and no revocation list; its dates, strength and
+// use do, and the rules for names.
+static int judge_listed(struct dg_handshake *handshake, WOLFSSL_X509_STORE_CTX *store, const uint8_t digest[32])
+{
+    struct dg_proof proof, named;
+    enum dg_chain_problem problem = dg_chain_judge(NULL, store, false, &proof);
+    if (problem == DG_CHAIN_NAMELESS) {
+        dg_raw_key_proof(digest, &named);
+        proof.known = true;
+        proof.identity_size = named.identity_size;
+        memcpy(proof.identity, named.identity, named.identity_size);
+        problem = DG_CHAIN_FINE;
+    }
+    proof.credential = 0;
+    if (problem == DG_CHAIN_FINE)
+        problem = judge_names(&handshake->gate->trust, store, &proof);
+    if (problem != DG_CHAIN_FINE)
+        return refuse_chain(handshake, store, problem);
+    struct dg_reader reader = dg_reader_of(digest, 8);
+    proof.leaf = dg_read_u64(&reader);
+    handshake->certificate = proof;
+    return 1;
+}
+
+// --- the call-back ------------------------------------------------------------
 
 static void note_claim(struct dg_handshake *handshake, const WOLFSSL_X509_STORE_CTX *store)
 {
@@ -65,12 +144,16 @@ int dg_verify_peer(int accepted, WOLFSSL_X509_STORE_CTX *store)
                   type == WOLFSSL_CERT_TYPE_RPK;
     if (!is_raw)
         note_claim(handshake, store);
+    if (is_raw && accepted)
+        return judge_raw_key(handshake, (struct dg_bytes){store->certs[0].buffer, store->certs[0].length});
+    uint8_t digest[32];
+    bool is_leaf = store->error_depth == 0;
+    // A CA above a listed certificate is not accepted on its account: the library would keep it as one of its own.
+    if (is_leaf && !is_raw && (accepted || is_want_of_issuer(store->error)) &&
+        is_listed(&handshake->gate->trust, store, digest))
+        return judge_listed(handshake, store, digest);
     if (!accepted)
         return refuse(handshake, dg_chain_words(dg_chain_problem_of(store->error), false));
-    if (is_raw)
-        return judge_raw_key(handshake, (struct dg_bytes){store->certs[0].buffer, store->certs[0].length});
     // The library asks for the certificates above the leaf only where it has refused them.
-    if (store->error_depth != 0)
-        return 1;
-    return judge_chain(handshake, store);
+    return is_leaf ? judge_chain(handshake, store) : 1;
 }

@@ -53,14 +53,27 @@ static struct dg_gate *make_gate(const struct dg_snapshot_source *source, const 
     for (size_t i = 1; i < listener->certificate_count; i++)
         further[further_count++] =
             (struct dg_certificate_files){listener->certificates[i].cert, listener->certificates[i].key};
+    const char *crls[DG_OPTION_TEXTS], *names[DG_OPTION_TEXTS];
+    for (uint32_t i = 0; i < options->client_crl.count; i++)
+        crls[i] = options->client_crl.items[i];
+    for (uint32_t i = 0; i < options->client_names.count; i++)
+        names[i] = options->client_names.items[i];
     const struct dg_credential_files files = {
         .psk_file = options->psk_file[0] ? options->psk_file : NULL,
+        .psk_store_file = options->psk_store[0] ? options->psk_store : NULL,
         .certificate_file = options->cert[0] ? options->cert : NULL,
         .key_file = options->key[0] ? options->key : NULL,
         .client_ca_file = options->client_ca[0] ? options->client_ca : NULL,
         .client_keys_file = options->client_keys[0] ? options->client_keys : NULL,
         .further = further,
         .further_count = further_count,
+        .client_crl_files = crls,
+        .client_crl_count = options->client_crl.count,
+        .accepts_missing_crl = options->crl_missing == DG_CRL_MISSING_ACCEPT,
+        .client_fingerprints_file = options->client_fingerprints[0] ? options->client_fingerprints : NULL,
+        .client_names = names,
+        .client_name_count = options->client_names.count,
+        .ticket_keys_file = options->ticket_keys[0] ? options->ticket_keys : NULL,
     };
     struct dg_credentials *credentials = dg_credentials_new(&files, error, error_size);
     if (!credentials)
@@ -77,6 +90,8 @@ static struct dg_gate *make_gate(const struct dg_snapshot_source *source, const 
         .ticket_period = process->ticket_period * DG_SECOND,
         .retransmit_seconds = process->retransmit,
         .policy_generation = source->generation,
+        .expiry_warning_days = options->expiry_warning,
+        .name = listener->name,
     };
     struct dg_gate *gate = dg_gate_new(&config, error, error_size);
     dg_credentials_put(credentials);

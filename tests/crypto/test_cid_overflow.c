@@ -76,8 +76,8 @@ static bool library_takes(int version, const char *suite, size_t cid_size)
     size = add_cid(hello, size, cid_size, changed, sizeof changed);
     CHECK(ready && size > 0);
     struct dg_output output = rig_output(&rig);
-    struct dg_handshake *handshake = rig.gate->listener;
-    rig.gate->listener = NULL;
+    struct dg_handshake *handshake = rig.gate->sides[0].listener;
+    rig.gate->sides[0].listener = NULL;
     handshake->peek.has_cid = true;
     dg_library_io_open(&handshake->io, changed, size, &output);
     handshake->io.sent = 0;

@@ -86,15 +86,12 @@ static void set_now(dg_time now)
 DG_TEST(flights_have_ten_records_at_most)
 {
     static struct dg_pki_pem chains[3];
-    char error[128];
     chains[0] = rig_pki()->server;
     chains[1] = rig_pki()->server;
     strcat(chains[1].certificate, rig_pki()->ca.certificate);
     chains[2] = chains[1];
-    struct dg_pki_pem more;
-    REQUIRE(dg_pki_make(DG_PKI_CA, "a CA above the CA", 30, NULL, &more, error, sizeof error));
-    if (strlen(chains[2].certificate) + strlen(more.certificate) < sizeof chains[2].certificate)
-        strcat(chains[2].certificate, more.certificate);
+    if (strlen(chains[2].certificate) + strlen(rig_pki()->ca.certificate) < sizeof chains[2].certificate)
+        strcat(chains[2].certificate, rig_pki()->ca.certificate); // which has issued itself
     static const uint16_t sizes[] = {1200, 800, 600};
     for (size_t c = 0; c < 3; c++)
         for (size_t s = 0; s < 3; s++) {

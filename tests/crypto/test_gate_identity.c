@@ -370,17 +370,17 @@ DG_TEST(credential_is_known_by_the_snapshot_that_has_it)
     REQUIRE(rig_client(&rig, &config) && rig_take(&rig, &handover));
     struct dg_bytes identity = {handover.identity, handover.identity_size};
     struct dg_bytes other = {(const uint8_t *)RIG_OTHER_IDENTITY, strlen(RIG_OTHER_IDENTITY)};
-    CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, identity));
-    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, other));
-    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential, identity));
-    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_NONE, 0, identity));
-    CHECK(!dg_gate_knows_credential(rig.gate, 99, handover.credential, identity));
+    CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, handover.leaf, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, handover.leaf, other));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential, handover.leaf, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_NONE, 0, handover.leaf, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, 99, handover.credential, handover.leaf, identity));
     rig_free(&rig);
     // The same identity under another key is another credential.
     struct rig_options changed = everything;
     changed.psk_lines = RIG_IDENTITY ":ffffffffffffffffffffffffffffffff\n";
     REQUIRE(rig_new(&rig, &changed));
-    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, identity));
+    CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, handover.leaf, identity));
     rig_free(&rig);
 }
 

@@ -226,7 +226,7 @@ DG_TEST(takeover_keeps_who_the_client_is)
             CHECK_EQ(handover.identity_size, strlen(RIG_IDENTITY));
             CHECK_MEM(handover.identity, RIG_IDENTITY, strlen(RIG_IDENTITY));
             CHECK_EQ(handover.expires_s, 0);
-            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential,
+            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_PSK, handover.credential, handover.leaf,
                                            (struct dg_bytes){handover.identity, handover.identity_size}));
         }
         config = certificate_client(version);
@@ -235,9 +235,9 @@ DG_TEST(takeover_keeps_who_the_client_is)
             CHECK_EQ(handover.identity_size, strlen("client-1"));
             CHECK_MEM(handover.identity, "client-1", strlen("client-1"));
             CHECK(handover.expires_s > 1700000000);
-            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential,
+            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential, handover.leaf,
                                            (struct dg_bytes){NULL, 0}));
-            CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential + 1,
+            CHECK(!dg_gate_knows_credential(rig.gate, DG_IDENTITY_CERTIFICATE, handover.credential + (UINT64_C(1) << 32), handover.leaf,
                                             (struct dg_bytes){NULL, 0}));
         }
         for (int both = 0; both < 2; both++) {
@@ -249,7 +249,7 @@ DG_TEST(takeover_keeps_who_the_client_is)
             CHECK_EQ(handover.identity_kind, DG_IDENTITY_RAW_PUBLIC_KEY);
             CHECK_EQ(handover.identity_size, 7 + 32);
             CHECK_MEM(handover.identity, "sha256:", 7);
-            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_RAW_PUBLIC_KEY, handover.credential,
+            CHECK(dg_gate_knows_credential(rig.gate, DG_IDENTITY_RAW_PUBLIC_KEY, handover.credential, handover.leaf,
                                            (struct dg_bytes){NULL, 0}));
         }
     }
