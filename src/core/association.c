@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The life of an association in the engine: found by reference, authorised, ended. Never opens or seals a
+// The life of an association in the engine: found by reference, ended. Never opens or seals a
 // record itself; what it reads of the slot lies in memory that outlives the process.
 #include "core/engine_internal.h"
 
@@ -66,22 +66,6 @@ struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_s
     if ((slot->flags & DG_SLOT_PEER_HAS_CID) == 0)
         return (struct dg_bytes){.data = slot->peer_cid, .size = 0};
     return dg_shard_peer_cid(shard, slot);
-}
-
-bool dg_association_authorised(const struct dg_association *association)
-{
-    struct dg_engine *engine = association->engine;
-    struct dg_slot *slot = association->slot;
-    if (slot->policy_generation == engine->policy_generation)
-        return true;
-    const struct dg_engine_hooks *hooks = &engine->hooks;
-    if (hooks->authorise != NULL &&
-        !hooks->authorise(hooks->context, slot, dg_shard_identity(association->shard, slot))) {
-        dg_association_end(association, DG_COUNT_CLOSED_UNAUTHORISED, DG_ALERT_CLOSE_NOTIFY);
-        return false;
-    }
-    slot->policy_generation = engine->policy_generation;
-    return true;
 }
 
 static bool is_closing(const struct dg_engine *engine, uint64_t id)

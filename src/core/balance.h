@@ -22,7 +22,8 @@
       DG_COUNT_HANDSHAKES_FAILED, DG_COUNT_HANDSHAKES_EXPIRED, DG_COUNT_HANDSHAKES_REPLACED,                      \
       DG_COUNT_HANDSHAKES_STOPPED)                                                                                \
     Q("every proven client gets an association, or a name why not", HANDSHAKES_COMPLETED, "",                     \
-      DG_COUNT_ASSOCIATIONS_OPENED, DG_COUNT_TABLE_FULL, DG_COUNT_CID_COLLISION, DG_COUNT_HANDOVERS_GIVEN_UP)     \
+      DG_COUNT_ASSOCIATIONS_OPENED, DG_COUNT_TABLE_FULL, DG_COUNT_CID_COLLISION, DG_COUNT_HANDOVERS_GIVEN_UP,     \
+      DG_COUNT_FAIL_POLICY, DG_COUNT_FAIL_IDENTITY_LIMIT, DG_COUNT_FAIL_PREFIX_LIMIT)                             \
     Q("every association that has ended has a reason", ASSOCIATIONS_CLOSED, "closed_", DG_COUNT_NONE)
 
 struct dg_equation {

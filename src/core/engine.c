@@ -65,6 +65,7 @@ void dg_engine_free(struct dg_engine *engine)
 {
     if (engine == NULL)
         return;
+    dg_engine_policy_clear(engine);
     for (size_t i = 0; i < engine->shard_count; i++)
         dg_shard_clear(&engine->shards[i]);
     free(engine->shards);
@@ -84,6 +85,20 @@ static void replace(struct dg_engine *engine, dg_time now, const struct dg_addre
     dg_association_end(&old, DG_COUNT_CLOSED_REPLACED, DG_NO_ALERT);
 }
 
+// RFC 8446 6.2, RFC 5246 7.2.2: access_denied is for who is proven and not let in.
+static bool refuse(struct dg_engine *engine, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
+                   uint16_t rule)
+{
+    bool is_denied = reason == DG_COUNT_FAIL_POLICY || reason == DG_COUNT_FAIL_IDENTITY_LIMIT ||
+                     reason == DG_COUNT_FAIL_PREFIX_LIMIT;
+    dg_count(engine->counters, reason);
+    if (reason != DG_COUNT_FAIL_TAKEOVER) // its fields are sane
+        dg_refusal_send(engine, handover, is_denied ? DG_ALERT_ACCESS_DENIED : DG_ALERT_INTERNAL_ERROR);
+    if (engine->hooks.refused != NULL)
+        engine->hooks.refused(engine->hooks.context, now, handover, reason, rule);
+    return false;
+}
+
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover)
 {
     const struct dg_memory_header *header = engine->memory->header;
@@ -94,18 +109,20 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
         dg_count(engine->counters, DG_COUNT_MISROUTED);
         return false;
     }
+    struct dg_policy_verdict verdict = dg_engine_judge_newcomer(engine, handover);
+    if (!verdict.is_allowed)
+        return refuse(engine, now, handover, DG_COUNT_FAIL_POLICY, verdict.rule);
     // RFC 9147 5.11, RFC 6347 4.2.8: the new handshake is proven, so the old association at its path must go.
     replace(engine, now, &handover->path.peer, handover->path.listener, now);
 
     enum dg_counter reason = DG_COUNT_NONE;
     struct dg_slot *slot = dg_shard_take_over(shard, now, handover, &reason);
-    if (slot == NULL) {
-        dg_count(engine->counters, reason);
-        if (reason != DG_COUNT_FAIL_TAKEOVER) // its fields are sane
-            dg_refusal_send(engine, handover);
-        return false;
-    }
+    if (slot == NULL)
+        return refuse(engine, now, handover, reason, DG_POLICY_NO_RULE);
     struct dg_association association = dg_association_of(engine, now, shard, slot);
+    reason = dg_association_enter(&association, verdict.rule);
+    if (reason != DG_COUNT_NONE)
+        return refuse(engine, now, handover, reason, verdict.rule);
     dg_final_flight_begin(&association);
     engine->any_sweep = true;
     if (engine->sweep_next == 0)

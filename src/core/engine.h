@@ -10,6 +10,7 @@
 #include "core/handover.h"
 #include "core/memory.h"
 #include "core/output.h"
+#include "core/policy.h"
 #include "core/shard.h"
 
 #include <stdbool.h>
@@ -22,6 +23,8 @@ struct dg_engine_config {
     dg_time idle_timeout;         // without a record that opened: the association ends with close_notify
     dg_time idle_timeout_cid;     // the same for associations with a connection ID
     dg_time maximal_age;          // DG_NEVER: none
+    uint32_t associations_max;    // in all shards, other engines' too; 0: as many as find a slot
+    uint32_t prefix_max;          // of one prefix, for who counts them (hooks.join); 0: no limit
     dg_time retransmit_initial;   // RFC 9147 5.8.2: 1 s; doubles up to 60 s
     uint16_t datagram_max;        // bytes of UDP payload that we send at most (path MTU less headers)
     uint64_t ccm8_open_limit;     // failed openings under one key; RFC 9147 4.5.3 asks for an explicit limit
@@ -48,9 +51,21 @@ struct dg_engine_hooks {
     // The client is at slot->peer now, and was at from.
     void (*moved)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                   const struct dg_address *from);
-    // Asked when slot->policy_generation differs from the current one, before plaintext passes in either
-    // direction: may this association go on? NULL: always.
-    bool (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity);
+    // Asked at the take-over (of the slot nothing is known yet but who the client is and how it came), after a move, and
+    // when slot->policy_generation differs from the current one, before plaintext passes in either direction: may this
+    // association be, and by which rule of dg_engine_set_rules? NULL: always.
+    struct dg_policy_verdict (*authorise)(void *context, const struct dg_slot *slot, struct dg_bytes identity);
+    // It was allowed again, by slot->rule now, which may be another than before. May be NULL.
+    void (*allowed)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot);
+    // Who was allowed joins those that are counted against limits, again whenever it was asked about again. NONE, or
+    // FAIL_*: there is no room for it among them, and it ends. NULL: there are no limits.
+    enum dg_counter (*join)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                            struct dg_bytes identity, bool is_new);
+    // A finished handshake that was not taken over. rule: that denied it or had no room, or DG_POLICY_NO_RULE.
+    void (*refused)(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
+                    uint16_t rule);
+    // Its rule's rate drops what it says: told once a minute of an association. May be NULL.
+    void (*limited)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
 };
 
 // shard_numbers: which shards of memory this engine owns. NULL: memory is short.
@@ -82,8 +97,8 @@ bool dg_engine_keep_alive(struct dg_engine *engine, dg_time now, struct dg_ref r
 size_t dg_engine_payload_max(const struct dg_engine *engine, struct dg_ref ref);
 
 // A finished handshake: replaces a CID-less association at the same path in these shards, then opens the
-// new one. False: refused and counted (TABLE_FULL, CID_COLLISION), and the peer is told so. handover is wiped by the
-// caller.
+// new one. False: refused and counted (TABLE_FULL, CID_COLLISION, FAIL_POLICY, ...), and the peer is told so. handover
+// is wiped by the caller.
 bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_handover *handover);
 // Ends the CID-less association at this path, if there is one, as replaced: a new one was proven elsewhere, at
 // proven_at. One that was opened after that is the client's next word, and stays.
@@ -109,6 +124,9 @@ uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref re
 bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32_t slot, uint16_t port,
                           bool *ret_is_ours, struct dg_ref *ret_ref);
 void dg_engine_set_config(struct dg_engine *engine, const struct dg_engine_config *config); // from now on
+// What authorise's verdicts name from now on; the next generation follows. Lives until the next call. False: memory to
+// count rates in is short, and what rated rules allow is dropped.
+bool dg_engine_set_rules(struct dg_engine *engine, const struct dg_policy *policy);
 // The policy that associations must have been checked under from now on. With config.closes_removed all of them are
 // checked, a slice in each dg_engine_advance, else each before its next plaintext.
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation);

@@ -43,6 +43,10 @@ struct dg_engine {
     struct dg_shard *by_number[DG_SHARDS_MAX]; // NULL: another engine's
     uint32_t policy_generation;
     struct dg_review review;
+    const struct dg_policy *policy; // NULL: none
+    bool may_hold_back;             // what has opened may still not pass: for its network or its rate
+    bool has_networks, has_rates;
+    struct dg_rates **rates;        // of each shard, one for each slot; NULL: no rule has rates
     const struct dg_closing *closing;
     bool is_found;   // the live slots of the process before
     bool is_settled; // nothing of the process before is left to be judged
@@ -100,8 +104,6 @@ static inline void dg_association_forget_keys(const struct dg_association *assoc
 struct dg_path dg_association_path(const struct dg_slot *slot);
 // The peer's ID in what we send; size 0: none (RFC 9146 3: negotiated but empty is sent without).
 struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_slot *slot);
-// May it go on under the current policy? False: it has just been ended as unauthorised.
-bool dg_association_authorised(const struct dg_association *association);
 // Ends it: the alert (DG_NO_ALERT: none), the counters, the hook, the wiping.
 #define DG_NO_ALERT (-1)
 void dg_association_end(const struct dg_association *association, enum dg_counter reason, int alert);
@@ -110,6 +112,21 @@ void dg_association_fail(const struct dg_association *association, struct dg_res
 // An authentic record that makes no sense and ends nothing, until there were too many in a row (C6).
 #define DG_GARBAGE_MAX 100
 void dg_association_garbage(const struct dg_association *association, enum dg_counter reason);
+
+// engine_policy.c
+void dg_engine_policy_clear(struct dg_engine *engine);
+struct dg_policy_verdict dg_engine_judge_newcomer(const struct dg_engine *engine, const struct dg_handover *handover);
+// A newcomer that is allowed by this rule, and live: NONE, or the limit that it does not fit in; it is gone then.
+enum dg_counter dg_association_enter(const struct dg_association *association, uint16_t rule);
+// May it go on under the current policy? False: it has just been ended as unauthorised, or for a limit.
+bool dg_association_authorised(const struct dg_association *association);
+// The same for one that has nothing to say: it ends only where config.closes_removed asks for that, or for a limit.
+bool dg_association_review(const struct dg_association *association);
+bool dg_engine_has_limits(const struct dg_engine *engine);
+void dg_association_moved(const struct dg_association *association); // may end it
+// Where engine->may_hold_back. False is counted.
+bool dg_policy_lets_pass(const struct dg_receive *receive, size_t size);
+dg_time dg_association_idle_time(const struct dg_association *association);
 
 // engine_review.c
 void dg_engine_review_begin(struct dg_engine *engine);
@@ -156,8 +173,8 @@ void dg_path_acknowledged(struct dg_receive *receive, struct dg_record_number nu
 void dg_path_probe_next(const struct dg_receive *receive);
 
 // refusal.c
-// A fatal alert under the keys of a handover that was refused for want of a place. It is not used afterwards.
-void dg_refusal_send(struct dg_engine *engine, const struct dg_handover *handover);
+// A fatal alert under the keys of a handover that was refused. It is not used afterwards.
+void dg_refusal_send(struct dg_engine *engine, const struct dg_handover *handover, uint8_t description);
 
 // alerts.c
 void dg_alert_send(const struct dg_association *association, uint8_t level, uint8_t description);

@@ -109,8 +109,9 @@ static void accept_number(const struct dg_association *association, struct dg_ke
 
 // --- what records carry -----------------------------------------------------------
 
-static void deliver(const struct dg_association *association, struct dg_bytes data)
+static void deliver(const struct dg_receive *receive, struct dg_bytes data)
 {
+    const struct dg_association *association = &receive->association;
     struct dg_engine *engine = association->engine;
     if (!dg_association_authorised(association)) {
         dg_count(engine->counters, DG_COUNT_DROP_UNAUTHORISED);
@@ -118,6 +119,8 @@ static void deliver(const struct dg_association *association, struct dg_bytes da
     }
     if (association->slot->garbage != 0)
         association->slot->garbage = 0;
+    if (engine->may_hold_back && !dg_policy_lets_pass(receive, data.size))
+        return;
     dg_count(engine->counters, DG_COUNT_PLAINTEXT_DELIVERED);
     if (engine->hooks.deliver != NULL) {
         engine->hooks.deliver(engine->hooks.context, association->now,
@@ -143,7 +146,7 @@ static void dispatch12(struct dg_receive *receive, struct dg_record_number numbe
     switch (type) {
     case DG_CONTENT_APPLICATION_DATA:
         dg_final_flight_confirmed12(association);
-        deliver(association, body);
+        deliver(receive, body);
         return;
     case DG_CONTENT_ALERT:
         dg_alert_received(receive, number, body);
@@ -170,7 +173,7 @@ static void dispatch13(struct dg_receive *receive, struct dg_record_number numbe
     }
     switch (type) {
     case DG_CONTENT_APPLICATION_DATA:
-        deliver(association, body);
+        deliver(receive, body);
         return;
     case DG_CONTENT_HANDSHAKE:
         dg_post_handshake_received(receive, number, body);

@@ -10,7 +10,8 @@
 void dg_engine_review_begin(struct dg_engine *engine)
 {
     // Slots that are not found yet may hold some.
-    bool is_needed = engine->config.closes_removed && (!engine->is_settled || dg_engine_live(engine) > 0);
+    bool is_wanted = engine->config.closes_removed || dg_engine_has_limits(engine);
+    bool is_needed = is_wanted && (!engine->is_settled || dg_engine_live(engine) > 0);
     engine->review = (struct dg_review){.is_under_way = is_needed, .next = engine->review.next};
 }
 
@@ -54,7 +55,7 @@ void dg_engine_review(struct dg_engine *engine, dg_time now)
         struct dg_association association = dg_association_of(engine, now, shard, slot);
         uint32_t before = dg_shard_serve(shard, slot);
         asked++;
-        if (!dg_association_authorised(&association))
+        if (!dg_association_review(&association))
             ended++;
         dg_shard_served(shard, before);
     }

@@ -111,7 +111,7 @@ static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, 
     // review after a change of policy has asked most; this finds who was taken over meanwhile.
     if (config->closes_removed && !dg_association_authorised(&association))
         return;
-    dg_time allowed = (slot->flags & DG_SLOT_HAS_CID) != 0 ? config->idle_timeout_cid : config->idle_timeout;
+    dg_time allowed = dg_association_idle_time(&association);
     if (is_over(now, atomic_load_explicit(&slot->active_at, memory_order_relaxed), allowed))
         dg_association_end(&association, DG_COUNT_CLOSED_IDLE, DG_ALERT_CLOSE_NOTIFY);
 }

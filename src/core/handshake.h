@@ -35,11 +35,18 @@ enum dg_handshake_step {
 struct dg_handshake_failure {
     enum dg_counter counter;     // FAIL_*
     const char *reason;          // a sentence for people: "wrong key for this identity"; static text
+    const char *rule;            // of the policy, that refused a proven client; NULL: none. Gone when the hook returns
     uint8_t identity_kind;       // what the peer claimed, unproven
     uint8_t identity_size;
     uint8_t identity[DG_IDENTITY_MAX];
     uint8_t alert_sent;          // alert description, 255: none
     uint8_t alert_received;      // 255: none
+};
+
+// The identity that a peer asks to be proven by a pre-shared key as.
+struct dg_psk_claim {
+    uint8_t identity_size;
+    uint8_t identity[DG_IDENTITY_MAX];
 };
 
 struct dg_handshake_ops {
@@ -65,6 +72,10 @@ struct dg_handshake_ops {
     // anybody may have caused it. True at most once. May be NULL.
     bool (*doubts)(struct dg_handshake *handshake, struct dg_handshake_failure *ret);
     void (*free)(struct dg_handshake *handshake); // sends nothing; wipes
+    // What a hello with a valid cookie, or the peer of a handshake under way, claims. False: nothing, or not yet. DTLS 1.2
+    // says so after the hello. May be NULL.
+    bool (*hello_claims)(void *gate, const struct dg_path *path, const struct dg_hello *hello, struct dg_psk_claim *ret);
+    bool (*claims)(const struct dg_handshake *handshake, struct dg_psk_claim *ret);
     // Rotation of cookie secrets and ticket keys: when next, and do it.
     dg_time (*gate_deadline)(const void *gate);
     void (*gate_advance)(void *gate, dg_time now);

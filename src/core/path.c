@@ -94,6 +94,7 @@ void dg_path_move(const struct dg_association *association, struct dg_side_fligh
         engine->hooks.moved(engine->hooks.context, association->now,
                             dg_shard_ref(association->shard, association->slot), association->slot, &from);
     }
+    dg_association_moved(association);
     if (dg_association_is_alive(association))
         dg_path_send_kept(association); // last: it may end the association too
 }

@@ -20,7 +20,7 @@ struct dg_policy {
     uint64_t *digests;
     struct dg_policy_rule *rules;
     size_t rule_count;
-    bool has_rates, has_limits;
+    bool has_rates, has_limits, has_networks;
 };
 
 // --- networks ---------------------------------------------------------------------
@@ -128,6 +128,7 @@ static void note_limits(struct dg_policy *policy, const struct dg_policy_rule *r
 {
     policy->has_rates = policy->has_rates || rule->messages_rate > 0 || rule->bytes_rate > 0;
     policy->has_limits = policy->has_limits || rule->associations_max > 0;
+    policy->has_networks = policy->has_networks || rule->network_count > 0;
 }
 
 static void add_listener(struct dg_policy *policy, const struct dg_policy_listener *from, size_t *digests)
@@ -229,6 +230,16 @@ const struct dg_policy_rule *dg_policy_rule_at(const struct dg_policy *policy, u
     return rule < policy->rule_count ? &policy->rules[rule] : NULL;
 }
 
+uint64_t dg_policy_listener_of(const struct dg_policy *policy, uint16_t rule)
+{
+    for (size_t i = 0; i < policy->listener_count; i++) {
+        const struct listener *listener = &policy->listeners[i];
+        if (rule >= listener->first_rule && rule - listener->first_rule < listener->rule_count)
+            return listener->digest_count > 0 ? policy->digests[listener->first_digest] : 0;
+    }
+    return 0;
+}
+
 void dg_policy_rule_text(const struct dg_policy *policy, uint16_t rule, char text[DG_POLICY_RULE_TEXT])
 {
     const struct dg_policy_rule *found = dg_policy_rule_at(policy, rule);
@@ -258,3 +269,5 @@ void dg_policy_rule_text(const struct dg_policy *policy, uint16_t rule, char tex
 bool dg_policy_has_rates(const struct dg_policy *policy) { return policy->has_rates; }
 
 bool dg_policy_has_limits(const struct dg_policy *policy) { return policy->has_limits; }
+
+bool dg_policy_has_networks(const struct dg_policy *policy) { return policy->has_networks; }

@@ -80,9 +80,12 @@ const struct dg_policy_rule *dg_policy_rule_at(const struct dg_policy *policy, u
 // How operators know it: its name, "rule 2" of its listener without one, "no rule" for none.
 #define DG_POLICY_RULE_TEXT (DG_POLICY_NAME + 16)
 void dg_policy_rule_text(const struct dg_policy *policy, uint16_t rule, char text[DG_POLICY_RULE_TEXT]);
-// Does any rule limit rates, or associations of an identity?
+// Does any rule limit rates, associations of an identity, or where clients are?
 bool dg_policy_has_rates(const struct dg_policy *policy);
 bool dg_policy_has_limits(const struct dg_policy *policy);
+bool dg_policy_has_networks(const struct dg_policy *policy);
+// A number for the listener of a rule that stays as long as its first address does, for keys of tables.
+uint64_t dg_policy_listener_of(const struct dg_policy *policy, uint16_t rule);
 // Matches as the identity of a rule does; also for what operators ask (dtlsgate associations --identity).
 bool dg_policy_pattern_fits(const char *pattern, struct dg_bytes identity);
 

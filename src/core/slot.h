@@ -95,15 +95,16 @@ struct dg_slot {
 };
 _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");
 
-// Ticks of 2^24 ns, about 17 ms, modulo 2^32: they come round after 2.3 years, far above the maximal age.
+// Ticks of 2^24 ns, about 17 ms, modulo 2^32: they come round after 2.3 years; age-max is below that.
 #define DG_SLOT_TICK_BITS 24
+#define DG_SLOT_TICKS_BEFORE (UINT32_C(1) << 16) // what looks like an age above all these is a time before
 static inline uint32_t dg_slot_tick(dg_time now) { return (uint32_t)(now >> DG_SLOT_TICK_BITS); }
 
 // How long it has been open, to within a tick; 0 for a time before that.
 static inline dg_time dg_slot_age(const struct dg_slot *slot, dg_time now)
 {
     uint32_t ticks = dg_slot_tick(now) - slot->opened_tick;
-    return ticks <= INT32_MAX ? (dg_time)ticks << DG_SLOT_TICK_BITS : 0;
+    return ticks < UINT32_MAX - DG_SLOT_TICKS_BEFORE ? (dg_time)ticks << DG_SLOT_TICK_BITS : 0;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include "io/clock.h"
 #include "io/crash_note.h"
 #include "io/worker_backends.h"
+#include "io/worker_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct dg_worker_loop {
     struct dg_steer steer;
     struct dg_engine *engine;
     struct dg_worker_backends backends;
+    struct dg_worker_limits limits;
+    const struct dg_policy *rules; // the policy's; NULL: it has none
     void *policy; // in use
     _Atomic(void *) next_policy;
     _Atomic uint32_t policy_generation;
@@ -58,6 +61,7 @@ static void on_closed(void *context, dg_time now, struct dg_ref ref, const struc
                       enum dg_counter reason)
 {
     struct dg_worker_loop *loop = context;
+    dg_worker_limits_closed(&loop->limits, ref);
     dg_worker_backends_closed(&loop->backends, now, ref);
     if (loop->config.hooks.closed != NULL) {
         loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
@@ -69,6 +73,7 @@ static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct
                      const struct dg_address *from)
 {
     struct dg_worker_loop *loop = context;
+    dg_worker_limits_moved(&loop->limits, loop->config.engine.prefix_max, ref, slot);
     if (loop->config.hooks.moved != NULL) {
         loop->config.hooks.moved(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
                                  from);
@@ -85,6 +90,14 @@ static void on_allowed(void *context, dg_time now, struct dg_ref ref, const stru
 {
     struct dg_worker_loop *loop = context;
     dg_worker_backends_settle(&loop->backends, now, ref, slot);
+}
+
+static enum dg_counter on_join(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                               struct dg_bytes identity, bool is_new)
+{
+    struct dg_worker_loop *loop = context;
+    return dg_worker_limits_join(&loop->limits, loop->rules, loop->config.engine.prefix_max, now, ref, slot, identity,
+                                 is_new);
 }
 
 static void on_refused(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
@@ -126,6 +139,7 @@ static struct dg_engine *new_engine(struct dg_worker_loop *loop)
         .moved = on_moved,
         .authorise = config->hooks.authorise != NULL ? on_authorise : NULL,
         .allowed = on_allowed,
+        .join = config->tally != NULL ? on_join : NULL,
         .refused = on_refused,
         .limited = on_limited,
     };
@@ -138,7 +152,8 @@ static struct dg_engine *new_engine(struct dg_worker_loop *loop)
 static bool use_rules(struct dg_worker_loop *loop)
 {
     const struct dg_worker_hooks *hooks = &loop->config.hooks;
-    return dg_engine_set_rules(loop->engine, hooks->rules != NULL ? hooks->rules(hooks->context, loop->policy) : NULL);
+    loop->rules = hooks->rules != NULL ? hooks->rules(hooks->context, loop->policy) : NULL;
+    return dg_engine_set_rules(loop->engine, loop->rules);
 }
 
 struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *config, char *error, size_t error_size)
@@ -163,6 +178,11 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         dg_worker_loop_free(loop);
         return NULL;
     }
+    loop->limits = (struct dg_worker_limits){.tally = config->tally,
+                                             .loop = &loop->loop,
+                                             .engine = loop->engine,
+                                             .worker = config->worker,
+                                             .worker_count = config->worker_count};
     const struct dg_worker_backend_hooks backend_hooks = {
         .context = config->hooks.context,
         .backends_of = config->hooks.backends_of,

@@ -7,6 +7,7 @@
 #include "core/backend.h"
 #include "core/engine.h"
 #include "io/loop.h"
+#include "io/tally.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +59,7 @@ struct dg_worker_loop_config {
     struct dg_backend_maker backend;
     struct dg_worker_hooks hooks;
     struct dg_counters *counters;    // this thread's
+    struct dg_tally *tally;          // shared by all workers; NULL: limits of identities and networks are not kept
     void *policy;                    // what authorise is asked with; the caller's, as its successors are
     uint32_t policy_generation;
 };

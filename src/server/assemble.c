@@ -19,6 +19,13 @@ static void on_failed(void *context, dg_time now, const struct dg_path *path,
 {
     struct dg_server *server = context;
     dg_report_refused(&server->refused, now, path, failure);
+    dg_administration_failed(server, path, failure, false);
+}
+
+static void on_hello_refused(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason)
+{
+    (void)now;
+    dg_administration_refused(context, path, reason);
 }
 
 static void on_doubted(void *context, dg_time now, const struct dg_path *path,
@@ -26,6 +33,7 @@ static void on_doubted(void *context, dg_time now, const struct dg_path *path,
 {
     struct dg_server *server = context;
     dg_report_doubted(&server->refused, now, path, failure);
+    dg_administration_failed(server, path, failure, false);
 }
 
 static void on_datagram(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size)
@@ -97,13 +105,13 @@ static void on_refused(void *context, const void *snapshot, dg_time now, const s
         .alert_sent = by_rule || reason == DG_COUNT_FAIL_PREFIX_LIMIT ? DG_ALERT_ACCESS_DENIED : DG_ALERT_INTERNAL_ERROR,
         .alert_received = 255,
     };
-    (void)context;
     if (by_rule) {
         dg_policy_rule_text(dg_snapshot_policy(snapshot), rule, name);
         failure.rule = name;
     }
     memcpy(failure.identity, handover->identity, handover->identity_size);
     dg_report_refused(&limit, now, &handover->path, &failure);
+    dg_administration_failed(context, &handover->path, &failure, handover->identity_kind != DG_IDENTITY_NONE);
 }
 
 static void on_limited(void *context, const void *snapshot, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -111,9 +119,9 @@ static void on_limited(void *context, const void *snapshot, dg_time now, struct 
 {
     static _Thread_local struct dg_report_limit limit; // each worker's
     char rule[DG_POLICY_RULE_TEXT];
-    (void)context;
     dg_policy_rule_text(dg_snapshot_policy(snapshot), slot->rule, rule);
     dg_report_limited(&limit, now, ref, slot, identity, rule, reason);
+    dg_administration_closed(context, ref, slot, identity, rule, reason);
 }
 
 static const struct dg_policy *on_rules(void *context, const void *snapshot)
@@ -125,9 +133,9 @@ static const struct dg_policy *on_rules(void *context, const void *snapshot)
 static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                       struct dg_bytes identity, enum dg_counter reason)
 {
-    (void)context;
     (void)now;
     dg_report_closed(ref, slot, identity, reason);
+    dg_administration_closed(context, ref, slot, identity, NULL, reason);
 }
 
 static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -171,6 +179,7 @@ static bool make_front(struct dg_server *server, char *error, size_t error_size)
         .hooks = {.context = server,
                   .failed = on_failed,
                   .doubted = on_doubted,
+                  .refused = on_hello_refused,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .gate_taken = on_front_taken,
                   .gate_replaced = on_replaced},

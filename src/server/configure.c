@@ -70,6 +70,7 @@ struct dg_front_config dg_server_front_config(const struct dg_server *server, co
         (struct dg_bucket_rate){options->answers_rate, BURST_SECONDS * options->answers_rate};
     config.admission.answers_global =
         (struct dg_bucket_rate){options->answers_rate_global, BURST_SECONDS * options->answers_rate_global};
+    config.admission.backoff_max = options->backoff_max * DG_SECOND;
     config.admission.failures_per_prefix =
         (struct dg_bucket_rate){options->failures_rate, 20 * options->failures_rate};
     config.offer_cid = options->connection_id == DG_CHOICE_YES;

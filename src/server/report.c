@@ -88,6 +88,8 @@ static void report_failure(const char *event, struct dg_report_limit *limit, dg_
     log_address(&line, "peer", &path->peer);
     dg_log_text(&line, "reason", failure->reason ? failure->reason : "the handshake failed");
     dg_log_text(&line, "counter", dg_counter_name(failure->counter));
+    if (failure->rule)
+        dg_log_text(&line, "rule", failure->rule);
     if (failure->alert_sent != 255)
         dg_log_u64(&line, "alert_sent", failure->alert_sent);
     if (failure->alert_received != 255)
@@ -119,6 +121,23 @@ void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_b
     log_association(&line, ref);
     log_address(&line, "peer", &slot->peer);
     dg_log_text(&line, "reason", dg_counter_name(reason));
+    dg_log_bytes(&line, "identity", identity.data, identity.size);
+    dg_log_end(&line);
+}
+
+void dg_report_limited(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                       struct dg_bytes identity, const char *rule, enum dg_counter reason)
+{
+    struct dg_log_line line;
+    if (!may_say(limit, now))
+        return;
+    dg_log_begin(&line, DG_LOG_WARNING, "limited");
+    log_association(&line, ref);
+    log_address(&line, "peer", &slot->peer);
+    dg_log_text(&line, "reason", "says more than its rule allows a second: what is above that is dropped");
+    dg_log_text(&line, "counter", dg_counter_name(reason));
+    dg_log_text(&line, "rule", rule);
+    log_unsaid(&line, limit);
     dg_log_bytes(&line, "identity", identity.data, identity.size);
     dg_log_end(&line);
 }

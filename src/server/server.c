@@ -122,7 +122,7 @@ static bool make_threads_parts(struct dg_server *server, char *error, size_t err
         snprintf(error, error_size, "memory is short for counting associations");
         return false;
     }
-    return dg_server_make_loops(server, error, error_size);
+    return dg_server_make_loops(server, error, error_size) && dg_administration_make(server, error, error_size);
 }
 
 static bool build(struct dg_server *server, char *error, size_t error_size)
@@ -312,6 +312,8 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
         snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
         return false;
     }
+    if (!dg_administration_start(server, error, error_size))
+        return false;
     warn_of_choices(server);
     report_start(server);
     return true;
@@ -321,6 +323,7 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
 {
     if (!server->is_started || server->is_stopped)
         return;
+    dg_administration_end(server);
     server->is_stopped = true;
     // The front first: nobody new comes in while the workers say goodbye.
     dg_front_loop_stop(server->front, DG_STOP_NOW);
@@ -357,6 +360,7 @@ void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
 {
     if (!server->is_started || server->is_stopped)
         return;
+    dg_administration_end(server); // whoever goes on binds it anew
     server->is_stopped = true;
     server->is_handed_over = true;
     dg_front_loop_stop(server->front, DG_STOP_GENTLY);
@@ -403,6 +407,7 @@ void dg_server_free(struct dg_server *server)
     if (!server)
         return;
     dg_server_stop(server, 0);
+    dg_administration_free(server);
     free_loops(server);
     dg_tally_free(server->tally);
     if (server->mesh)

@@ -10,6 +10,7 @@
 #include "io/memfile.h"
 #include "io/threads.h"
 #include "io/worker_loop.h"
+#include "server/administration.h"
 #include "server/report.h"
 #include "server/server.h"
 #include "server/snapshot.h"
@@ -42,6 +43,7 @@ struct dg_server {
     struct dg_front_loop *front;
     struct dg_worker_loop *workers[DG_WORKERS_MAX];
     struct dg_thread threads[1 + DG_WORKERS_MAX];
+    struct dg_administration *administration; // NULL: there is no control socket
     struct dg_report_limit refused; // the front thread's
     bool is_crypto_up;
     bool is_started;

@@ -106,6 +106,7 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
 {
     dg_count(engine->counters, engine->is_full ? DG_COUNT_TABLE_FULL : DG_COUNT_ASSOCIATIONS_OPENED);
     if (engine->is_full) {
+        engine->hooks.refused(engine->hooks.context, now, handover, DG_COUNT_TABLE_FULL, DG_POLICY_NO_RULE);
         return false;
     }
     engine->taken_over++;
@@ -145,6 +146,30 @@ bool dg_engine_holds_port(const struct dg_engine *engine, uint32_t shard, uint32
     (void)engine, (void)shard, (void)slot, (void)port, (void)ret_ref;
     *ret_is_ours = false;
     return false;
+}
+void dg_engine_set_config(struct dg_engine *engine, const struct dg_engine_config *config)
+{
+    (void)engine, (void)config;
+}
+const struct dg_slot *dg_engine_peek(const struct dg_engine *engine, struct dg_ref ref)
+{
+    (void)engine, (void)ref;
+    return NULL;
+}
+const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    (void)engine, (void)now, (void)ref;
+    return NULL;
+}
+void dg_engine_scan(struct dg_engine *engine, dg_time now, const struct dg_scan_request *request,
+                    struct dg_scan_answer *ret)
+{
+    (void)engine, (void)now, (void)request, (void)ret;
+}
+bool dg_engine_set_rules(struct dg_engine *engine, const struct dg_policy *policy)
+{
+    (void)engine;
+    return policy == NULL;
 }
 void dg_engine_set_policy_generation(struct dg_engine *engine, uint32_t generation)
 {
@@ -242,6 +267,10 @@ dg_time dg_front_deadline(const struct dg_front *front)
     return DG_NEVER;
 }
 void dg_front_advance(struct dg_front *front, dg_time now) { (void)front, (void)now; }
+void dg_front_set_config(struct dg_front *front, const struct dg_front_config *config)
+{
+    (void)front, (void)config;
+}
 void dg_front_set_gate(struct dg_front *front, void *gate) { front->gate = gate; }
 void dg_front_stop(struct dg_front *front) { front->is_stopped = true; }
 void dg_front_give_up(struct dg_front *front) { (void)front; }

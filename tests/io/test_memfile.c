@@ -275,7 +275,7 @@ DG_TEST(memfile_adopts_nothing_that_it_did_not_make)
     int kept = fcntl(file.fd, F_DUPFD_CLOEXEC, 0);
     REQUIRE(kept >= 0);
     dg_memfile_close(&file);
-    check_not_adopted(kept, "layout's version is 4");
+    check_not_adopted(kept, "layout's version is 5");
     (void)close(kept);
 }
 

@@ -83,13 +83,13 @@ static void moved(void *context, dg_time now, struct dg_ref ref, const struct dg
         dg_engine_close(server->engine, now, ref, DG_COUNT_CLOSED_SHUTDOWN);
 }
 
-static bool authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
+static struct dg_policy_verdict authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct fake_server *server = context;
     (void)slot;
     demand(identity.size == 2);
     server->asked++;
-    return !server->refuses;
+    return (struct dg_policy_verdict){.is_allowed = !server->refuses, .rule = server->rule};
 }
 
 static void make_engine(struct fake_server *server)

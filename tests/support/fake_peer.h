@@ -42,6 +42,7 @@ struct fake_server {
     bool closes;                // ends from inside the hook
     bool refuses;               // authorise says no
     unsigned asked;             // how often authorise was asked
+    uint16_t rule;              // that it names
 };
 
 // config NULL: the default. Aborts when memory is short.
