@@ -46,12 +46,15 @@ static void name_of(const struct dg_failure_run *run, char who[WHO_TEXT])
         dg_escape(who, WHO_TEXT, run->claim, run->claim_size);
 }
 
-// "3 handshakes", "17 hellos", "an association".
+// "3 handshakes", "17 hellos", "1 association".
 static const char *noun_of(const struct dg_failure_run *run)
 {
-    if (run->is_proven)
+    bool is_drop = strncmp(dg_counter_name((enum dg_counter)run->counter), "drop_", 5) == 0;
+    if (run->association != 0 && is_drop)
+        return run->count == 1 ? "message" : "messages";
+    if (run->association != 0)
         return run->count == 1 ? "association" : "associations";
-    if (strncmp(dg_counter_name((enum dg_counter)run->counter), "drop_", 5) == 0)
+    if (is_drop)
         return run->count == 1 ? "hello" : "hellos";
     return run->count == 1 ? "handshake" : "handshakes";
 }

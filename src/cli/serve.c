@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "cli/process.h"
 #include "config/config.h"
-#include "host/privilege.h"
 #include "io/clock.h"
 #include "io/crash_note.h"
 #include "io/notify.h"
@@ -58,29 +57,6 @@ static void log_ready(const struct dg_notify *notify)
 
 // --- signals -------------------------------------------------------------------------------------------------------
 
-// The file anew, all that is wrong in it told; without one, what the command line says. NULL: nothing to go on with.
-static struct dg_config *read_again(const struct dg_config *config)
-{
-    static struct dg_config_errors errors; // large
-    struct dg_config *again = dg_config_again(config, &errors);
-    for (size_t i = 0; !again && i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++)
-        log_word(DG_LOG_ERROR, "reload-refused", "reason", errors.texts[i]);
-    return again;
-}
-
-static void reload(struct dg_server *server, const struct dg_config *config)
-{
-    char error[512];
-    dg_privilege_wake_reading();
-    struct dg_config *again = read_again(config);
-    if (again && dg_server_reload(server, again, error, sizeof error))
-        log_word(DG_LOG_INFO, "reloaded", NULL, NULL);
-    else if (again)
-        log_word(DG_LOG_ERROR, "reload-refused", "reason", error);
-    dg_privilege_end_reading();
-    dg_config_free(again);
-}
-
 static unsigned stop_wait_ms(const struct dg_server *server, uint32_t drain_rate)
 {
     uint64_t wait_ms = STOP_WAIT_MS + (uint64_t)dg_server_associations(server) * 1000 / drain_rate;
@@ -103,9 +79,10 @@ static bool hand_over(struct dg_server *server, const struct dg_notify *notify)
 static bool serve_signal(struct dg_server *server, const struct dg_config *config, const struct dg_notify *notify,
                          uint32_t number)
 {
+    char error[1024];
     switch (number) {
     case SIGHUP:
-        reload(server, config);
+        (void)dg_server_reload_again(server, error, sizeof error); // the log says how it went
         return false;
     case SIGUSR1:
         dg_server_report_counters(server);

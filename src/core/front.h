@@ -46,6 +46,8 @@ struct dg_front_hooks {
                     const struct dg_handshake_failure *failure);
     // A handshake begins at this path: its cookie was valid. May be NULL.
     void (*started)(void *context, dg_time now, const struct dg_path *path);
+    // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY, DROP_HANDSHAKES_*). May be NULL.
+    void (*refused)(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason);
 };
 
 // output and hooks are copied. NULL: memory is short.

@@ -24,6 +24,7 @@ struct dg_front_loop {
     struct dg_front *front;
     void *gate;              // in use
     _Atomic(void *) next_gate;
+    _Atomic size_t busy; // handshakes under way, for other threads
     bool is_stopping;
     size_t replacement_count;
     struct dg_message_replace replacements[REPLACEMENTS_MAX];
@@ -141,6 +142,14 @@ static void on_doubted(void *context, dg_time now, const struct dg_path *path,
     }
 }
 
+static void on_refused(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason)
+{
+    struct dg_front_loop *loop = context;
+    if (loop->config.hooks.refused != NULL) {
+        loop->config.hooks.refused(loop->config.hooks.context, now, path, reason);
+    }
+}
+
 static void take_from_socket(struct dg_front_loop *loop, dg_time now, const struct dg_received *received)
 {
     if (loop->config.hooks.debug_datagram != NULL) {
@@ -201,6 +210,7 @@ struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *confi
                                          .forward = on_forward,
                                          .failed = on_failed,
                                          .doubted = on_doubted,
+                                         .refused = on_refused,
                                          .started = on_started};
     const struct dg_output output = dg_send_batch_output(loop->loop.send);
     loop->front = dg_front_new(&config->front, config->ops, config->gate, &output, &hooks, config->counters);
@@ -240,6 +250,11 @@ void *dg_front_loop_gate(const struct dg_front_loop *loop) { return loop->gate; 
 static void take_gate(struct dg_front_loop *loop)
 {
     if (atomic_load_explicit(&loop->next_gate, memory_order_relaxed) == NULL) {
+size_t dg_front_loop_busy(const struct dg_front_loop *loop)
+{
+    return atomic_load_explicit(&loop->busy, memory_order_relaxed);
+}
+
         return;
     }
     void *gate = atomic_exchange_explicit(&loop->next_gate, NULL, memory_order_acq_rel);
@@ -297,3 +312,4 @@ void dg_front_loop_run(void *context)
     dg_front_give_up(loop->front);
     dg_loop_flush(&loop->loop);
 }
+        atomic_store_explicit(&loop->busy, dg_front_busy(loop->front), memory_order_relaxed);

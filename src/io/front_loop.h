@@ -17,6 +17,7 @@ struct dg_front_loop_hooks {
     void *context;
     void (*failed)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
     void (*doubted)(void *context, dg_time now, const struct dg_path *path, const struct dg_handshake_failure *failure);
+    void (*refused)(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason);
     void (*debug_datagram)(void *context, dg_time now, const struct dg_path *path, const uint8_t *data, size_t size);
     // The front uses another gate from now on and will not start a handshake with this one again.
     void (*gate_replaced)(void *context, void *gate);
@@ -51,3 +52,5 @@ void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate);
 void *dg_front_loop_gate(const struct dg_front_loop *loop);
 
 #endif
+// From any thread: handshakes under way as of its last turn.
+size_t dg_front_loop_busy(const struct dg_front_loop *loop);

@@ -5,8 +5,10 @@
 
 #include "base/log.h"
 #include "config/option_table.h"
+#include "host/privilege.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -155,6 +157,7 @@ static bool reload(struct dg_server *server, const struct dg_config *config, cha
     swap_in(server, snapshot, generation);
     dg_config_free(server->config);
     server->config = copy;
+    dg_administration_renew(server);
     return true;
 }
 
@@ -163,5 +166,62 @@ bool dg_server_reload(struct dg_server *server, const struct dg_config *config, 
     pthread_mutex_lock(&server->reload_lock);
     bool done = reload(server, config ? config : server->config, error, error_size);
     pthread_mutex_unlock(&server->reload_lock);
+    return done;
+}
+
+// --- as an operator asks for it --------------------------------------------------------------------------
+
+static void log_refusal(const char *reason)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_ERROR, "reload-refused");
+    dg_log_text(&line, "reason", reason);
+    dg_log_end(&line);
+}
+
+// All that is wrong in the file: a line of the log for each, and as much as there is room for in error.
+static void tell_errors(const struct dg_config_errors *errors, char *error, size_t error_size)
+{
+    size_t at = 0;
+    error[0] = '\0';
+    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++) {
+        log_refusal(errors->texts[i]);
+        if (at < error_size)
+            at += (size_t)snprintf(error + at, error_size - at, "%s%s", i > 0 ? "; " : "", errors->texts[i]);
+    }
+}
+
+static bool reload_files(struct dg_server *server, struct dg_config_errors *errors, char *error, size_t error_size)
+{
+    struct dg_config *again = dg_config_again(server->config, errors);
+    if (!again) {
+        tell_errors(errors, error, error_size);
+        return false;
+    }
+    bool done = reload(server, again, error, error_size);
+    dg_config_free(again);
+    if (!done)
+        log_refusal(error);
+    return done;
+}
+
+bool dg_server_reload_again(struct dg_server *server, char *error, size_t error_size)
+{
+    struct dg_config_errors *errors = calloc(1, sizeof *errors); // large
+    if (!errors) {
+        snprintf(error, error_size, "memory is short for a configuration");
+        return false;
+    }
+    pthread_mutex_lock(&server->reload_lock);
+    dg_privilege_wake_reading();
+    bool done = reload_files(server, errors, error, error_size);
+    dg_privilege_end_reading();
+    pthread_mutex_unlock(&server->reload_lock);
+    free(errors);
+    if (done) {
+        struct dg_log_line line;
+        dg_log_begin(&line, DG_LOG_INFO, "reloaded");
+        dg_log_end(&line);
+    }
     return done;
 }
