@@ -22,6 +22,8 @@ static const char *const advices[DG_COUNTER_COUNT] = {
     [DG_COUNT_CLOSED_SHUTDOWN] = "the server was stopped: nothing to do",
     [DG_COUNT_CLOSED_BY_OPERATOR] = "somebody said dtlsgate close: the client may come again; to keep it out, remove its "
                                     "credential or add a rule that denies it, and reload",
+    [DG_COUNT_CLOSED_IDENTITY_LIMIT] = "a newer association of its identity took its place, as the rule says: two devices share the "
+                                       "identity, or the rule's associations-max is too low",
     // records of associations
     [DG_COUNT_DROP_EMPTY] = "somebody sends datagrams without a byte: no DTLS client does; a scan or a keep-alive of another protocol",
     [DG_COUNT_DROP_UNKNOWN_TYPE] = "what comes is not DTLS: is the client's port right, and does it speak DTLS 1.2 or 1.3 and not "
@@ -60,6 +62,12 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                 "path carries it, or have the service answer in smaller pieces",
     [DG_COUNT_DROP_STALE_REFERENCE] = "the service answered a client that had gone: nothing to do",
     [DG_COUNT_DROP_UNAUTHORISED] = "data of clients whose credential or rule was taken away did not pass: that is what was asked for",
+    [DG_COUNT_DROP_POLICY_NETWORK] = "the client sends from a network from which no rule allows it: it has moved, or add the network "
+                                     "to its rule and dtlsgate reload",
+    [DG_COUNT_DROP_RATE_MESSAGES] = "it sends more messages a second than its rule allows: raise messages-rate of the rule and dtlsgate "
+                                    "reload, or look into the device",
+    [DG_COUNT_DROP_RATE_BYTES] = "it sends more bytes a second than its rule allows: raise bytes-rate of the rule and dtlsgate reload, "
+                                 "or look into the device",
     // failures of associations
     [DG_COUNT_FAIL_UNEXPECTED_MESSAGE] = "the client's DTLS library sends messages where they have no place (a renegotiation "
                                          "perhaps, which is never granted): look for an update or a setting",
@@ -84,6 +92,8 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                     "short hellos, which no usual one does",
     [DG_COUNT_DROP_COOKIE_INVALID] = "hellos with an old or foreign cookie: slow clients (raise cookie-period), servers behind one "
                                      "address that do not share their secrets, or a flood",
+    [DG_COUNT_DROP_HELLO_UNANSWERED] = "hellos to which no answer is possible: nothing in common even for a first one; compare the "
+                                       "client's versions and suites with the profile",
     [DG_COUNT_DROP_FRAGMENTS_FULL] = "too many hellos in pieces at once: a flood of fragments, or large post-quantum hellos on a "
                                      "lossy path",
     [DG_COUNT_DROP_FRAGMENT_CONFLICT] = "pieces of hellos contradict each other: forged ones among them; the client repeats its hello",
@@ -94,9 +104,12 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                         "many clients share an address, raise handshakes-prefix-max",
     [DG_COUNT_DROP_PENALTY] = "handshakes from this address keep failing, so that it has to wait: put right what fails (dtlsgate why "
                               "with its address); where many clients share an address, raise failures-rate",
+    [DG_COUNT_DROP_BACKOFF] = "the pre-shared key of this identity was wrong again and again from this network, so that it has to "
+                              "wait: give the device the key of the store, or dtlsgate psk rotate; the wait ends by itself",
     [DG_COUNT_DROP_HELLO_REPEATED] = "a client repeats its hello while its handshake is under way: our answers are slow to reach it",
     [DG_COUNT_DROP_EARLY_FULL] = "data sent before the handshake was over did not all find room: the client should wait for its end",
     [DG_COUNT_DROP_RING_FULL] = "a thread could not keep up with what another gave it: add workers or processors, or look for a flood",
+    [DG_COUNT_DROP_STOPPED] = "a stop overtook them: nothing to do",
     [DG_COUNT_DROP_ALERT_UNPROVEN] = "unprotected alerts towards a dialling client: anybody can send them, and they are ignored",
     [DG_COUNT_DROP_MESSAGE_REPEATED] = "a server repeats its handshake messages: loss on the way to it",
     [DG_COUNT_DROP_MESSAGE_CONTRADICTED] = "handshake messages differ from those before: somebody forges them; the real ones are used",
@@ -108,11 +121,21 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                     "(raise handshake-timeout)",
     [DG_COUNT_HANDSHAKES_REPLACED] = "the client began again before its handshake was over: it is impatient, or our answers do not "
                                      "reach it",
+    [DG_COUNT_HANDSHAKES_STOPPED] = "the server stopped in the middle: the client comes again",
+    [DG_COUNT_HANDOVERS_GIVEN_UP] = "workers could not take a proven client in time: add workers or processors",
+    [DG_COUNT_FAIL_POLICY] = "{who} proved itself and no rule lets it in: add or change a rule of the listener and dtlsgate reload, if "
+                             "it should come in",
+    [DG_COUNT_FAIL_IDENTITY_LIMIT] = "{who} has as many associations as its rule allows: close old ones (dtlsgate close --identity), "
+                                     "raise associations-max of the rule, or let the newest replace the oldest",
+    [DG_COUNT_FAIL_PREFIX_LIMIT] = "its network has as many associations as associations-prefix-max allows: raise it where many clients "
+                                   "share an address",
     [DG_COUNT_FAIL_WRONG_KEY] = "the key differs from the one stored for {who}: check the device's key, or store the one that it has "
                                 "(dtlsgate psk rotate, or its line in psk-file, and dtlsgate reload). If {who} is connected or "
                                 "silent elsewhere, somebody else claims its name",
     [DG_COUNT_FAIL_UNKNOWN_IDENTITY] = "no key is stored for {who}: mind spelling, case and white space; add it (dtlsgate psk add, or a "
                                        "line in psk-file) and dtlsgate reload, or correct the device",
+    [DG_COUNT_FAIL_BACKOFF] = "the pre-shared key of this identity was wrong again and again from this network, so that it has to "
+                              "wait: give the device the key of the store, or dtlsgate psk rotate; the wait ends by itself",
     [DG_COUNT_FAIL_CERTIFICATE] = "the reason says what is wrong with its certificate: issue a new one, or add its CA to client-ca and "
                                   "dtlsgate reload; look at the device's clock too",
     [DG_COUNT_FAIL_REVOKED] = "its certificate is on the CA's revocation list: if that is right, nothing is to do; else issue {who} a "
@@ -141,6 +164,11 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                  "a proxy- backend, which needs one socket",
     [DG_COUNT_BACKEND_SEND_ERROR] = "the kernel refused datagrams to the service: is there a route, does a firewall forbid it?",
     [DG_COUNT_BACKEND_UNREACHABLE] = "the service's host says that nobody listens there: start the service, or correct backend",
+    [DG_COUNT_BACKEND_ABSENT] = "the service's socket is not there: start the service, or correct backend",
+    [DG_COUNT_BACKEND_FULL] = "the service takes datagrams more slowly than clients send: look into the service, or limit rates by rules",
+    [DG_COUNT_BACKEND_ANSWER_MALFORMED] = "the service answers without the header that it was sent: see docs/proxy-protocol.md",
+    [DG_COUNT_BACKEND_ANSWER_UNKNOWN] = "the service answered clients that have gone: nothing to do",
+    [DG_COUNT_BACKEND_ANSWER_LOST] = "answers of the service got lost between our threads: too large, or more than there is room for",
 };
 
 const char *dg_advice(enum dg_counter counter)
@@ -150,7 +178,7 @@ const char *dg_advice(enum dg_counter counter)
 
 bool dg_advice_is_due(enum dg_counter counter)
 {
-    static const char *const beginnings[] = {"drop_", "fail_", "closed_"};
+    static const char *const beginnings[] = {"drop_", "fail_", "closed_", "backend_"};
     const char *name = dg_counter_name(counter);
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
