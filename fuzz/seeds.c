@@ -307,6 +307,36 @@ static void text_seeds(void)
     save_text("psk_file", "no-colon", "hello\n");
 }
 
+#define CONFIG_LISTENER "listeners:\n  - listen: 127.0.0.1:5684\n    backend: echo\n    psk-file: /p\n"
+
+static void config_seeds(void)
+{
+    save_text("config", "small", CONFIG_LISTENER);
+    save_text("config", "whole",
+              "workers: 3\n"
+              "listeners:\n"
+              "  - name: sensors\n"
+              "    listen: [\"127.0.0.1:5684\", \"[::1]:5684\"]\n"
+              "    backend: udp:127.0.0.1:5683\n"
+              "    psk-file: credential:p\n"
+              "    rules:\n"
+              "      - {name: lab, identity: lab-*, proof: [psk, certificate], from: [192.0.2.0/24, \"2001:db8::/32\"],\n"
+              "         action: allow, backend: echo, messages-rate: 20, associations-max: 2, when-full: replace}\n"
+              "      - action: deny\n"
+              "  - listen: 127.0.0.1:5685\n"
+              "    backend: echo\n"
+              "    client-ca: ca.pem\n"
+              "    certificates: [{cert: one, key: two}, {cert: /three, key: env:four}]\n");
+    save_text("config", "wrong", "workers: 99\nworker: 1\nlisten: 1.2.3.4:5\n" CONFIG_LISTENER "    backend: echo\n    profile: x\n");
+    save_text("config", "rules", CONFIG_LISTENER "    rules: [{action: allow}, {action: deny, from: 10.0.0.1/8}, {identity: a}]\n");
+    save_text("config", "anchors", "a: &a [1]\nb: *a\n");
+    save_text("config", "documents", CONFIG_LISTENER "---\nworkers: 1\n");
+    save_text("config", "quoted", "'workers': \"3\"\n? log-level\n: >-\n  info\n" CONFIG_LISTENER);
+    char text[512];
+    size_t used = (size_t)snprintf(text, sizeof text, CONFIG_LISTENER "    client-ca: x:%032d\n    psk: \"%032d\"\n", 1, 2);
+    save("config", "secret", text, used);
+}
+
 // --- a server's unprotected flights, for the screen: steps as target_screen.c reads them --------------------------
 
 static size_t put_message(uint8_t *out, uint8_t type, uint16_t seq, const uint8_t *body, uint32_t length, uint32_t from,
@@ -395,6 +425,7 @@ int main(int argc, char **argv)
     hello_seeds();
     step_seeds();
     text_seeds();
+    config_seeds();
     screen_seeds();
     return 0;
 }
