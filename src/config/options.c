@@ -42,7 +42,7 @@ void dg_options_markdown(FILE *out)
 
 static bool has_way_to_check_clients(const struct dg_options *options)
 {
-    return options->psk_file[0] || options->client_ca[0] || options->client_keys[0];
+    return options->psk_file[0] || options->psk_store[0] || options->client_ca[0] || options->client_keys[0];
 }
 
 void dg_options_check_listener(const struct dg_options *options, const struct dg_options_ear *ear)
@@ -54,7 +54,7 @@ void dg_options_check_listener(const struct dg_options *options, const struct dg
     if (!options->backend[0])
         ear->hear(ear->context, "backend", "--backend is missing: where should plaintext go? --backend echo, or "
                   "--backend udp:HOST:PORT");
-    if (!options->psk_file[0] && !options->cert[0] && !options->key[0])
+    if (!options->psk_file[0] && !options->psk_store[0] && !options->cert[0] && !options->key[0])
         ear->hear(ear->context, "cert", "the server has nothing to show clients: give --psk-file FILE, or --cert FILE and "
                   "--key FILE; dtlsgate init DIR makes throwaway ones");
     if (options->cert[0] && !options->key[0])
@@ -62,7 +62,7 @@ void dg_options_check_listener(const struct dg_options *options, const struct dg
     if (options->key[0] && !options->cert[0])
         ear->hear(ear->context, "key", "--cert FILE is missing: the certificate of --key");
     if (options->client_auth == DG_CLIENT_AUTH_REQUIRED && !has_way_to_check_clients(options))
-        ear->hear(ear->context, "client-auth", "there is nothing to check clients by: give --psk-file, --client-ca or "
+        ear->hear(ear->context, "client-auth", "there is nothing to check clients by: give --psk-file, --psk-store, --client-ca or "
                   "--client-keys; letting everybody in takes the explicit word --client-auth insecure-none");
     if (options->client_auth == DG_CLIENT_AUTH_INSECURE_NONE && has_client_keys)
         ear->hear(ear->context, "client-auth", "--client-auth insecure-none and --client-ca or --client-keys contradict "

@@ -3,6 +3,7 @@
 // out entries but never make the tables grow.
 #include "core/admission.h"
 
+#include "core/backoff.h"
 #include "core/prefix.h"
 
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct dg_admission {
     bool has_answered; // the global bucket is full until its first use tells the time
     struct prefix_table answered;
     struct prefix_table failed;
+    struct dg_backoff *backoff;
 };
 
 struct dg_admission_config dg_admission_config_default(void)
@@ -36,6 +38,7 @@ struct dg_admission_config dg_admission_config_default(void)
         .answers_global = {.rate = 20000, .burst = 40000},
         .failures_per_prefix = {.rate = 20, .burst = 200},
         .prefixes_max = 16384,
+        .backoff_max = 300 * DG_SECOND,
     };
 }
 
@@ -89,7 +92,8 @@ struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
     }
     admission->config = *config;
     admission->key = dg_hash_key_new();
-    if (!table_init(&admission->answered, config->prefixes_max) ||
+    admission->backoff = dg_backoff_new(config->prefixes_max);
+    if (admission->backoff == NULL || !table_init(&admission->answered, config->prefixes_max) ||
         !table_init(&admission->failed, config->prefixes_max)) {
         dg_admission_free(admission);
         return NULL;
@@ -102,6 +106,7 @@ void dg_admission_set_rates(struct dg_admission *admission, const struct dg_admi
     admission->config.answers_per_prefix = config->answers_per_prefix;
     admission->config.answers_global = config->answers_global;
     admission->config.failures_per_prefix = config->failures_per_prefix;
+    admission->config.backoff_max = config->backoff_max;
 }
 
 void dg_admission_free(struct dg_admission *admission)
@@ -109,6 +114,7 @@ void dg_admission_free(struct dg_admission *admission)
     if (admission == NULL) {
         return;
     }
+    dg_backoff_free(admission->backoff);
     free(admission->failed.entries);
     free(admission->answered.entries);
     free(admission);
@@ -152,4 +158,24 @@ void dg_admission_failed(struct dg_admission *admission, dg_time now, const stru
     // An empty bucket stays empty: the penalty ends by itself, however many failures came on top.
     bool had_one = dg_bucket_take(&entry->bucket, rate, 1, now);
     (void)had_one;
+}
+
+enum dg_counter dg_admission_identity(const struct dg_admission *admission, dg_time now, const struct dg_address *peer,
+                                      struct dg_bytes identity)
+{
+    if (admission->config.backoff_max == 0) {
+        return DG_COUNT_NONE;
+    }
+    return dg_backoff_wait(admission->backoff, now, peer, identity) > 0 ? DG_COUNT_DROP_BACKOFF : DG_COUNT_NONE;
+}
+
+void dg_admission_identity_failed(struct dg_admission *admission, dg_time now, const struct dg_address *peer,
+                                  struct dg_bytes identity)
+{
+    dg_backoff_failed(admission->backoff, now, peer, identity, admission->config.backoff_max);
+}
+
+void dg_admission_identity_proven(struct dg_admission *admission, const struct dg_address *peer, struct dg_bytes identity)
+{
+    dg_backoff_proven(admission->backoff, peer, identity);
 }

@@ -54,10 +54,37 @@ void dg_front_count_given_up(struct dg_front *front, uint32_t place, enum dg_cou
     dg_count(front->counters, is_proven ? DG_COUNT_HANDOVERS_GIVEN_UP : reason);
 }
 
+// What of a failure its identity pays for (backoff.h).
+static void note_wrong_key(struct dg_front *front, dg_time now, const struct dg_path *path,
+                           const struct dg_handshake_failure *failure)
+{
+    bool is_wrong = failure->counter == DG_COUNT_FAIL_WRONG_KEY || failure->counter == DG_COUNT_FAIL_UNKNOWN_IDENTITY;
+    if (is_wrong && failure->identity_kind == DG_IDENTITY_PSK) {
+        const struct dg_bytes identity = {failure->identity, failure->identity_size};
+        dg_admission_identity_failed(front->admission, now, &path->peer, identity);
+    }
+}
+
+void dg_front_backs_off(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_psk_claim *claim,
+                        enum dg_counter counter)
+{
+    struct dg_handshake_failure failure = {
+        .counter = counter,
+        .reason = "not tried: the key of this identity was wrong too often from this network, and it must wait",
+        .identity_kind = DG_IDENTITY_PSK,
+        .identity_size = claim->identity_size,
+        .alert_sent = 255,
+        .alert_received = 255,
+    };
+    memcpy(failure.identity, claim->identity, claim->identity_size);
+    front->hooks.failed(front->hooks.context, now, path, &failure);
+}
+
 static void report(struct dg_front *front, dg_time now, uint32_t place, const struct dg_handshake_failure *failure)
 {
     const struct dg_path path = front->table.entries[place].path;
     dg_admission_failed(front->admission, now, &path.peer);
+    note_wrong_key(front, now, &path, failure);
     dg_front_discard(front, place);
     front->hooks.failed(front->hooks.context, now, &path, failure);
 }
@@ -118,10 +145,35 @@ static void tell_doubts(struct dg_front *front, dg_time now, uint32_t place)
     }
 }
 
+// DTLS 1.2 tells its identity after our first flight. Without a word, as where the key is wrong.
+static bool must_wait(struct dg_front *front, dg_time now, uint32_t place)
+{
+    struct dg_handshake_entry *entry = &front->table.entries[place];
+    struct dg_psk_claim claim;
+    if (entry->has_claimed || front->ops->claims == NULL || !front->ops->claims(entry->handshake, &claim)) {
+        return false;
+    }
+    const struct dg_bytes identity = {claim.identity, claim.identity_size};
+    entry->has_claimed = true;
+    if (dg_admission_identity(front->admission, now, &entry->path.peer, identity) == DG_COUNT_NONE) {
+        return false;
+    }
+    const struct dg_path path = entry->path;
+    dg_count(front->counters, DG_COUNT_HANDSHAKES_FAILED);
+    dg_count(front->counters, DG_COUNT_FAIL_BACKOFF);
+    dg_admission_failed(front->admission, now, &path.peer);
+    dg_front_discard(front, place);
+    dg_front_backs_off(front, now, &path, &claim, DG_COUNT_FAIL_BACKOFF);
+    return true;
+}
+
 static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum dg_handshake_step step)
 {
     switch (step) {
     case DG_STEP_GOES_ON:
+        if (must_wait(front, now, place)) {
+            return;
+        }
         schedule(front, now, place);
         tell_doubts(front, now, place);
         return;
@@ -135,6 +187,18 @@ static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum
     DG_BUG("a handshake step that is none");
 }
 
+// A client whose key does not fit in DTLS 1.2 begins anew before the time of its handshake is over.
+static void note_former(struct dg_front *front, dg_time now, uint32_t place)
+{
+    const struct dg_handshake_entry *entry = &front->table.entries[place];
+    struct dg_handshake_failure failure = {.alert_sent = 255, .alert_received = 255};
+    if (entry->handshake == NULL) {
+        return;
+    }
+    front->ops->why(entry->handshake, &failure);
+    note_wrong_key(front, now, &entry->path, &failure);
+}
+
 void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
                     struct dg_bytes cid, struct dg_handshake *handshake)
 {
@@ -145,6 +209,7 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
         // handshake that came to nothing like for any other: each may have cost a signature.
         dg_front_count_given_up(front, former, DG_COUNT_HANDSHAKES_REPLACED);
         dg_admission_failed(front->admission, now, &path->peer);
+        note_former(front, now, former);
         dg_front_discard(front, former);
     } else if (former != DG_NO_ENTRY) {
         dg_handshake_table_remove(&front->table, former);
@@ -224,6 +289,10 @@ static bool take(struct dg_front *front, dg_time now, uint32_t place)
     dg_count(front->counters, DG_COUNT_HANDSHAKES_COMPLETED);
     if (handover->resumed) {
         dg_count(front->counters, DG_COUNT_HANDSHAKES_RESUMED);
+    }
+    if (handover->identity_kind == DG_IDENTITY_PSK) {
+        const struct dg_bytes identity = {handover->identity, handover->identity_size};
+        dg_admission_identity_proven(front->admission, &handover->path.peer, identity);
     }
     return true;
 }

@@ -117,12 +117,34 @@ static enum dg_counter within_budget(struct dg_front *front, const struct dg_fro
     return DG_COUNT_NONE;
 }
 
+// The identity of a DTLS 1.3 hello is known before the handshake costs anything.
+static bool must_wait(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_hello *hello)
+{
+    struct dg_psk_claim claim;
+    if (front->ops->hello_claims == NULL ||
+        !front->ops->hello_claims(front->gate, datagram->path, hello, &claim)) {
+        return false;
+    }
+    const struct dg_bytes identity = {claim.identity, claim.identity_size};
+    enum dg_counter reason =
+        dg_admission_identity(front->admission, datagram->now, &datagram->path->peer, identity);
+    if (reason == DG_COUNT_NONE) {
+        return false;
+    }
+    count(front, reason);
+    dg_front_backs_off(front, datagram->now, datagram->path, &claim, reason);
+    return true;
+}
+
 static void begin(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
                   uint32_t place)
 {
     enum dg_counter reason = within_budget(front, datagram, place);
     if (reason != DG_COUNT_NONE) {
         count(front, reason);
+        return;
+    }
+    if (must_wait(front, datagram, &whole->hello)) {
         return;
     }
     uint8_t fresh[DG_CID_SIZE_MAX];

@@ -77,6 +77,9 @@ void dg_front_timer(struct dg_front *front, dg_time now, uint32_t place);
 void dg_front_count_given_up(struct dg_front *front, uint32_t place, enum dg_counter reason);
 // Ends a busy entry without a word.
 void dg_front_discard(struct dg_front *front, uint32_t place);
+// An identity whose key was wrong too often: says why it is not let try. counter: of the refusal.
+void dg_front_backs_off(struct dg_front *front, dg_time now, const struct dg_path *path, const struct dg_psk_claim *claim,
+                        enum dg_counter counter);
 bool dg_front_is_busy(const struct dg_front *front, uint32_t place);
 
 // front.c: opens the meter for a validated peer, or for one that may get allowance bytes.

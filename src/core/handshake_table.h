@@ -38,6 +38,7 @@ struct dg_handshake_entry {
     uint32_t pending;               // TAKEN: which pending hand-over
     dg_time give_up_at;
     bool offers_13;                 // the hello did
+    bool has_claimed;               // an identity, which may try
     uint64_t plain_next;            // number of the next unprotected record that is given to it
     dg_time repeat_at;              // earliest time at which a repeated hello is given to it again
     uint32_t peer_chain, cid_chain, prefix;

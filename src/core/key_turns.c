@@ -7,10 +7,8 @@
 #include "core/prefix.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define WAYS 8
-#define IDENTITY_MAX 255
 
 struct turn {
     uint64_t number;  // of prefix and identity
@@ -42,12 +40,7 @@ void dg_key_turns_free(struct dg_key_turns *turns) { free(turns); }
 
 static uint64_t number_of(const struct dg_key_turns *turns, const struct dg_address *peer, struct dg_bytes identity)
 {
-    uint8_t text[sizeof(uint64_t) + IDENTITY_MAX];
-    uint64_t prefix = dg_prefix_number(&turns->hash_key, peer, DG_PREFIX_VALIDATED);
-    size_t size = identity.size < IDENTITY_MAX ? identity.size : IDENTITY_MAX;
-    memcpy(text, &prefix, sizeof prefix);
-    memcpy(text + sizeof prefix, identity.data, size);
-    return dg_hash(&turns->hash_key, text, sizeof prefix + size);
+    return dg_prefix_identity_number(&turns->hash_key, peer, DG_PREFIX_VALIDATED, identity);
 }
 
 unsigned dg_key_turns_next(const struct dg_key_turns *turns, const struct dg_address *peer, struct dg_bytes identity)

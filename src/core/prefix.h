@@ -5,6 +5,7 @@
 #define DG_CORE_PREFIX_H
 
 #include "base/hash.h"
+#include "base/wire.h"
 #include "core/address.h"
 
 #include <stdint.h>
@@ -20,5 +21,8 @@ struct dg_prefix_bits {
 #define DG_PREFIX_VALIDATED ((struct dg_prefix_bits){.ipv4 = 32, .ipv6 = 64})
 
 uint64_t dg_prefix_number(const struct dg_hash_key *key, const struct dg_address *address, struct dg_prefix_bits bits);
+// The same of an identity behind the prefix.
+uint64_t dg_prefix_identity_number(const struct dg_hash_key *key, const struct dg_address *address,
+                                   struct dg_prefix_bits bits, struct dg_bytes identity);
 
 #endif

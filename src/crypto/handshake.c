@@ -158,6 +158,31 @@ static bool doubts(struct dg_handshake *handshake, struct dg_handshake_failure *
     return true;
 }
 
+static bool hello_claims(void *context, const struct dg_path *path, const struct dg_hello *hello,
+                         struct dg_psk_claim *ret)
+{
+    (void)path;
+    const struct dg_gate *gate = context;
+    struct dg_peek peek;
+    if (!hello->offers_13)
+        return false;
+    dg_peek_hello(hello, gate->credentials, &peek);
+    if (!peek.has_psk || peek.psk_suite == NULL)
+        return false;
+    ret->identity_size = peek.psk_size;
+    memcpy(ret->identity, peek.psk_identity, peek.psk_size);
+    return true;
+}
+
+static bool claims(const struct dg_handshake *handshake, struct dg_psk_claim *ret)
+{
+    if (!handshake->claim.known || handshake->claim.kind != DG_IDENTITY_PSK)
+        return false;
+    ret->identity_size = handshake->claim.identity_size;
+    memcpy(ret->identity, handshake->claim.identity, handshake->claim.identity_size);
+    return true;
+}
+
 static bool take(struct dg_handshake *handshake, struct dg_handover *ret)
 {
     if (!handshake->done || handshake->failed) {
@@ -208,6 +233,8 @@ const struct dg_handshake_ops dg_wolf_handshake = {
     .take = take,
     .why = why,
     .doubts = doubts,
+    .hello_claims = hello_claims,
+    .claims = claims,
     .free = dg_handshake_free,
     .gate_deadline = gate_deadline,
     .gate_advance = gate_advance,
