@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Metrics and status over HTTP, at a Unix socket or on loopback: GET /metrics, /status.json and /healthz, nothing else.
+// What listens on TCP has no way to ask who asks, so only what metrics.h shows is there. A thread of its own, few
+// connections with short time-outs. The one file that knows the HTTP library is http.c.
+#ifndef DG_ADMIN_HTTP_H
+#define DG_ADMIN_HTTP_H
+
+#include "admin/metrics.h"
+#include "base/attributes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct dg_http;
+
+struct dg_http_config {
+    const char *address; // unix:PATH or ADDR:PORT, of loopback
+    void *context;
+    void (*view)(void *context, struct dg_metrics *ret); // from the HTTP thread, until dg_http_free has returned
+    bool (*is_healthy)(void *context);                   // the same
+};
+
+// Can it be listened at? Says nothing about who does. False: error says what was found and what is expected.
+DG_MUST_USE bool dg_http_check(const char *address, char *error, size_t error_size);
+// Listens from then on. NULL: error says why not.
+struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, size_t error_size);
+void dg_http_free(struct dg_http *http); // NULL is fine; removes its Unix socket, and nobody else's
+// Where it listens; of a Unix socket, 0.
+uint16_t dg_http_port(const struct dg_http *http);
+
+#endif
