@@ -3,7 +3,7 @@
 // method and path of a request, and at nothing else of it.
 #include "admin/http.h"
 
-#include "core/address.h"
+#include "io/local_address.h"
 #include "io/local_socket.h"
 #include "io/sockaddr.h"
 
@@ -17,17 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNIX_PREFIX "unix:"
 #define CONNECTIONS_MAX 16u
 #define CONNECTION_SECONDS 5u
 #define CONNECTION_BYTES ((size_t)16 * 1024) // a request's line and headers, and our headers
-#define PATH_MAX_BYTES 108
 
 struct dg_http {
     struct dg_http_config config;
     struct MHD_Daemon *daemon;
     uint16_t port;
-    char path[PATH_MAX_BYTES]; // of the Unix socket, and which file that was
+    char path[DG_LOCAL_PATH_MAX]; // of the Unix socket, and which file that was
     dev_t device;
     ino_t inode;
 };
@@ -118,49 +116,22 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 // --- listening -------------------------------------------------------------------------------------------------------
 
-static bool is_unix(const char *address) { return strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0; }
-
-bool dg_http_check(const char *address, char *error, size_t error_size)
+static int listen_tcp(struct dg_http *http, const struct dg_address *address, char *error, size_t error_size)
 {
-    struct dg_address parsed;
-    if (is_unix(address)) {
-        size_t size = strlen(address + strlen(UNIX_PREFIX));
-        if (size > 0 && size < PATH_MAX_BYTES)
-            return true;
-        snprintf(error, error_size, "--metrics: found a path of %zu bytes, expected 1 to %d", size, PATH_MAX_BYTES - 1);
-        return false;
-    }
-    if (!dg_address_parse(address, &parsed)) {
-        snprintf(error, error_size, "--metrics: found \"%.80s\", expected unix:PATH or ADDR:PORT, as 127.0.0.1:9684", address);
-        return false;
-    }
-    if (!dg_address_is_loopback(&parsed)) {
-        snprintf(error, error_size,
-                 "--metrics: found \"%.80s\", which others can reach; expected unix:PATH, or an address of loopback, since "
-                 "nothing encrypts it or asks who reads it: let a proxy do that",
-                 address);
-        return false;
-    }
-    return true;
-}
-
-static int listen_tcp(struct dg_http *http, const char *address, char *error, size_t error_size)
-{
-    struct dg_address parsed;
+    struct dg_address bound;
     union dg_sockaddr name;
     static const int one = 1;
-    DG_BUG_UNLESS(dg_address_parse(address, &parsed)); // checked
-    socklen_t size = dg_sockaddr_from(&name, &parsed);
+    socklen_t size = dg_sockaddr_from(&name, address);
     int fd = socket(name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool done = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
                 bind(fd, &name.any, size) == 0 && listen(fd, (int)CONNECTIONS_MAX) == 0;
     size = sizeof name;
-    done = done && getsockname(fd, &name.any, &size) == 0 && dg_sockaddr_to(&name, size, &parsed);
+    done = done && getsockname(fd, &name.any, &size) == 0 && dg_sockaddr_to(&name, size, &bound);
     if (done) {
-        http->port = parsed.port;
+        http->port = bound.port;
         return fd;
     }
-    snprintf(error, error_size, "--metrics: %.80s: %s", address, strerror(errno));
+    snprintf(error, error_size, "--metrics: %s: %s", http->config.address, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -183,6 +154,16 @@ static int listen_unix(struct dg_http *http, const char *path, char *error, size
     return fd;
 }
 
+// In the library's thread, which has only waited before that.
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    const struct dg_http *http = context;
+    (void)connection, (void)socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && http->config.begin != NULL)
+        http->config.begin();
+}
+
 // The library's thread takes no signal: they are the program's.
 static struct MHD_Daemon *start(struct dg_http *http, int fd)
 {
@@ -192,14 +173,16 @@ static struct MHD_Daemon *start(struct dg_http *http, int fd)
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, on_request, http,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_END);
+        CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return daemon;
 }
 
 struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, size_t error_size)
 {
-    if (!dg_http_check(config->address, error, error_size))
+    struct dg_local_address address;
+    if (!dg_local_address_read("metrics", config->address, &address, error, error_size))
         return NULL;
     struct dg_http *http = calloc(1, sizeof *http);
     if (http == NULL) {
@@ -207,9 +190,8 @@ struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, si
         return NULL;
     }
     http->config = *config;
-    int fd = is_unix(config->address)
-                 ? listen_unix(http, config->address + strlen(UNIX_PREFIX), error, error_size)
-                 : listen_tcp(http, config->address, error, error_size);
+    int fd = address.path != NULL ? listen_unix(http, address.path, error, error_size)
+                                  : listen_tcp(http, &address.address, error, error_size);
     if (fd < 0) {
         free(http);
         return NULL;

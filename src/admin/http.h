@@ -18,10 +18,9 @@ struct dg_http_config {
     void *context;
     void (*view)(void *context, struct dg_metrics *ret); // from the HTTP thread, until dg_http_free has returned
     bool (*is_healthy)(void *context);                   // the same
+    void (*begin)(void);                                 // in that thread, before it serves anybody; may be NULL
 };
 
-// Can it be listened at? Says nothing about who does. False: error says what was found and what is expected.
-DG_MUST_USE bool dg_http_check(const char *address, char *error, size_t error_size);
 // Listens from then on. NULL: error says why not.
 struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, size_t error_size);
 void dg_http_free(struct dg_http *http); // NULL is fine; removes its Unix socket, and nobody else's

@@ -31,6 +31,7 @@ bool dg_ring_init(struct dg_ring *ring, size_t size_bytes)
     dg_secret_shield(bytes, size_bytes);
     atomic_init(&ring->head, 0);
     atomic_init(&ring->tail, 0);
+    atomic_init(&ring->most, 0);
     ring->size_bytes = size_bytes;
     ring->bytes = bytes;
     return true;
@@ -128,8 +129,14 @@ bool dg_ring_put(struct dg_ring *ring, uint32_t kind, const struct dg_ring_part 
         position += parts[i].size_bytes;
     }
     atomic_store_explicit(&ring->head, head + needed, memory_order_release);
+    uint64_t waiting = head + needed - tail;
+    if (waiting > atomic_load_explicit(&ring->most, memory_order_relaxed)) {
+        atomic_store_explicit(&ring->most, waiting, memory_order_relaxed);
+    }
     return true;
 }
+
+uint64_t dg_ring_most(const struct dg_ring *ring) { return atomic_load_explicit(&ring->most, memory_order_relaxed); }
 
 bool dg_ring_get(struct dg_ring *ring, uint32_t *ret_kind, void *buffer, size_t capacity_bytes, size_t *ret_size_bytes)
 {

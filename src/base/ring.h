@@ -13,6 +13,7 @@
 
 struct dg_ring {
     _Alignas(DG_CACHE_LINE) _Atomic uint64_t head; // bytes ever written; the writer's
+    _Atomic uint64_t most; // bytes that have ever waited at once; the writer's
     _Alignas(DG_CACHE_LINE) _Atomic uint64_t tail; // bytes ever read; the reader's
     _Alignas(DG_CACHE_LINE) uint64_t size_bytes;   // a power of two
     uint8_t *bytes;                                // pages touched only as far as they are used
@@ -36,6 +37,7 @@ DG_MUST_USE bool dg_ring_put(struct dg_ring *ring, uint32_t kind, const struct d
 // else a bug) and wipes it in the ring. False: empty.
 DG_MUST_USE bool dg_ring_get(struct dg_ring *ring, uint32_t *ret_kind, void *buffer, size_t capacity_bytes,
                              size_t *ret_size_bytes);
+uint64_t dg_ring_most(const struct dg_ring *ring); // any thread
 // A snapshot: exact for the reader when it says "not empty", for the writer when it says "empty".
 bool dg_ring_is_empty(const struct dg_ring *ring);
 

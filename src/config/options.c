@@ -3,6 +3,7 @@
 #include "config/options.h"
 
 #include "core/cid.h"
+#include "io/local_address.h"
 
 #define DG_OPTION_STRUCT struct dg_options
 static const struct dg_option rows[] = {
@@ -80,6 +81,10 @@ void dg_options_check_process(const struct dg_options *options, const struct dg_
     if (options->keeper == DG_KEEPER_NONE && (options->upgrade_socket[0] || options->binary[0]))
         ear->hear(ear->context, "keeper", "--upgrade-socket and --binary are the keeper's: leave out --keeper none, or "
                   "them");
+    struct dg_local_address metrics;
+    char error[256];
+    if (options->metrics[0] && !dg_local_address_read("metrics", options->metrics, &metrics, error, sizeof error))
+        ear->hear(ear->context, "metrics", error);
     uint64_t enough = dg_cid_associations_max(options->connection_id_length);
     if (options->connection_id == DG_CHOICE_NO || options->associations_max <= enough)
         return;

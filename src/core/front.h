@@ -44,6 +44,8 @@ struct dg_front_hooks {
     // It goes on, but see dg_handshake_ops.doubts. May be NULL.
     void (*doubted)(void *context, dg_time now, const struct dg_path *path,
                     const struct dg_handshake_failure *failure);
+    // A hand-over was taken so long after the valid cookie. May be NULL.
+    void (*timed)(void *context, const struct dg_handover *handover, dg_time elapsed);
     // A handshake begins at this path: its cookie was valid. May be NULL.
     void (*started)(void *context, dg_time now, const struct dg_path *path);
     // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY, DROP_HANDSHAKES_*). May be NULL.

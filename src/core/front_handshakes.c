@@ -218,6 +218,7 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
     DG_BUG_UNLESS(place != DG_NO_ENTRY); // the budget was checked
     struct dg_handshake_entry *entry = &front->table.entries[place];
     entry->handshake = handshake;
+    entry->begun_at = now;
     entry->give_up_at = now + front->config.handshake_timeout;
     entry->repeat_at = now + DG_FRONT_REPEAT_INTERVAL;
     memcpy(entry->random, hello->random.data, sizeof entry->random);
@@ -254,9 +255,9 @@ void dg_front_hold(struct dg_front *front, uint32_t place, const struct dg_recor
 
 // A full handshake's proof comes one round trip after its first flight. Where a flight may have gone out twice, nobody
 // knows which one was answered (RFC 6298 3, Karn's rule): 0.
-static uint16_t round_trip_ms(const struct dg_front *front, dg_time now, const struct dg_handshake_entry *entry)
+static uint16_t round_trip_ms(dg_time now, const struct dg_handshake_entry *entry)
 {
-    dg_time elapsed = dg_time_since(now, entry->give_up_at - front->config.handshake_timeout);
+    dg_time elapsed = dg_time_since(now, entry->begun_at);
     if (elapsed >= DG_FRONT_FIRST_REPETITION)
         return 0;
     return elapsed < DG_MILLISECOND ? 1 : (uint16_t)(elapsed / DG_MILLISECOND);
@@ -280,7 +281,7 @@ static bool take(struct dg_front *front, dg_time now, uint32_t place)
         return false;
     }
     handover->path = entry->path;
-    handover->rtt_ms = round_trip_ms(front, now, entry);
+    handover->rtt_ms = round_trip_ms(now, entry);
     front->ops->free(entry->handshake);
     entry->handshake = NULL;
     front->pending_used |= UINT64_C(1) << pending;
@@ -318,6 +319,9 @@ void dg_front_settle(struct dg_front *front, dg_time now, uint32_t place)
         return; // its result could not be used: gone
     }
     if (entry->state == DG_ENTRY_TAKEN && hand_over(front, now, place)) {
+        if (front->hooks.timed != NULL) {
+            front->hooks.timed(front->hooks.context, &front->pending[entry->pending], dg_time_since(now, entry->begun_at));
+        }
         release(front, entry);
         dg_handshake_table_finish(&front->table, place);
         entry->returns_left = DG_FRONT_RETURNS_MAX;

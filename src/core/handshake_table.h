@@ -36,6 +36,7 @@ struct dg_handshake_entry {
     uint16_t early[DG_EARLY_MAX];   // buffers of held application data, in order
     uint8_t returns_left;           // FINISHED: datagrams that a worker passed on and may get back
     uint32_t pending;               // TAKEN: which pending hand-over
+    dg_time begun_at;
     dg_time give_up_at;
     bool offers_13;                 // the hello did
     bool has_claimed;               // an identity, which may try

@@ -26,7 +26,7 @@ struct dg_latency {
     X(HANDSHAKE12_RESUMED, "handshake_seconds", "", "version=\"1.2\",resumed=\"yes\"")                            \
     X(HANDSHAKE13, "handshake_seconds", "", "version=\"1.3\",resumed=\"no\"")                                     \
     X(HANDSHAKE13_RESUMED, "handshake_seconds", "", "version=\"1.3\",resumed=\"yes\"")                            \
-    X(TO_BACKEND, "through_seconds", "from a worker's waking up for a datagram until it is through with the batch that held it, of datagrams delivered and of backends' answers", "direction=\"to_backend\"") \
+    X(TO_BACKEND, "through_seconds", "from a worker's waking up until all that it then found is done and sent, for each datagram of a client delivered and each answer of a backend", "direction=\"to_backend\"") \
     X(TO_CLIENT, "through_seconds", "", "direction=\"to_client\"")
 
 enum dg_latency_kind {

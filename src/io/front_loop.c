@@ -150,6 +150,16 @@ static void on_refused(void *context, dg_time now, const struct dg_path *path, e
     }
 }
 
+static void on_timed(void *context, const struct dg_handover *handover, dg_time elapsed)
+{
+    struct dg_front_loop *loop = context;
+    static const enum dg_latency_kind kinds[2][2] = {{DG_LATENCY_HANDSHAKE12, DG_LATENCY_HANDSHAKE12_RESUMED},
+                                                     {DG_LATENCY_HANDSHAKE13, DG_LATENCY_HANDSHAKE13_RESUMED}};
+    if (loop->config.latencies != NULL) {
+        dg_latency_record(&loop->config.latencies->kinds[kinds[handover->version == 13][handover->resumed != 0]], elapsed, 1);
+    }
+}
+
 static void take_from_socket(struct dg_front_loop *loop, dg_time now, const struct dg_received *received)
 {
     if (loop->config.hooks.debug_datagram != NULL) {
@@ -211,6 +221,7 @@ struct dg_front_loop *dg_front_loop_new(const struct dg_front_loop_config *confi
                                          .failed = on_failed,
                                          .doubted = on_doubted,
                                          .refused = on_refused,
+                                         .timed = on_timed,
                                          .started = on_started};
     const struct dg_output output = dg_send_batch_output(loop->loop.send);
     loop->front = dg_front_new(&config->front, config->ops, config->gate, &output, &hooks, config->counters);

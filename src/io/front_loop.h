@@ -5,6 +5,7 @@
 #define DG_IO_FRONT_LOOP_H
 
 #include "core/front.h"
+#include "core/latency.h"
 #include "core/steer.h"
 #include "io/loop.h"
 
@@ -34,6 +35,7 @@ struct dg_front_loop_config {
     void *gate;
     struct dg_front_loop_hooks hooks;
     struct dg_counters *counters;    // this thread's
+    struct dg_latencies *latencies;  // this thread's; NULL: nothing is timed
 };
 
 struct dg_front_loop;

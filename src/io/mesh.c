@@ -147,6 +147,16 @@ bool dg_mesh_is_empty(const struct dg_mesh *mesh, uint32_t to)
     return true;
 }
 
+uint64_t dg_mesh_most(const struct dg_mesh *mesh)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < (size_t)mesh->thread_count * mesh->thread_count; i++) {
+        uint64_t one = dg_ring_most(&mesh->rings[i]);
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
 struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread)
 {
     DG_BUG_UNLESS(thread < mesh->thread_count);

@@ -43,6 +43,7 @@ void dg_mesh_wake_waiting(struct dg_mesh *mesh, uint32_t from);
 DG_MUST_USE bool dg_mesh_get(struct dg_mesh *mesh, uint32_t to, uint32_t *ret_kind, void *buffer,
                              size_t *ret_size_bytes);
 bool dg_mesh_is_empty(const struct dg_mesh *mesh, uint32_t to);
+uint64_t dg_mesh_most(const struct dg_mesh *mesh); // bytes that have ever waited in one ring; any thread
 struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread);
 
 // A client that comes back from the same address and port (RFC 6347 4.2.8) may send with its new keys before the

@@ -529,6 +529,20 @@ static bool is_over(struct dg_worker_loop *loop, dg_time now)
     return true;
 }
 
+// How long a turn took, for each message that went through in it: the time is read once more, and only then.
+static void time_turn(struct dg_worker_loop *loop, dg_time begun, uint64_t delivered_before, uint64_t answered_before)
+{
+    const struct dg_counters *counters = loop->loop.counters;
+    uint64_t delivered = dg_counter_read(counters, DG_COUNT_PLAINTEXT_DELIVERED) - delivered_before;
+    uint64_t answered = dg_counter_read(counters, DG_COUNT_PLAINTEXT_ANSWERED) - answered_before;
+    if (loop->config.latencies == NULL || (delivered | answered) == 0) {
+        return;
+    }
+    dg_time elapsed = dg_time_since(dg_clock_now(), begun);
+    dg_latency_record(&loop->config.latencies->kinds[DG_LATENCY_TO_BACKEND], elapsed, delivered);
+    dg_latency_record(&loop->config.latencies->kinds[DG_LATENCY_TO_CLIENT], elapsed, answered);
+}
+
 void dg_worker_loop_run(void *context)
 {
     struct dg_worker_loop *loop = context;
@@ -538,6 +552,8 @@ void dg_worker_loop_run(void *context)
     while (!is_over(loop, now)) {
         dg_loop_wait(&loop->loop, now, next_deadline(loop));
         now = dg_clock_now();
+        uint64_t delivered = dg_counter_read(loop->loop.counters, DG_COUNT_PLAINTEXT_DELIVERED);
+        uint64_t answered = dg_counter_read(loop->loop.counters, DG_COUNT_PLAINTEXT_ANSWERED);
         if (!dg_worker_loop_is_holding(loop)) {
             dg_loop_serve_sockets(&loop->loop, now, &owner);
         }
@@ -546,6 +562,7 @@ void dg_worker_loop_run(void *context)
         serve_timers(loop, now);
         dg_worker_backends_flush(&loop->backends, now);
         dg_loop_flush(&loop->loop);
+        time_turn(loop, now, delivered, answered);
     }
     dg_loop_flush(&loop->loop);
 }

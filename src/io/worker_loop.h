@@ -6,6 +6,7 @@
 
 #include "core/backend.h"
 #include "core/engine.h"
+#include "core/latency.h"
 #include "io/loop.h"
 #include "io/tally.h"
 
@@ -60,6 +61,7 @@ struct dg_worker_loop_config {
     struct dg_worker_hooks hooks;
     struct dg_counters *counters;    // this thread's
     struct dg_tally *tally;          // shared by all workers; NULL: limits of identities and networks are not kept
+    struct dg_latencies *latencies;  // this thread's; NULL: nothing is timed
     void *policy;                    // what authorise is asked with; the caller's, as its successors are
     uint32_t policy_generation;
 };

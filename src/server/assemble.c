@@ -184,6 +184,7 @@ static bool make_front(struct dg_server *server, char *error, size_t error_size)
                   .gate_taken = on_front_taken,
                   .gate_replaced = on_replaced},
         .counters = server->counters[DG_MESH_FRONT],
+        .latencies = server->latencies[0],
     };
     server->front = dg_front_loop_new(&config, error, error_size);
     return server->front != NULL;
@@ -219,6 +220,7 @@ static bool make_worker(struct dg_server *server, uint32_t worker, char *error, 
                   .debug_datagram = debug ? on_datagram : NULL,
                   .debug_plaintext = debug ? on_plaintext : NULL},
         .counters = server->counters[dg_mesh_worker(worker)],
+        .latencies = server->latencies[1 + worker],
         .tally = server->tally,
         .policy = dg_snapshot_get(server->snapshot),
         .policy_generation = server->policy_generation,

@@ -116,6 +116,10 @@ static bool make_threads_parts(struct dg_server *server, char *error, size_t err
         }
         memset(server->counters[i], 0, sizeof *server->counters[i]);
     }
+    if (!dg_server_make_latencies(server)) {
+        snprintf(error, error_size, "memory is short for the latencies");
+        return false;
+    }
     const struct dg_memory_shape *shape = &server->memfile.memory.header->shape;
     server->tally = dg_tally_new(shape->shard_count, shape->slots_per_shard);
     if (!server->tally) {
@@ -312,7 +316,7 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
         snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
         return false;
     }
-    if (!dg_administration_start(server, error, error_size))
+    if (!dg_administration_start(server, error, error_size) || !dg_server_open_metrics(server, error, error_size))
         return false;
     warn_of_choices(server);
     report_start(server);
@@ -325,6 +329,7 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
         return;
     dg_administration_end(server);
     server->is_stopped = true;
+    server->is_ending = true;
     // The front first: nobody new comes in while the workers say goodbye.
     dg_front_loop_stop(server->front, DG_STOP_NOW);
     dg_thread_join(&server->threads[0]);
@@ -337,6 +342,7 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
             dg_thread_join(&server->threads[1 + i]);
         }
     }
+    dg_server_close_metrics(server);
     dg_server_settle(server);
 }
 
@@ -363,6 +369,7 @@ void dg_server_hand_over(struct dg_server *server, unsigned wait_ms)
     dg_administration_end(server); // whoever goes on binds it anew
     server->is_stopped = true;
     server->is_handed_over = true;
+    dg_server_close_metrics(server); // the next one listens there
     dg_front_loop_stop(server->front, DG_STOP_GENTLY);
     if (!dg_thread_join_until(&server->threads[0], dg_clock_now() + wait_ms * DG_MILLISECOND)) {
         dg_front_loop_stop(server->front, DG_STOP_NOW);
@@ -414,6 +421,7 @@ void dg_server_free(struct dg_server *server)
         dg_mesh_free(server->mesh);
     for (uint32_t i = 0; i < server->thread_count; i++)
         free(server->counters[i]);
+    dg_server_free_latencies(server);
     dg_server_close_sockets(server);
     dg_snapshot_put(server->snapshot);
     dg_backends_free(server->backends);

@@ -6,6 +6,7 @@
 #include "backend/backends.h"
 #include "config/config.h"
 #include "crypto/gate.h"
+#include "admin/http.h"
 #include "io/front_loop.h"
 #include "io/memfile.h"
 #include "io/threads.h"
@@ -40,6 +41,10 @@ struct dg_server {
     struct dg_mesh *mesh;
     struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listening address
     struct dg_counters *counters[3 + DG_WORKERS_MAX];
+    struct dg_latencies *latencies[1 + DG_WORKERS_MAX]; // of the front and the workers
+    struct dg_http *http;                            // NULL: nobody may ask
+    uint64_t started_at_s;                           // of the wall clock
+    _Atomic bool is_ending;                          // what the HTTP thread may read
     struct dg_front_loop *front;
     struct dg_worker_loop *workers[DG_WORKERS_MAX];
     struct dg_thread threads[1 + DG_WORKERS_MAX];
@@ -72,6 +77,11 @@ DG_MUST_USE bool dg_server_open_sockets(struct dg_server *server, char *error, s
 void dg_server_close_sockets(struct dg_server *server);
 // Before the threads start: what waits in retired sockets goes to whom it belongs. False: memory is short.
 DG_MUST_USE bool dg_server_drain_retired(struct dg_server *server);
+// What --metrics shows, while the threads run. True where the option is not given; false: error says why not.
+DG_MUST_USE bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_size);
+void dg_server_close_metrics(struct dg_server *server);
+DG_MUST_USE bool dg_server_make_latencies(struct dg_server *server);
+void dg_server_free_latencies(struct dg_server *server);
 // After the threads have ended: counts what lies between them, and says in the log if the counters do not add up.
 void dg_server_settle(struct dg_server *server);
 // The loops of front and workers, with their hooks.
