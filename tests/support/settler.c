@@ -68,7 +68,9 @@ static int open_socket(const struct dg_address *to, struct dg_address *ret_own)
 
 static void make(struct settler *settler, const struct settler_setup *setup, const struct dg_memory *memory)
 {
-    memset(settler, 0, sizeof *settler);
+    // But for the books, which are large, and empty at first and after settlers_free.
+    memset(settler, 0, offsetof(struct settler, books));
+    settler->records = settler->answers = settler->repeats = settler->unopened = settler->updates = settler->alerts = 0;
     bool is_13 = setup->version == 13;
     settler->setup = *setup;
     settler->tx = make_keys(setup, 1);
@@ -84,9 +86,14 @@ static void make(struct settler *settler, const struct settler_setup *setup, con
         settler->cid[i] = (uint8_t)(setup->who >> (i == 0 ? 0 : 8 * (i % 4)));
 }
 
-static uint64_t device_credential(const struct survivor *survivor)
+static const char *identity_of(const struct settler *settler)
 {
-    const struct dg_psk psk = {.identity = {(const uint8_t *)"device", 6},
+    return settler->setup.identity ? settler->setup.identity : "device";
+}
+
+static uint64_t credential_of(const struct survivor *survivor, const char *identity)
+{
+    const struct dg_psk psk = {.identity = {(const uint8_t *)identity, strlen(identity)},
                                .key = {survivor->psk.key, sizeof survivor->psk.key}};
     return dg_credential_of_psk(&psk);
 }
@@ -112,9 +119,10 @@ static void fill_handover(struct dg_handover *handover, const struct settler *se
     handover->rx_message_seq = settler->message_seq;
     if (!settler->setup.is_anonymous) {
         handover->identity_kind = DG_IDENTITY_PSK;
-        handover->identity_size = 6;
-        memcpy(handover->identity, "device", 6);
-        handover->credential = device_credential(survivor);
+        const char *identity = identity_of(settler);
+        handover->identity_size = (uint8_t)strlen(identity);
+        memcpy(handover->identity, identity, handover->identity_size);
+        handover->credential = credential_of(survivor, identity);
     }
 }
 
@@ -154,7 +162,10 @@ void settlers_free(struct settler *settlers, size_t count)
     for (size_t i = 0; i < count; i++) {
         close(settlers[i].fd);
         for (size_t epoch = 0; epoch < SETTLER_EPOCHS; epoch++)
-            free(settlers[i].books[epoch].bits);
+            if (settlers[i].books[epoch].bits) {
+                free(settlers[i].books[epoch].bits);
+                settlers[i].books[epoch] = (struct settler_book){0};
+            }
     }
 }
 

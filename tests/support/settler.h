@@ -15,7 +15,8 @@ struct settler_setup {
     enum dg_aead_id aead;
     bool has_cid;
     uint32_t who;         // makes the keys, and with a connection ID the shard
-    bool is_anonymous;    // proven by nothing (client-auth insecure-none), instead of by the key "device"
+    bool is_anonymous;    // proven by nothing (client-auth insecure-none), instead of by a key
+    const char *identity; // that the survivor's key was good for; NULL: "device"
 };
 
 struct settler {

@@ -6,6 +6,7 @@
 #include "io/sockaddr.h"
 #include "server/server.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -229,12 +230,17 @@ static void begin_to_ask(const struct survivor *survivor, char what, const char 
            "the server does not listen");
 }
 
-static uint64_t ask(const struct survivor *survivor, char what, const char *name)
+static uint64_t hear(const struct survivor *survivor)
 {
     uint64_t value = 0;
-    begin_to_ask(survivor, what, name);
     demand(recv(survivor->control, &value, sizeof value, 0) == (ssize_t)sizeof value, "the server does not answer");
     return value;
+}
+
+static uint64_t ask(const struct survivor *survivor, char what, const char *name)
+{
+    begin_to_ask(survivor, what, name);
+    return hear(survivor);
 }
 
 void survivor_hand_over_begin(struct survivor *survivor) { begin_to_ask(survivor, 'h', ""); }
@@ -256,6 +262,16 @@ size_t survivor_associations(const struct survivor *survivor) { return (size_t)a
 uint64_t survivor_counter(const struct survivor *survivor, const char *name) { return ask(survivor, 'c', name); }
 
 bool survivor_reload(const struct survivor *survivor) { return ask(survivor, 'r', "") != 0; }
+
+void survivor_reload_begin(const struct survivor *survivor) { begin_to_ask(survivor, 'r', ""); }
+
+bool survivor_reload_is_over(const struct survivor *survivor)
+{
+    struct pollfd readable = {.fd = survivor->control, .events = POLLIN};
+    return poll(&readable, 1, 0) == 1;
+}
+
+bool survivor_reload_end(const struct survivor *survivor) { return hear(survivor) != 0; }
 
 int survivor_memory(const struct survivor *survivor)
 {

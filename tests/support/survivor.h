@@ -40,6 +40,9 @@ int survivor_wait(struct survivor *survivor);       // for its end by itself; wh
 size_t survivor_associations(const struct survivor *survivor);
 uint64_t survivor_counter(const struct survivor *survivor, const char *name);
 bool survivor_reload(const struct survivor *survivor);
+void survivor_reload_begin(const struct survivor *survivor);   // the same in parts: nothing else can be asked meanwhile
+bool survivor_reload_is_over(const struct survivor *survivor);
+bool survivor_reload_end(const struct survivor *survivor);
 void survivor_free(struct survivor *survivor); // ends the process too
 // The memory file's descriptor, for a look at it while no process runs.
 int survivor_memory(const struct survivor *survivor);
