@@ -413,6 +413,35 @@ static void screen_seeds(void)
     save("screen", "13-contested", out, at);
 }
 
+// --- what services send: datagrams behind a header ------------------------------------------------------------
+
+static void proxy_seeds(void)
+{
+    static const uint8_t HEAD[] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n', 0x21};
+    static const uint8_t ID[] = {5, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2};
+    static const uint8_t OTHER[] = {0xe0, 0, 3, 5, 0, 16};
+    static const struct {
+        const char *name;
+        uint8_t family, addresses;
+        unsigned ids;
+    } KINDS[] = {{"least", 0, 0, 1}, {"ipv4", 0x12, 12, 1}, {"ipv6", 0x22, 36, 1}, {"unix", 0x32, 216, 1},
+                 {"twice", 0x12, 12, 2}, {"none", 0x12, 12, 0}};
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        uint8_t out[512];
+        struct dg_writer writer = dg_writer_of(out, sizeof out);
+        dg_write_bytes(&writer, HEAD, sizeof HEAD);
+        dg_write_u8(&writer, KINDS[i].family);
+        size_t place = dg_write_open(&writer, 2);
+        dg_write_zeros(&writer, KINDS[i].addresses);
+        dg_write_bytes(&writer, OTHER, sizeof OTHER);
+        for (unsigned id = 0; id < KINDS[i].ids; id++)
+            dg_write_bytes(&writer, ID, sizeof ID);
+        dg_write_close(&writer, place, 2);
+        dg_write_bytes(&writer, "hello", 5);
+        save("proxy", KINDS[i].name, out, dg_writer_size(&writer));
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -427,5 +456,6 @@ int main(int argc, char **argv)
     text_seeds();
     config_seeds();
     screen_seeds();
+    proxy_seeds();
     return 0;
 }
