@@ -221,7 +221,7 @@ static int keep(const struct dg_config *config, const struct origin *origin, int
     const struct dg_keeper_config keeper = {
         .argv = command,
         .binary = config->process.binary,
-        .watchdog = config->process.watchdog > 0 ? config->process.watchdog * DG_SECOND : DG_NEVER,
+        .watchdog = config->process.watchdog * DG_SECOND,
         .upgrade_socket = config->process.upgrade_socket,
         .above = origin->notify,
         .kept = origin->inherited,

@@ -62,11 +62,14 @@ bool dg_landlock_allow(struct dg_landlock *landlock, const char *path, enum dg_l
     return done;
 }
 
-bool dg_landlock_shut(struct dg_landlock *landlock)
+bool dg_landlock_shut(const struct dg_landlock *landlock)
 {
-    bool done = landlock->fd >= 0 && syscall(SYS_landlock_restrict_self, landlock->fd, 0) == 0;
+    return landlock->fd >= 0 && syscall(SYS_landlock_restrict_self, landlock->fd, 0) == 0;
+}
+
+void dg_landlock_end(struct dg_landlock *landlock)
+{
     if (landlock->fd >= 0)
         close(landlock->fd);
     landlock->fd = -1;
-    return done;
 }

@@ -23,7 +23,8 @@ struct dg_landlock {
 void dg_landlock_begin(struct dg_landlock *landlock);
 // path: what is not there is no rule. False: the kernel refused it.
 DG_MUST_USE bool dg_landlock_allow(struct dg_landlock *landlock, const char *path, enum dg_landlock_access access);
-// From here on, for this thread and those that it starts. Closes. False: not shut. PR_SET_NO_NEW_PRIVS must be set.
-DG_MUST_USE bool dg_landlock_shut(struct dg_landlock *landlock);
+// From here on, for this thread and those that it starts. False: not shut. PR_SET_NO_NEW_PRIVS must be set.
+DG_MUST_USE bool dg_landlock_shut(const struct dg_landlock *landlock);
+void dg_landlock_end(struct dg_landlock *landlock); // closes what it has open
 
 #endif

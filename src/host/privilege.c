@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #define NAME_SHOWN 80
+// Stored before there is a second thread.
+static bool has_kept_reading;
+
 #define READING (UINT32_C(1) << CAP_DAC_READ_SEARCH)
 
 // Of the 64 capabilities the kernel takes two words; all that we know are in the first.
@@ -94,6 +97,7 @@ bool dg_privilege_drop(const struct dg_user *user, bool keep_reading, char *erro
         done = is_final();
     }
     // A change of user lets the process be dumped again as the host has set it (proc(5), suid_dumpable).
+    has_kept_reading = done && keep_reading;
     if (done)
         (void)prctl(PR_SET_DUMPABLE, 0);
     else
@@ -104,8 +108,14 @@ bool dg_privilege_drop(const struct dg_user *user, bool keep_reading, char *erro
 
 void dg_privilege_forget(void)
 {
-    if (permitted() != 0)
+    if (!dg_privilege_is_root() && permitted() != 0)
         (void)set_capabilities(0, 0);
+}
+
+void dg_privilege_begin_serving(void)
+{
+    if (has_kept_reading)
+        dg_privilege_forget();
 }
 
 void dg_privilege_wake_reading(void)

@@ -24,8 +24,10 @@ bool dg_privilege_is_root(void);
 // keeps CAP_DAC_READ_SEARCH, asleep, and threads that it starts inherit it until they forget it. False: error says what
 // did not work; the process is then in between and must end.
 DG_MUST_USE bool dg_privilege_drop(const struct dg_user *user, bool keep_reading, char *error, size_t error_size);
-// The thread that calls gives up all capabilities for good. Nothing where it has none.
+// The thread that calls gives up for good what it may do beyond other users. Nothing for root, which has not changed its user.
 void dg_privilege_forget(void);
+// The same, at the beginning of a thread that never reads a file, where dg_privilege_drop has left it something.
+void dg_privilege_begin_serving(void);
 // Between the two the thread that calls may read every file, if it has kept that; else nothing changes. They nest not.
 void dg_privilege_wake_reading(void);
 void dg_privilege_end_reading(void);

@@ -62,6 +62,11 @@ void dg_notify_open(struct dg_notify *notify)
     if (take_number(DG_NOTIFY_RESTARTS, UINT32_MAX, &number)) {
         notify->restarts = (uint32_t)number;
     }
+    unsigned long watched = 0;
+    bool is_ours = !take_number("WATCHDOG_PID", INT32_MAX, &watched) || watched == (unsigned long)getpid();
+    if (take_number("WATCHDOG_USEC", UINT32_MAX, &number) && is_ours) {
+        notify->watchdog = number * (DG_MILLISECOND / 1000);
+    }
     notify->replaces = take_number(DG_NOTIFY_REPLACES, 1, &number) && number == 1;
     // Who has a keeper speaks to that alone; the keeper speaks to the manager.
     if (take_number(DG_NOTIFY_KEEPER_FD, INT32_MAX, &number) && fcntl((int)number, F_SETFD, FD_CLOEXEC) == 0) {

@@ -6,6 +6,7 @@
 #define DG_IO_NOTIFY_H
 
 #include "base/attributes.h"
+#include "base/time_value.h"
 #include "io/inheritance.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct dg_notify {
     int fd;              // -1: there is nobody to tell
     bool has_keeper;     // the other end is our own keeper, and readable means that it is gone
     bool replaces;       // another server still owns the memory and will hand over
+    dg_time watchdog;    // systemd restarts who says nothing for so long; 0: it does not watch
     uint32_t restarts;   // servers of our keeper's that died before this one
     struct sockaddr_un name; // of systemd's socket
     socklen_t name_size;     // 0: connected

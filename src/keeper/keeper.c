@@ -60,6 +60,7 @@ static void became_ready(struct keeper *keeper, struct dg_child *child)
         return;
     child->is_ready = true;
     child->ready_at = dg_clock_now();
+    dg_watchdog_heard(child, child->ready_at);
     int binary = fcntl(child->binary, F_DUPFD_CLOEXEC, 3);
     if (binary >= 0) {
         if (keeper->good_binary >= 0)
@@ -91,6 +92,8 @@ static void hear(struct keeper *keeper, struct dg_child *child)
             dg_replace_prepared(keeper);
         if (notice->is_ready)
             became_ready(keeper, child);
+        if (notice->is_alive)
+            dg_watchdog_heard(child, dg_clock_now());
     }
 }
 
@@ -238,7 +241,7 @@ static void take_signals(struct keeper *keeper)
 
 static int wait_ms(const struct keeper *keeper, dg_time now)
 {
-    dg_time deadline = dg_time_min(keeper->restart_at, keeper->upgrade_until);
+    dg_time deadline = dg_time_min(dg_time_min(keeper->restart_at, keeper->upgrade_until), dg_watchdog_deadline(keeper));
     if (deadline == DG_NEVER)
         return -1;
     return (int)((dg_time_since(deadline, now) + DG_MILLISECOND - 1) / DG_MILLISECOND);
@@ -263,6 +266,7 @@ static void take_turn(struct keeper *keeper)
     if (waits[3].revents && !keeper->is_over)
         dg_replace_asked(keeper);
     dg_time now = dg_clock_now();
+    dg_watchdog_check(keeper, now);
     if (keeper->upgrade_until <= now)
         dg_replace_late(keeper);
     if (keeper->restart_at <= now) {
@@ -350,6 +354,7 @@ int dg_keeper_run(const struct dg_keeper_config *config)
         .upgrade_fd = -1,
         .caller_fd = -1,
         .upgrade_until = DG_NEVER,
+        .told_above_at = config->above.watchdog > 0 ? 0 : DG_NEVER,
         .signal_fd = -1,
         .status = EXIT_FAILED,
     };

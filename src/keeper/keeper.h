@@ -7,11 +7,13 @@
 #ifndef DG_KEEPER_KEEPER_H
 #define DG_KEEPER_KEEPER_H
 
+#include "base/time_value.h"
 #include "io/notify.h"
 
 struct dg_keeper_config {
     char **argv;                    // of the server, with the program's name first
     const char *binary;             // the program that an upgrade starts; NULL or "": the one that runs now
+    dg_time watchdog;               // a server that says nothing for so long is killed; 0: none is
     const char *upgrade_socket;     // "": upgrades are not asked for at a socket
     struct dg_notify above;         // the service manager, if there is one; closed here
     struct dg_inheritance kept;     // what it kept while no keeper lived; the descriptors are taken

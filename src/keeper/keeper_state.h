@@ -22,6 +22,7 @@ struct keeper {
     int upgrade_fd;             // listens; -1: not
     int caller_fd;              // waits for the upgrade's end; -1: nobody does
     dg_time upgrade_until;      // the step that is under way has so long; DG_NEVER: none is
+    dg_time told_above_at;      // that we turn; DG_NEVER: nobody wants to know
     int signal_fd;
     bool is_stopping;           // was told to end, with the server
     bool is_over;
@@ -31,6 +32,14 @@ struct keeper {
 // Starts a server from this program. False: it could not be, which has been logged.
 bool dg_keeper_start(struct keeper *keeper, struct dg_child *child, int binary, bool replaces);
 void dg_keeper_log(enum dg_log_level level, const char *event, const char *reason);
+
+// --- watchdog.c ----------------------------------------------------------------------------------------------------
+
+// A server says that its threads turn.
+void dg_watchdog_heard(struct dg_child *child, dg_time now);
+dg_time dg_watchdog_deadline(const struct keeper *keeper);
+// Kills a server that hangs, and tells the service manager that the keeper does not.
+void dg_watchdog_check(struct keeper *keeper, dg_time now);
 
 // --- replace.c: an upgrade's steps ---------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ static void take_line(struct dg_notice *notice, struct line line)
     struct line rest;
     if (is(line, "READY=1")) {
         notice->is_ready = true;
+    } else if (is(line, "WATCHDOG=1")) {
+        notice->is_alive = true;
     } else if (is(line, "X_DTLSGATE_PREPARED=1")) {
         notice->is_prepared = true;
     } else if (is(line, "FDSTORE=1")) {

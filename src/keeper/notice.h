@@ -13,6 +13,7 @@
 
 struct dg_notice {
     bool is_ready;
+    bool is_alive;                   // its threads turn
     bool is_prepared;                // everything that can be done without the memory is done
     bool stores;                     // the descriptors that came along, under name
     bool forgets;                    // all descriptors of this name

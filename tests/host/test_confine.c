@@ -160,7 +160,7 @@ static const struct dg_user nobody = {65534, 65534};
 
 static void *forget(void *argument)
 {
-    dg_privilege_forget();
+    dg_privilege_begin_serving();
     dg_privilege_wake_reading();
     *(int *)argument = can_read(open_to_root) ? -1 : 1;
     return NULL;
@@ -168,6 +168,7 @@ static void *forget(void *argument)
 
 static void become_nobody(void)
 {
+    SHOULD(chmod(inside, 0700) == 0); // folders of keys are only for root to enter
     struct dg_confined confined = confine(&nobody, false);
     SHOULD(confined.changed_user && !confined.runs_as_root);
     SHOULD(getuid() == nobody.uid && geteuid() == nobody.uid && getgid() == nobody.gid);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The sandbox of a serving process: which files its configuration needs, and the log line that says what is in force.
+#ifndef DG_SERVER_SANDBOX_H
+#define DG_SERVER_SANDBOX_H
+
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Once all is bound and opened, before the first thread starts; for good. False: error says what did not work, and the
+// process must end.
+DG_MUST_USE bool dg_server_confine(const struct dg_config *config, char *error, size_t error_size);
+
+#endif

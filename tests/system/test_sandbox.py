@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The server at home on a host: another user, files and system calls that it has left, reloads that still read root's files,
+# the watchdog. What a confined process can do in detail is tests/host/test_confine.c's.
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+
+import clients
+import harness
+from harness import SANITIZED, Credentials, Server, Skipped, case, check, check_equal, folder, fresh_key
+
+NOBODY = 65534
+READING = 1 << 2  # CAP_DAC_READ_SEARCH
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skipped("only root can become another user")
+
+
+def facts_of(task):
+    text = pathlib.Path(f"/proc/{task}/status").read_text()
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.M))
+
+
+def threads_of(pid):
+    return {facts_of(f"{pid}/task/{task}")["Name"]: facts_of(f"{pid}/task/{task}")
+            for task in os.listdir(f"/proc/{pid}/task")}
+
+
+def has_landlock(server):
+    return server.wait_line(r"event=sandbox .*landlock=(\d+)").group(1) != "0"
+
+
+@case
+def sandbox_is_on_in_every_thread():
+    server = Server(*Credentials().psk())
+    line = server.wait_line(r"event=sandbox .*").group(0)
+    check(SANITIZED or "seccomp=yes" in line, f"no filter of system calls: {line}")
+    for name, facts in threads_of(server.pid).items():
+        check_equal(facts["NoNewPrivs"], "1", f"no new privileges in {name}")
+        check_equal(facts["Seccomp"], "0" if SANITIZED else "2", f"filter of {name}")
+
+
+@case
+def sandbox_required_is_there_or_no_start():
+    options = Credentials().psk("--sandbox", "require")
+    if SANITIZED:
+        server = Server(*options, up=False)
+        check(server.wait() != 0, "it started without the filter")
+        server.wait_line(r"--sandbox require: the filter of system calls")
+    else:
+        server = Server(*options)
+        check(has_landlock(server), "required and not there")
+
+
+@case
+def sandbox_none_leaves_both_out():
+    server = Server(*Credentials().psk("--sandbox", "none"))
+    server.wait_line(r"event=sandbox .*landlock=0 seccomp=no")
+
+
+@case
+def server_of_roots_becomes_another_user_for_good():
+    need_root()
+    credentials = Credentials()
+    server = Server(*credentials.both("--user", "nobody"))
+    server.wait_line(r"event=sandbox user=nobody")
+    for name, facts in threads_of(server.pid).items():
+        check_equal(facts["Uid"].split(), [str(NOBODY)] * 4, f"user of {name}")
+        check_equal(facts["Groups"], "", f"further groups of {name}")
+        check_equal(int(facts["CapEff"], 16), 0, f"capabilities in effect in {name}")
+        serves = name == "dg-front" or name.startswith("dg-worker")
+        check(int(facts["CapPrm"], 16) in ((0,) if serves else (0, READING)), f"{name} may have {facts['CapPrm']}")
+    client = clients.wolf_psk(server.port, credentials)
+    client.echo()
+    check_equal(server.stop(), 0, "exit status")
+
+
+@case
+def server_of_roots_that_stays_root_is_warned_about():
+    need_root()
+    Server(*Credentials().psk()).wait_line(r"level=warning event=runs-as-root")
+
+
+@case
+def user_that_is_none_is_refused():
+    need_root()
+    server = Server(*Credentials().psk("--user", "no-such-user"), up=False)
+    check(server.wait() != 0, "it started")
+    server.wait_line(r"--user: found \"no-such-user\"")
+
+
+@case
+def reload_of_another_user_reads_files_that_only_root_may():
+    need_root()
+    credentials = Credentials()
+    server = Server(*credentials.psk("--user", "nobody"))
+    before = clients.wolf_psk(server.port, credentials)
+    before.echo()
+    key = fresh_key()
+    path = pathlib.Path(credentials.write_psk({"newcomer": key}))
+    check_equal((path.stat().st_uid, path.stat().st_mode & 0o777), (0, 0o600), "owner and mode of the file")
+    start = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line(r"event=reloaded", start=start)
+    server.wait_line(r"event=closed .*identity=" + credentials.identity, start=start)
+    clients.openssl_psk(server.port, "newcomer", key).echo()
+    check_equal(int(threads_of(server.pid)["dtlsgate"]["CapEff"], 16), 0, "capabilities in effect after the reload")
+
+
+@case
+def reload_reads_no_file_beyond_the_folders_of_the_configuration():
+    credentials = Credentials()
+    link = credentials.path / "psk.txt"
+    server = Server(*credentials.psk())
+    if not has_landlock(server):
+        raise Skipped("this kernel has no Landlock")
+    elsewhere = folder() / "psk.txt"
+    shutil.move(link, elsewhere)
+    link.symlink_to(elsewhere)  # what was not there when the sandbox shut
+    start = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line(r"event=reload-refused .*psk.txt", start=start)
+    link.unlink()
+    shutil.move(elsewhere, link)
+    start = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line(r"event=reloaded", start=start)
+
+
+@case
+def reload_reads_what_sandbox_path_names():
+    credentials = Credentials()
+    elsewhere = folder()
+    link = credentials.path / "psk.txt"
+    server = Server(*credentials.psk("--sandbox-path", str(elsewhere)))
+    shutil.move(link, elsewhere / "psk.txt")
+    link.symlink_to(elsewhere / "psk.txt")
+    start = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line(r"event=reloaded", start=start)
+
+
+@case
+def next_server_after_a_kill_is_confined_too():
+    need_root()
+    credentials = Credentials()
+    server = Server(*credentials.psk("--user", "nobody"), keeper="auto")
+    client = clients.wolf_psk(server.port, credentials)
+    client.echo()
+    before = server.mark()
+    os.kill(server.serving, signal.SIGKILL)
+    server.wait_line(r"event=sandbox user=nobody", start=before)
+    server.wait_line(r"event=ready pid=\d+", start=before)
+    check_equal(facts_of(server.serving)["Uid"].split(), [str(NOBODY)] * 4, "user of the next server")
+    client.echo()
+
+
+@case
+def watchdog_replaces_a_server_that_hangs_and_no_client_notices():
+    credentials = Credentials()
+    server = Server(*credentials.psk("--watchdog", "1"), keeper="auto")
+    client = clients.wolf_psk(server.port, credentials)
+    client.echo()
+    hung = server.serving
+    server.counters()  # the lines of all that has happened are written
+    before = server.mark()
+    os.kill(hung, signal.SIGSTOP)
+    server.wait_line(r"event=server-hangs", start=before)
+    server.wait_line(r"event=ready pid=\d+", start=before)
+    check(server.serving != hung, "the hung one is back")
+    client.echo()
+    check(not server.find(r"event=connected\b", before), "the client had to make a new handshake")
+
+
+@case
+def watchdog_leaves_an_idle_server_alone():
+    server = Server(*Credentials().psk("--watchdog", "1"), keeper="auto")
+    serving = server.serving
+    # Three times the limit: the keeper has asked and been answered.
+    harness.time.sleep(3)
+    check(not server.find(r"event=server-hangs"), "an idle server was taken for a hung one")
+    check_equal(server.serving, serving, "the server")
+
+
+if __name__ == "__main__":
+    harness.main()
