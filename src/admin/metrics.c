@@ -54,7 +54,7 @@ static struct whole latency(const struct dg_metrics *metrics, enum dg_latency_ki
 
 static double seconds(uint64_t ns) { return (double)ns / (double)DG_SECOND; }
 
-void dg_metrics_add_gauge(struct dg_metrics *metrics, const char *name, const char *help, double value)
+void dg_metrics_add_gauge(struct dg_metrics *metrics, const char *name, const char *help, uint64_t value)
 {
     DG_BUG_UNLESS(metrics->gauge_count < DG_METRICS_GAUGES_MAX);
     metrics->gauges[metrics->gauge_count++] = (struct dg_metrics_gauge){name, help, value};
@@ -91,7 +91,7 @@ static void print_latency(const struct dg_metrics *metrics, enum dg_latency_kind
     if (LATENCIES[kind].help[0] != '\0')
         begin_family(out, family, "", LATENCIES[kind].help, "histogram");
     for (size_t bucket = 0; bucket < DG_LATENCY_BUCKETS; bucket++)
-        fprintf(out, "dtlsgate_%s_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", family, labels,
+        fprintf(out, "dtlsgate_%s_bucket{%s,le=\"%.12g\"} %" PRIu64 "\n", family, labels,
                 seconds(dg_latency_bound_ns(bucket)), whole.buckets[bucket]);
     fprintf(out, "dtlsgate_%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", family, labels, whole.buckets[DG_LATENCY_BUCKETS]);
     fprintf(out, "dtlsgate_%s_sum{%s} %.9f\n", family, labels, seconds(whole.sum_ns));
@@ -105,7 +105,7 @@ void dg_metrics_prometheus(const struct dg_metrics *metrics, FILE *out)
     for (size_t i = 0; i < metrics->gauge_count; i++) {
         const struct dg_metrics_gauge *gauge = &metrics->gauges[i];
         begin_family(out, gauge->name, "", gauge->help, "gauge");
-        fprintf(out, "dtlsgate_%s %.15g\n", gauge->name, gauge->value);
+        fprintf(out, "dtlsgate_%s %" PRIu64 "\n", gauge->name, gauge->value);
     }
     print_counters(metrics, out);
     for (int kind = 0; kind < DG_LATENCY_KINDS; kind++)
@@ -144,7 +144,7 @@ void dg_metrics_json(const struct dg_metrics *metrics, FILE *out)
     dg_json_text(&json, "version", metrics->version);
     dg_json_open_object(&json, "gauges");
     for (size_t i = 0; i < metrics->gauge_count; i++)
-        dg_json_decimal(&json, metrics->gauges[i].name, metrics->gauges[i].value);
+        dg_json_number(&json, metrics->gauges[i].name, metrics->gauges[i].value);
     dg_json_close_object(&json);
     dg_json_open_object(&json, "counters");
     for (int i = DG_COUNT_NONE + 1; i < DG_COUNTER_COUNT; i++)

@@ -16,7 +16,7 @@
 struct dg_metrics_gauge {
     const char *name;
     const char *help;
-    double value;
+    uint64_t value;
 };
 
 #define DG_METRICS_GAUGES_MAX 24
@@ -33,7 +33,7 @@ struct dg_metrics {
     size_t gauge_count;
 };
 
-void dg_metrics_add_gauge(struct dg_metrics *metrics, const char *name, const char *help, double value);
+void dg_metrics_add_gauge(struct dg_metrics *metrics, const char *name, const char *help, uint64_t value);
 // Text format 0.0.4.
 void dg_metrics_prometheus(const struct dg_metrics *metrics, FILE *out);
 void dg_metrics_json(const struct dg_metrics *metrics, FILE *out);

@@ -35,7 +35,7 @@ static uint64_t sum(const struct dg_server *server, enum dg_counter counter)
 }
 
 // The counters move meanwhile: an end may be counted that was no beginning yet.
-static double under_way(const struct dg_server *server)
+static uint64_t under_way(const struct dg_server *server)
 {
     static const enum dg_counter ends[] = {DG_COUNT_HANDSHAKES_COMPLETED, DG_COUNT_HANDSHAKES_FAILED,
                                            DG_COUNT_HANDSHAKES_EXPIRED, DG_COUNT_HANDSHAKES_REPLACED,
@@ -44,34 +44,34 @@ static double under_way(const struct dg_server *server)
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         ended += sum(server, ends[i]);
     uint64_t begun = sum(server, DG_COUNT_HANDSHAKES_STARTED);
-    return begun > ended ? (double)(begun - ended) : 0;
+    return begun > ended ? begun - ended : 0;
 }
 
 // Side slots are given from the beginning of their table: up to its mark all have been in use at once, about.
-static double side_slots_touched(const struct dg_memory *memory)
+static uint64_t side_slots_touched(const struct dg_memory *memory)
 {
     uint64_t touched = 0;
     for (uint32_t shard = 0; shard < memory->shape.shard_count; shard++)
         touched += atomic_load_explicit(&dg_memory_shard_head(memory, shard)->flights_used, memory_order_relaxed);
-    return (double)touched;
+    return touched;
 }
 
 static void view(void *context, struct dg_metrics *ret)
 {
     const struct dg_server *server = context;
     const struct dg_memory *memory = &server->memfile.memory;
-    const double shards = memory->shape.shard_count;
+    const uint64_t shards = memory->shape.shard_count;
     *ret = (struct dg_metrics){.version = DTLSGATE_VERSION};
     for (uint32_t i = 0; i < server->thread_count; i++)
         ret->counters[ret->counter_sets++] = server->counters[i];
     for (uint32_t i = 0; i < 1 + server->worker_count; i++)
         ret->latencies[ret->latency_sets++] = server->latencies[i];
     dg_metrics_add_gauge(ret, "start_time_seconds", "when this process began to serve, in Unix time",
-                         (double)server->started_at_s);
+                         server->started_at_s);
     dg_metrics_add_gauge(ret, "ending", "1 while the server stops", server->is_ending ? 1 : 0);
     dg_metrics_add_gauge(ret, "workers", "threads that serve associations", server->worker_count);
     dg_metrics_add_gauge(ret, "associations", "associations that live, those of the process before included",
-                         (double)dg_server_associations(server));
+                         dg_server_associations(server));
     dg_metrics_add_gauge(ret, "associations_slots", "places for associations in the memory file",
                          shards * memory->shape.slots_per_shard);
     dg_metrics_add_gauge(ret, "handshakes_under_way", "handshakes between their valid cookie and their end", under_way(server));
@@ -80,7 +80,7 @@ static void view(void *context, struct dg_metrics *ret)
     dg_metrics_add_gauge(ret, "side_slots_touched", "of these, places that have ever been in use, and not been given back", side_slots_touched(memory));
     dg_metrics_add_gauge(ret, "ring_bytes", "room for messages from one thread to another", DG_MESH_RING_BYTES);
     dg_metrics_add_gauge(ret, "ring_bytes_most", "of this, what has ever been in use at once in one ring",
-                         (double)dg_mesh_most(server->mesh));
+                         dg_mesh_most(server->mesh));
 }
 
 static bool is_healthy(void *context)
