@@ -19,6 +19,7 @@ int dg_cli_connect(int argc, char **argv);
 int dg_cli_bench(int argc, char **argv);
 int dg_cli_upgrade(int argc, char **argv);
 int dg_cli_init(int argc, char **argv);
+int dg_cli_psk(int argc, char **argv);
 // Of a running server, by its control socket.
 int dg_cli_status(int argc, char **argv);
 int dg_cli_associations(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/connect_options.h"
 #include "config/options.h"
+#include "config/psk_options.h"
 #include "dtlsgate/dtlsgate.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ static const struct command {
     {"close", dg_cli_close, "end an association, or all of an identity"},
     {"reload", dg_cli_reload, "have a running server read its configuration and credentials again"},
     {"upgrade", dg_cli_upgrade, "have a running server go on in a new process, of a new version perhaps"},
+    {"psk", dg_cli_psk, "keep the pre-shared keys of a fleet: add, remove, rotate, list, import, export"},
     {"init", dg_cli_init, "make throwaway credentials in a folder: a CA, certificates, a pre-shared key"},
     {"help", cli_help, "this text"},
     {"version", cli_version, "the version"},
@@ -63,6 +65,8 @@ static int cli_options_table(int argc, char **argv)
         dg_connect_options_markdown(stdout);
     else if (argc > 1 && strcmp(argv[1], "bench") == 0)
         dg_bench_options_markdown(stdout);
+    else if (argc > 1 && strcmp(argv[1], "psk") == 0)
+        dg_psk_options_markdown(stdout);
     else if (argc > 1 && strcmp(argv[1], "rule") == 0)
         dg_option_table_keys(&dg_config_table_rule, stdout);
     else if (argc > 1 && strcmp(argv[1], "certificate") == 0)
