@@ -198,8 +198,9 @@ enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL
         if (trust == NULL)
             continue;
         issuer = find_anchor(trust, der, &facts);
-        if (revoked == DG_CHAIN_FINE)
-            revoked = judge_revocation(trust, &facts, issuer);
+        problem = judge_revocation(trust, &facts, issuer);
+        if (revoked == DG_CHAIN_FINE || problem == DG_CHAIN_REVOKED) // which says more than a list that is missing
+            revoked = problem;
     }
     if (trust != NULL && issuer.anchor == NULL)
         return DG_CHAIN_NO_ANCHOR;

@@ -132,44 +132,69 @@ static void psk_lines(char *text, size_t capacity)
     }
 }
 
+// The files of one rig, gone as soon as they have been read.
+struct files {
+    const char *folder;
+    size_t count;
+    char paths[20][128];
+};
+
+// Its path; NULL where there is nothing to write.
+static const char *put(struct files *files, const char *name, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    char *path = files->paths[files->count];
+    if (!write_file(files->folder, name, text, path)) {
+        fprintf(stderr, "gate_rig: %s cannot be written\n", path);
+        abort();
+    }
+    files->count++;
+    return path;
+}
+
 static bool load(struct rig *rig, const struct rig_options *options, const char *folder)
 {
     const struct rig_pki *pki = rig_pki();
     const struct dg_pki_pem *server = options->server != NULL ? options->server : &pki->server;
-    static char paths[5][128];
-    char lines[512];
-    struct dg_credential_files files = {0};
+    struct files at = {.folder = folder};
+    char lines[512], name[32];
     psk_lines(lines, sizeof lines);
-    bool done = true;
-    if (options->with_psk) {
-        done = write_file(folder, "psk", options->psk_lines != NULL ? options->psk_lines : lines, paths[0]);
-        files.psk_file = paths[0];
-    }
+    struct dg_credential_files files = {.accepts_missing_crl = options->accepts_missing_crl};
+    if (options->with_psk)
+        files.psk_file = put(&at, "psk", options->psk_lines != NULL ? options->psk_lines : lines);
     if (options->with_certificate) {
-        done = done && write_file(folder, "certificate.pem", server->certificate, paths[1]) &&
-               write_file(folder, "key.pem", server->key, paths[2]);
-        files.certificate_file = paths[1];
-        files.key_file = paths[2];
+        files.certificate_file = put(&at, "certificate.pem", server->certificate);
+        files.key_file = put(&at, "key.pem", server->key);
     }
-    if (options->with_client_ca) {
-        done = done && write_file(folder, "ca.pem",
-                                  options->client_ca != NULL ? options->client_ca : pki->ca.certificate, paths[3]);
-        files.client_ca_file = paths[3];
+    struct dg_certificate_files further[4];
+    for (size_t i = 0; i < 4 && options->more_servers[i] != NULL; i++) {
+        snprintf(name, sizeof name, "certificate-%zu.pem", i);
+        further[i].certificate_file = put(&at, name, options->more_servers[i]->certificate);
+        snprintf(name, sizeof name, "key-%zu.pem", i);
+        further[i].key_file = put(&at, name, options->more_servers[i]->key);
+        files.further_count++;
     }
-    if (options->with_raw_keys) {
-        done = done && write_file(folder, "keys.pem", pki->raw_client.public_key, paths[4]);
-        files.client_keys_file = paths[4];
+    files.further = further;
+    if (options->with_client_ca)
+        files.client_ca_file =
+            put(&at, "ca.pem", options->client_ca != NULL ? options->client_ca : pki->ca.certificate);
+    if (options->with_raw_keys)
+        files.client_keys_file = put(&at, "keys.pem", pki->raw_client.public_key);
+    const char *crls[2];
+    for (size_t i = 0; i < 2 && options->crls[i] != NULL; i++) {
+        snprintf(name, sizeof name, "crl-%zu.pem", i);
+        crls[files.client_crl_count++] = put(&at, name, options->crls[i]);
     }
-    if (!done) {
-        snprintf(rig->error, sizeof rig->error, "could not write the files");
-        return false;
-    }
+    files.client_crl_files = crls;
+    files.client_fingerprints_file = put(&at, "fingerprints", options->fingerprints);
+    files.client_names = options->names;
+    while (files.client_name_count < 4 && options->names[files.client_name_count] != NULL)
+        files.client_name_count++;
+    files.ticket_keys_file = put(&at, "ticket-keys", options->ticket_keys);
     rig->credentials = dg_credentials_new(&files, rig->error, sizeof rig->error);
-    for (size_t i = 0; i < 5; i++)
-        if (paths[i][0] != '\0') {
-            (void)unlink(paths[i]);
-            paths[i][0] = '\0';
-        }
+    for (size_t i = 0; i < at.count; i++)
+        (void)unlink(at.paths[i]);
     return rig->credentials != NULL;
 }
 

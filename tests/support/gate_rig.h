@@ -43,7 +43,13 @@ struct rig_options {
     uint16_t datagram_max;                   // 0: 1,200
     const char *psk_lines;                   // NULL: the two identities above
     const struct dg_pki_pem *server;         // NULL: the usual one
+    const struct dg_pki_pem *more_servers[4]; // certificates besides that
     const char *client_ca;                   // PEM; NULL: the usual CA
+    const char *crls[2];                     // PEM
+    bool accepts_missing_crl;
+    const char *fingerprints;                // lines
+    const char *names[4];                    // rules for clients' names
+    const char *ticket_keys;                 // lines
     struct dg_memory_secrets *secrets;       // NULL: the rig's own
     uint64_t ticket_realm;
 };

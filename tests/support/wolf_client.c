@@ -300,6 +300,22 @@ int wolf_client_version(struct wolf_client *client)
 const char *wolf_client_suite(struct wolf_client *client) { return wolfSSL_get_cipher(client->ssl); }
 const char *wolf_client_group(struct wolf_client *client) { return wolfSSL_get_curve_name(client->ssl); }
 
+size_t wolf_client_server_certificate(struct wolf_client *client, uint8_t *der, size_t capacity)
+{
+    WOLFSSL_X509 *certificate = wolfSSL_get_peer_certificate(client->ssl);
+    int size = 0;
+    const unsigned char *bytes = certificate != NULL ? wolfSSL_X509_get_der(certificate, &size) : NULL;
+    if (bytes == NULL || size <= 0 || (size_t)size > capacity)
+        return 0;
+    memcpy(der, bytes, (size_t)size);
+    return (size_t)size;
+}
+
+bool wolf_client_sni_answered(struct wolf_client *client)
+{
+    return wolfSSL_SNI_Status(client->ssl, WOLFSSL_SNI_HOST_NAME) == WOLFSSL_SNI_REAL_MATCH;
+}
+
 int wolf_client_server_cid(struct wolf_client *client, uint8_t cid[255])
 {
     unsigned size = 0;

@@ -87,6 +87,9 @@ bool wolf_client_resumed(struct wolf_client *client);
 int wolf_client_version(struct wolf_client *client);         // 12 or 13
 const char *wolf_client_suite(struct wolf_client *client);   // wolfSSL's name
 const char *wolf_client_group(struct wolf_client *client);   // NULL: none
+// The server's certificate, DER; its size, 0: none was shown.
+size_t wolf_client_server_certificate(struct wolf_client *client, uint8_t *der, size_t capacity);
+bool wolf_client_sni_answered(struct wolf_client *client); // RFC 6066 3: the server has used the name
 // The ID that we must put into what we send (the server's); its size, -1: none negotiated.
 int wolf_client_server_cid(struct wolf_client *client, uint8_t cid[255]);
 // For resuming; in 1.3 only after wolf_client_read has taken in the ticket. Free with wolf_session_free.

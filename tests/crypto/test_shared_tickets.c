@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Ticket keys from a file: a session made at one server goes on at another, the order of the keys says which one is given
+// out, and a key that is gone ends its tickets.
+
+#include "check.h"
+#include "crypto/inner.h"
+#include "support/gate_rig.h"
+
+#include <string.h>
+
+#define KEY_A "000102030405060708090a0b0c0d0e0f:101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+#define KEY_B "b00102030405060708090a0b0c0d0e0f:b01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+#define KEY_C "c00102030405060708090a0b0c0d0e0f:c01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+// Another key under A's name.
+#define KEY_D "000102030405060708090a0b0c0d0e0f:d01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+
+static struct rig rig;
+static struct dg_handover handover;
+
+static struct wolf_client_config client_of(int version)
+{
+    return (struct wolf_client_config){.version = version,
+                                       .ca = rig_pki()->ca.certificate,
+                                       .certificate = rig_pki()->client.certificate,
+                                       .key = rig_pki()->client.key,
+                                       .tickets = true,
+                                       .groups = {WOLF_GROUP_X25519}};
+}
+
+// A server of its own, with nothing of another one's but the file.
+static bool start(const char *keys)
+{
+    const struct rig_options options = {.with_certificate = true, .with_client_ca = true, .ticket_keys = keys};
+    return rig_new(&rig, &options);
+}
+
+static struct wolf_session *session_of(const char *keys, int version)
+{
+    struct wolf_client_config config = client_of(version);
+    struct wolf_session *session = NULL;
+    if (start(keys) && rig_client(&rig, &config) && rig_take(&rig, &handover) && rig_exchange(&rig, &handover))
+        session = wolf_client_session(rig.client);
+    CHECK(session != NULL);
+    rig_free(&rig);
+    return session;
+}
+
+static bool resumes(const char *keys, int version, const struct wolf_session *session)
+{
+    struct wolf_client_config config = client_of(version);
+    bool is_taken = start(keys) && rig_client(&rig, &config) && wolf_client_resume(rig.client, session) &&
+                    rig_take(&rig, &handover);
+    CHECK(is_taken); // a full handshake at least
+    if (is_taken) {
+        CHECK(rig_exchange(&rig, &handover));
+        CHECK_EQ(handover.identity_size, 8);
+        CHECK_MEM(handover.identity, "client-1", 8);
+    }
+    rig_free(&rig);
+    return is_taken && handover.resumed == 1;
+}
+
+DG_TEST(session_goes_on_at_a_server_with_the_same_ticket_keys)
+{
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_session *session = session_of("# shared\n" KEY_A KEY_B, version);
+        REQUIRE(session != NULL);
+        CHECK(resumes(KEY_A, version, session));
+        CHECK(resumes(KEY_B KEY_A, version, session));
+        CHECK(resumes(KEY_C KEY_B KEY_A, version, session)); // the one that comes next stands first
+        CHECK(!resumes(KEY_B, version, session));            // it was not sealed under the second
+        CHECK(!resumes(KEY_D, version, session));
+        CHECK(!resumes(NULL, version, session));
+        wolf_session_free(session);
+    }
+}
+
+DG_TEST(tickets_under_own_keys_end_where_a_file_is_named)
+{
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_session *session = session_of(NULL, version);
+        REQUIRE(session != NULL);
+        CHECK(!resumes(KEY_A, version, session));
+        wolf_session_free(session);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(session_goes_on_at_a_server_with_the_same_ticket_keys),
+        DG_CASE(tickets_under_own_keys_end_where_a_file_is_named),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
