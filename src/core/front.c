@@ -79,6 +79,7 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
         return NULL;
     }
     front->config = *config;
+    front->handshakes_capacity = config->handshakes_max;
     front->ops = ops;
     front->gate = gate;
     front->hooks = *hooks;
@@ -377,6 +378,16 @@ void dg_front_advance(struct dg_front *front, dg_time now)
     while (dg_timer_heap_pop(&front->table.timers, now, &place)) {
         dg_front_timer(front, now, place);
     }
+}
+
+void dg_front_set_config(struct dg_front *front, const struct dg_front_config *config)
+{
+    uint32_t capacity = front->handshakes_capacity;
+    front->config.handshakes_max = config->handshakes_max < capacity ? config->handshakes_max : capacity;
+    front->config.handshakes_per_prefix = config->handshakes_per_prefix;
+    front->config.handshake_timeout = config->handshake_timeout;
+    front->config.offer_cid = config->offer_cid;
+    dg_admission_set_rates(front->admission, &config->admission);
 }
 
 void dg_front_set_gate(struct dg_front *front, void *gate) { front->gate = gate; }

@@ -14,6 +14,8 @@
 
 struct dg_front;
 
+#define DG_FRONT_OWN_MAX 64
+
 struct dg_front_config {
     uint32_t handshakes_max;          // under way at once (each costs 13 to 33 KB)
     uint32_t handshakes_per_prefix;   // of these, for one /32 (IPv4) or /64 (IPv6)
@@ -21,7 +23,7 @@ struct dg_front_config {
     uint32_t reassembly_max;          // incomplete hellos kept, before the cookie
     dg_time reassembly_timeout;
     struct dg_admission_config admission;
-    struct dg_address own[8];         // our listening addresses: never a peer
+    struct dg_address own[DG_FRONT_OWN_MAX]; // our listening addresses: never a peer
     uint32_t own_count;
     bool offer_cid;                   // answer connection_id (RFC 9146)
     uint32_t cid_size;                // bytes of our connection IDs, also of those that were offered before
@@ -46,10 +48,10 @@ struct dg_front_hooks {
                     const struct dg_handshake_failure *failure);
     // A hand-over was taken so long after the valid cookie. May be NULL.
     void (*timed)(void *context, const struct dg_handover *handover, dg_time elapsed);
-    // A handshake begins at this path: its cookie was valid. May be NULL.
-    void (*started)(void *context, dg_time now, const struct dg_path *path);
     // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY, DROP_HANDSHAKES_*). May be NULL.
     void (*refused)(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason);
+    // A handshake begins at this path: its cookie was valid. May be NULL.
+    void (*started)(void *context, dg_time now, const struct dg_path *path);
 };
 
 // output and hooks are copied. NULL: memory is short.
@@ -66,6 +68,9 @@ dg_time dg_front_deadline(const struct dg_front *front);
 void dg_front_advance(struct dg_front *front, dg_time now);
 // New handshakes use this gate; those under way keep theirs (the gate counts its users).
 void dg_front_set_gate(struct dg_front *front, void *gate);
+// From now on. What is made room for once stays as it is: handshakes_max may fall and rise to what it was at the start,
+// reassembly_max, own and cid_size do not change.
+void dg_front_set_config(struct dg_front *front, const struct dg_front_config *config);
 // No new handshakes, though cookies are still given; those under way go on. dg_front_busy says how many.
 void dg_front_stop(struct dg_front *front);
 size_t dg_front_busy(const struct dg_front *front);

@@ -142,6 +142,9 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
     enum dg_counter reason = within_budget(front, datagram, place);
     if (reason != DG_COUNT_NONE) {
         count(front, reason);
+        if (front->hooks.refused != NULL) {
+            front->hooks.refused(front->hooks.context, datagram->now, datagram->path, reason);
+        }
         return;
     }
     if (must_wait(front, datagram, &whole->hello)) {
@@ -164,12 +167,6 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
         return;
     }
     dg_front_begin(front, datagram->now, datagram->path, &whole->hello, cid, handshake);
-        if (front->hooks.refused != NULL) {
-            front->hooks.refused(front->hooks.context, datagram->now, datagram->path, reason);
-        }
-        return;
-    }
-    if (must_wait(front, datagram, &whole->hello)) {
 }
 
 // The hello of the handshake that this address has already. It never begins another, so it never signs

@@ -23,6 +23,7 @@
 
 struct dg_front {
     struct dg_front_config config;
+    uint32_t handshakes_capacity; // that the table was made for
     const struct dg_handshake_ops *ops;
     void *gate;
     struct dg_front_hooks hooks;

@@ -245,6 +245,11 @@ void dg_front_loop_free(struct dg_front_loop *loop)
     free(loop);
 }
 
+bool dg_front_loop_has_turned(struct dg_front_loop *loop, uint64_t *turns)
+{
+    return dg_loop_has_turned(&loop->loop, turns);
+}
+
 void dg_front_loop_stop(struct dg_front_loop *loop, enum dg_stop how) { dg_loop_stop(&loop->loop, how); }
 
 void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate)
@@ -256,22 +261,26 @@ void *dg_front_loop_set_gate(struct dg_front_loop *loop, void *gate)
 
 void *dg_front_loop_gate(const struct dg_front_loop *loop) { return loop->gate; }
 
-// --- the turns -------------------------------------------------------------------------------------------
-
-static void take_gate(struct dg_front_loop *loop)
-{
-    if (atomic_load_explicit(&loop->next_gate, memory_order_relaxed) == NULL) {
 size_t dg_front_loop_busy(const struct dg_front_loop *loop)
 {
     return atomic_load_explicit(&loop->busy, memory_order_relaxed);
 }
 
+// --- the turns -------------------------------------------------------------------------------------------
+
+static void take_gate(struct dg_front_loop *loop)
+{
+    if (atomic_load_explicit(&loop->next_gate, memory_order_relaxed) == NULL) {
         return;
     }
     void *gate = atomic_exchange_explicit(&loop->next_gate, NULL, memory_order_acq_rel);
     void *before = loop->gate;
     dg_front_set_gate(loop->front, gate);
     loop->gate = gate;
+    if (loop->config.hooks.gate_taken != NULL) {
+        loop->config.hooks.gate_taken(loop->config.hooks.context, gate, &loop->config.front);
+        dg_front_set_config(loop->front, &loop->config.front);
+    }
     if (loop->config.hooks.gate_replaced != NULL) {
         loop->config.hooks.gate_replaced(loop->config.hooks.context, before);
     }
@@ -318,9 +327,9 @@ void dg_front_loop_run(void *context)
         if (dg_front_deadline(loop->front) <= now) {
             dg_front_advance(loop->front, now);
         }
+        atomic_store_explicit(&loop->busy, dg_front_busy(loop->front), memory_order_relaxed);
         dg_loop_flush(&loop->loop);
     }
     dg_front_give_up(loop->front);
     dg_loop_flush(&loop->loop);
 }
-        atomic_store_explicit(&loop->busy, dg_front_busy(loop->front), memory_order_relaxed);
