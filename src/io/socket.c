@@ -33,6 +33,19 @@ static void set_buffer(int fd, int force, int option, int size)
     }
 }
 
+// What every listening socket of ours is asked for. NULL: fine; else the step that failed, errno says why.
+static const char *equip(int fd, bool is_v6)
+{
+    if (is_v6 ? !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : !set_option(fd, IPPROTO_IP, IP_PKTINFO, 1)) {
+        return "asking for packet info";
+    }
+    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, DG_SOCKET_RECEIVE_BYTES);
+    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, DG_SOCKET_SEND_BYTES);
+    (void)set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1); // always there since Linux 2.6.33
+    (void)set_option(fd, IPPROTO_UDP, UDP_GRO, 1);    // Linux 5.0; without it each datagram is a message
+    return NULL;
+}
+
 // NULL: fine; else the step that failed, errno says why.
 static const char *open_one(const struct dg_address *address, bool reuse_port, int *ret_fd)
 {
@@ -50,13 +63,10 @@ static const char *open_one(const struct dg_address *address, bool reuse_port, i
     if (reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
         return "setting SO_REUSEPORT";
     }
-    if (is_v6 ? !set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : !set_option(fd, IPPROTO_IP, IP_PKTINFO, 1)) {
-        return "asking for packet info";
+    const char *failed = equip(fd, is_v6);
+    if (failed != NULL) {
+        return failed;
     }
-    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, DG_SOCKET_RECEIVE_BYTES);
-    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, DG_SOCKET_SEND_BYTES);
-    (void)set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1); // always there since Linux 2.6.33
-    (void)set_option(fd, IPPROTO_UDP, UDP_GRO, 1);    // Linux 5.0; without it each datagram is a message
     if (bind(fd, &name.any, name_size) != 0) {
         return "binding";
     }
@@ -163,8 +173,11 @@ bool dg_socket_adopt(int fd, struct dg_socket *ret)
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
         return false;
     }
+    union dg_sockaddr name;
+    socklen_t name_size = sizeof name;
     struct dg_address address;
-    if (!bound_address(fd, &address) || address.port == 0) {
+    if (getsockname(fd, &name.any, &name_size) != 0 || !dg_sockaddr_to(&name, name_size, &address) || address.port == 0 ||
+        equip(fd, name.any.sa_family == AF_INET6) != NULL) { // it may be one that a service manager bound
         return false;
     }
     *ret = (struct dg_socket){.fd = fd, .address = address, .listener = dg_listener_digest(&address)};

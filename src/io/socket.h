@@ -38,7 +38,7 @@ DG_MUST_USE bool dg_socket_group_open(const struct dg_address *address, struct d
 // One more socket of a group that is open already, at its end. False: error says why.
 DG_MUST_USE bool dg_socket_group_join(const struct dg_address *bound, struct dg_socket *ret, char *error,
                                       size_t error_size);
-// A socket that another process opened. False: it is no UDP socket that is bound; it stays the caller's.
+// A socket that another process opened, perhaps a service manager: gets the options that ours have. False: it is no UDP socket that is bound; it stays the caller's.
 DG_MUST_USE bool dg_socket_adopt(int fd, struct dg_socket *ret);
 void dg_socket_group_close(struct dg_socket *sockets, size_t count);
 

@@ -176,8 +176,12 @@ static enum opened go_on(struct dg_server *server, size_t listener, struct group
             server->retired[server->retired_count++] = group->sockets[thread];
     }
     for (uint32_t thread = group->count; thread < wanted; thread++)
-        if (!dg_socket_group_join(&bound, &server->sockets[thread][listener], error, error_size))
+        if (!dg_socket_group_join(&bound, &server->sockets[thread][listener], error, error_size)) {
+            size_t size = strlen(error);
+            snprintf(error + size, error_size - size, "; a service manager that bound it must do so as the user that starts us, "
+                     "with ReusePort=yes");
             return NOT_OPENED;
+        }
     sort_again(server, group);
     return OPENED;
 }
