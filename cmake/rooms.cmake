@@ -26,6 +26,6 @@ endfunction()
 function(dg_all_rooms target core)
 	add_library(${target} INTERFACE)
 	target_link_libraries(${target} INTERFACE
-		dg_server dg_client dg_load dg_keeper dg_admin dg_host dg_config dg_backend dg_io dg_crypto dg_credentials ${core} dg_base
+		dg_audit dg_server dg_client dg_load dg_keeper dg_admin dg_host dg_config dg_backend dg_io dg_crypto dg_credentials ${core} dg_base
 		$<LINK_ONLY:wolfssl> seccomp Threads::Threads)
 endfunction()

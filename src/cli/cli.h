@@ -27,5 +27,6 @@ int dg_cli_close(int argc, char **argv);
 int dg_cli_reload(int argc, char **argv);
 int dg_cli_why(int argc, char **argv);
 int dg_cli_config_command(int argc, char **argv);
+int dg_cli_check(int argc, char **argv);
 
 #endif

@@ -26,6 +26,7 @@ static const struct command {
     {"connect", dg_cli_connect, "be the client: standard input and output through an association, or a tunnel"},
     {"bench", dg_cli_bench, "put load on a DTLS server and report its handshakes, messages and latency"},
     {"config", dg_cli_config_command, "show the configuration in effect, as a file that serve takes"},
+    {"check", dg_cli_check, "look a configuration and its files over for weaknesses"},
     {"status", dg_cli_status, "what a running server is, whom it serves, what it counts, what somebody should look at"},
     {"associations", dg_cli_associations, "who is connected"},
     {"why", dg_cli_why, "why a client is not connected, and what to do about it"},
