@@ -51,15 +51,24 @@ typedef void (*dtlsgate_datagram_callback)(void *context, const dtlsgate_peer *p
 DTLSGATE_API dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *options,
                                                   dtlsgate_datagram_callback on_datagram, void *context, char *error,
                                                   size_t error_size);
+// The same from a configuration file (docs/configuration.md), which may have several listeners, rules and backends; a
+// backend of it may be "callback" too. path: NUL-terminated, not kept: the name is. Relative names in the file begin in
+// its folder. NULL: error says what is wrong with the file or with what it names, all of it as far as there is room,
+// each with file, line and column; nothing is left behind. Of the file's options those of processes (keeper, user,
+// sandbox, binary, upgrade-socket, watchdog) are the daemon's and mean nothing here.
+DTLSGATE_API dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagram_callback on_datagram,
+                                                            void *context, char *error, size_t error_size);
 // Starts the threads, once for each server: from now on clients are served. Returns at once. The threads take no
 // signals. false: the host allows no further thread, error says so; the server can only be freed then.
 DTLSGATE_API bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size);
-// The UDP port of the listener with this index (order of the listen options), in host order; 0: no such
-// listener. Useful where port 0 was asked for. At any time.
+// The UDP port of the listening address with this index (order of the listen options, through all listeners of a
+// file), in host order; 0: no such address. Useful where port 0 was asked for. At any time.
 DTLSGATE_API uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener);
-// Reads the credential files again, checks them whole and swaps them in; associations whose credential is
-// gone are closed before their next datagram passes. false: error says why and the old ones stay in force: mend
-// the files and call again. Only between start and stop; never from a callback.
+// Reads the configuration file again, where the server was made of one, and all files of credentials; checks them whole
+// and swaps them in. Associations that are allowed no more, their credential removed or revoked, are closed (option
+// on-removal); the others notice nothing. Takes as long as reading does; the server's threads do not wait. false: error
+// says why (a file that is broken, other listening addresses) and the old configuration stays in force: mend it and call
+// again. Only between start and stop, one call at a time; never from a callback.
 DTLSGATE_API bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size);
 // Sends close_notify to every client (RFC 8446 6.1), paced by the option drain-rate, and ends the threads;
 // returns when they have ended. At most wait_ms milliseconds are spent on the alerts. Does nothing where the server

@@ -2,9 +2,10 @@
 // The public functions of include/dtlsgate: thin covers over dg_server. Never holds logic.
 #include "dtlsgate/dtlsgate.h"
 
-#include "config/options.h"
+#include "config/config.h"
 #include "server/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct dtlsgate_options {
@@ -43,6 +44,31 @@ dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *options, dtlsgate_d
     return (dtlsgate_server *)dg_server_new(&options->options, on_datagram, context, error, error_size);
 }
 
+// As many of them as there is room for.
+static void join_errors(const struct dg_config_errors *errors, char *error, size_t error_size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX && at < error_size; i++)
+        at += (size_t)snprintf(error + at, error_size - at, "%s%s", i > 0 ? "\n" : "", errors->texts[i]);
+}
+
+dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagram_callback on_datagram, void *context,
+                                               char *error, size_t error_size)
+{
+    struct dg_config_errors *errors = calloc(1, sizeof *errors); // large
+    if (!errors) {
+        snprintf(error, error_size, "memory is short for a configuration");
+        return NULL;
+    }
+    struct dg_config *config = dg_config_load(path, errors);
+    struct dg_server *server = config ? dg_server_new_config(config, on_datagram, context, error, error_size) : NULL;
+    if (!config)
+        join_errors(errors, error, error_size);
+    dg_config_free(config);
+    free(errors);
+    return (dtlsgate_server *)server;
+}
+
 bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size)
 {
     return dg_server_start(server_of(server), error, error_size);
@@ -55,7 +81,7 @@ uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener)
 
 bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size)
 {
-    return dg_server_reload(server_of(server), NULL, error, error_size);
+    return dg_server_reload_again(server_of(server), error, error_size);
 }
 
 void dtlsgate_server_stop(dtlsgate_server *server, unsigned wait_ms)

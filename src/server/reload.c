@@ -75,14 +75,16 @@ static bool match_addresses(const struct dg_server *server, const struct dg_conf
 
 // --- options that wait -----------------------------------------------------------------------------------
 
-// The others of the process need memory, threads or sockets anew.
+// What snapshots carry to front and workers. The others of the process need memory, threads or sockets anew.
 static bool does_apply(const char *name)
 {
-    static const char *const APPLIED[] = {
-        "handshakes-prefix-max", "handshake-timeout", "retransmit",    "answers-rate",   "answers-rate-global",
-        "failures-rate",         "idle-timeout",      "idle-timeout-cid", "age-max",     "cookie-period",
-        "ticket-period",         "datagram-max",      "connection-id", "rrc",            "address-change",
-        "path-timeout",          "on-removal",        "drain-rate"};
+    static const char *const APPLIED[] = {"associations-prefix-max", "handshakes-prefix-max", "hello-timeout",
+                                          "handshake-timeout", "handover-timeout", "retransmit", "answers-rate",
+                                          "answers-rate-network", "answers-rate-global", "handshakes-rate",
+                                          "handshakes-rate-network", "handshakes-rate-global", "failures-rate",
+                                          "failures-rate-network", "backoff-max", "idle-timeout", "idle-timeout-cid",
+                                          "age-max", "cookie-period", "ticket-period", "datagram-max", "connection-id",
+                                          "rrc", "address-change", "path-timeout", "on-removal", "drain-rate"};
     for (size_t i = 0; i < sizeof APPLIED / sizeof APPLIED[0]; i++)
         if (strcmp(name, APPLIED[i]) == 0)
             return true;
@@ -94,7 +96,7 @@ static void report_waiting(const struct dg_server *server, const struct dg_confi
     for (size_t i = 0; i < dg_options_table_process.count; i++) {
         const struct dg_option *option = &dg_options_table_process.rows[i];
         struct dg_log_line line;
-        if (does_apply(option->name) || dg_option_equal(option, &server->config->process, &config->process))
+        if (does_apply(option->name) || dg_option_equal(option, &server->started, &config->process))
             continue;
         dg_log_begin(&line, DG_LOG_WARNING, "waits-for-restart");
         dg_log_text(&line, "option", option->name);

@@ -155,7 +155,7 @@ static struct dg_server *new_server(const struct dg_config *config, dtlsgate_dat
         return NULL;
     }
     dg_log_set_level((enum dg_log_level)config->process.log_level); // the process', as its lines are
-    server->options = config->process;
+    server->started = server->options = config->process;
     server->on_datagram = on_datagram;
     server->callback_context = context;
     server->worker_count = worker_count_of(&config->process);

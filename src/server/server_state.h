@@ -22,7 +22,8 @@
 
 struct dg_server {
     struct dg_config *config;  // in force; the controlling thread's, as all that is made of it
-    struct dg_options options; // the process' as it was started, with what the host made of it
+    struct dg_options started; // the process' of the first one
+    struct dg_options options; // the same with what the host made of it
     struct dg_address wanted[DG_CONFIG_ADDRESSES_MAX]; // all listening addresses in their order
     size_t address_count;
     dtlsgate_datagram_callback on_datagram;

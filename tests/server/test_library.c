@@ -103,6 +103,43 @@ DG_TEST(library_reload_keeps_the_old_credentials_when_the_new_are_bad)
     unlink(path);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        abort();
+}
+
+DG_TEST(library_server_of_a_file_reads_it_again)
+{
+    char keys[64], path[64] = "/tmp/dg-library-XXXXXX", text[512];
+    write_psk(keys);
+    int fd = mkstemp(path);
+    REQUIRE(fd >= 0 && close(fd) == 0);
+    static const char form[] = "workers: 1\nassociations-max: 64\nlisteners:\n"
+                               "  - {name: one, listen: \"127.0.0.1:0\", backend: callback, psk-file: %s}\n"
+                               "  - {name: two, listen: \"127.0.0.1:0\", backend: echo, psk-file: %s}\n%s";
+    snprintf(text, sizeof text, form, keys, keys, "");
+    write_text(path, text);
+    dtlsgate_server *server = dtlsgate_server_new_from_file(path, no_datagram, NULL, error, sizeof error);
+    CHECK_MSG(server != NULL, "%s", error);
+    REQUIRE(server && dtlsgate_server_start(server, error, sizeof error));
+    CHECK(dtlsgate_server_port(server, 0) != 0 && dtlsgate_server_port(server, 1) != 0);
+    CHECK_EQ(dtlsgate_server_port(server, 2), 0);
+    CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+    snprintf(text, sizeof text, form, keys, keys, "no-such-key: 1\nnor-such-a-one: 2\n");
+    write_text(path, text);
+    CHECK(!dtlsgate_server_reload(server, error, sizeof error));
+    CHECK_MSG(strstr(error, ":6:") && strstr(error, ":7:"), "%s", error); // all that is wrong, by its line
+    dtlsgate_server_free(server);
+    CHECK(!dtlsgate_server_new_from_file(path, NULL, NULL, error, sizeof error));
+    CHECK_MSG(strstr(error, ":6:") && strstr(error, ":7:"), "%s", error);
+    unlink(path);
+    CHECK(!dtlsgate_server_new_from_file(path, NULL, NULL, error, sizeof error));
+    CHECK_MSG(strstr(error, path) != NULL, "%s", error);
+    unlink(keys);
+}
+
 DG_TEST(library_server_that_never_started_is_freed)
 {
     char path[64];
@@ -123,6 +160,7 @@ int main(int argc, char **argv)
         DG_CASE(library_refuses_a_server_that_could_not_check_clients),
         DG_CASE(library_refuses_a_callback_backend_without_callback),
         DG_CASE(library_reload_keeps_the_old_credentials_when_the_new_are_bad),
+        DG_CASE(library_server_of_a_file_reads_it_again),
         DG_CASE(library_server_that_never_started_is_freed),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
