@@ -86,8 +86,12 @@ static const char *const advices[DG_COUNTER_COUNT] = {
     [DG_COUNT_DROP_HELLO_CID_LENGTH] = "clients that ask for connection IDs longer than is allowed: configure shorter ones there",
     [DG_COUNT_DROP_NOT_HELLO] = "handshake records without a beginning: clients that go on with a handshake that was given up; they "
                                 "begin again by themselves",
-    [DG_COUNT_DROP_ANSWER_LIMITED] = "more hellos from one network than are answered: a flood with forged sources, or many clients "
+    [DG_COUNT_DROP_ANSWER_LIMITED] = "more hellos from one address than are answered: a flood with forged sources, or many clients "
                                      "behind one address; in the second case raise answers-rate",
+    [DG_COUNT_DROP_ANSWER_NETWORK] = "more hellos from one network (IPv4 /24, IPv6 /48) than are answered: a flood with forged "
+                                     "sources, or many clients there; in the second case raise answers-rate-network",
+    [DG_COUNT_DROP_ANSWER_GLOBAL] = "more hellos in all than are answered: a flood with forged sources, which the network has to "
+                                    "filter; whoever has a cookie is not held up",
     [DG_COUNT_DROP_AMPLIFICATION] = "answers withheld that would have been more than three times what came: the client sends very "
                                     "short hellos, which no usual one does",
     [DG_COUNT_DROP_COOKIE_INVALID] = "hellos with an old or foreign cookie: slow clients (raise cookie-period), servers behind one "
@@ -102,6 +106,14 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                       "handshakes-max if memory allows (13 to 33 KB each), or look for who holds them (handshake-timeout)",
     [DG_COUNT_DROP_HANDSHAKES_PREFIX] = "this address has as many handshakes under way as one may: it comes again by itself; where "
                                         "many clients share an address, raise handshakes-prefix-max",
+    [DG_COUNT_DROP_START_LIMITED] = "more handshakes a second from one address than it may begin: they come again by themselves; "
+                                    "where many clients share an address, raise handshakes-rate",
+    [DG_COUNT_DROP_START_NETWORK] = "more handshakes a second from one network (IPv4 /24, IPv6 /48) than it may begin: they come "
+                                    "again by themselves; where many clients are there, raise handshakes-rate-network",
+    [DG_COUNT_DROP_START_GLOBAL] = "more handshakes a second in all than may begin: a fleet that comes back at once does so bit by "
+                                   "bit; raise handshakes-rate-global if processors have time left",
+    [DG_COUNT_DROP_PENALTY_NETWORK] = "handshakes from this network (IPv4 /24, IPv6 /48) keep failing, from many addresses: put right "
+                                      "what fails (dtlsgate why with an address), or raise failures-rate-network",
     [DG_COUNT_DROP_PENALTY] = "handshakes from this address keep failing, so that it has to wait: put right what fails (dtlsgate why "
                               "with its address); where many clients share an address, raise failures-rate",
     [DG_COUNT_DROP_BACKOFF] = "the pre-shared key of this identity was wrong again and again from this network, so that it has to "
@@ -168,6 +180,7 @@ static const char *const advices[DG_COUNTER_COUNT] = {
     [DG_COUNT_BACKEND_FULL] = "the service takes datagrams more slowly than clients send: look into the service, or limit rates by rules",
     [DG_COUNT_BACKEND_ANSWER_MALFORMED] = "the service answers without the header that it was sent: see docs/proxy-protocol.md",
     [DG_COUNT_BACKEND_ANSWER_UNKNOWN] = "the service answered clients that have gone: nothing to do",
+    [DG_COUNT_BACKEND_ANSWER_FORWARDED] = "answers reached another thread than their client's and were passed on: nothing to do",
     [DG_COUNT_BACKEND_ANSWER_LOST] = "answers of the service got lost between our threads: too large, or more than there is room for",
 };
 

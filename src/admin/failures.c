@@ -195,6 +195,13 @@ static struct dg_failure_run *choose_by_identity(struct page *page, const struct
     return oldest->count > 0 && own_count >= DG_FAILURE_RUNS_PREFIX ? own : oldest;
 }
 
+// A page by prefix: many names that are claimed there do not push out what concerns the prefix itself.
+static struct dg_failure_run *choose_by_prefix(struct page *page, const struct dg_failure_run *fresh)
+{
+    return fresh->claim_size == 0 ? oldest_run(page, 0, DG_FAILURE_RUNS_PROVEN)
+                                  : oldest_run(page, DG_FAILURE_RUNS_PROVEN, DG_FAILURE_RUNS);
+}
+
 static void note_run(struct page *page, const struct dg_failure_run *fresh, bool is_by_identity)
 {
     page->total++;
@@ -209,7 +216,7 @@ static void note_run(struct page *page, const struct dg_failure_run *fresh, bool
         run->count = count;
         return;
     }
-    run = is_by_identity ? choose_by_identity(page, fresh) : oldest_run(page, 0, DG_FAILURE_RUNS);
+    run = is_by_identity ? choose_by_identity(page, fresh) : choose_by_prefix(page, fresh);
     *run = *fresh;
 }
 

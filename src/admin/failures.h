@@ -19,7 +19,7 @@
 #define DG_FAILURE_PREFIXES 4096u   // addresses (IPv4) or subnets (IPv6 /64), likewise
 #define DG_FAILURE_OWNED 32u        // identities that one prefix can have claimed: a further one replaces its own oldest
 #define DG_FAILURE_RUNS 8u          // different failures of one client; equal ones are counted together
-#define DG_FAILURE_RUNS_PROVEN 3u   // of these, only for what is known of the client itself, by its proof
+#define DG_FAILURE_RUNS_PROVEN 3u   // of these, only for what was proven; by prefix, for what bears no name
 #define DG_FAILURE_RUNS_PREFIX 2u   // of the others, for claims of one prefix, where there are several
 #define DG_FAILURE_CLAIM 64u        // bytes of a claimed identity that are kept by address
 #define DG_FAILURE_DETAIL 64u

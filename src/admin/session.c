@@ -18,6 +18,10 @@ void dg_session_begin(struct dg_session *session, int fd, dg_time deadline)
 
 void dg_session_end(struct dg_session *session)
 {
+    char rest[4096];
+    for (int i = 0; i < 16 && recv(session->fd, rest, sizeof rest, MSG_DONTWAIT) > 0; i++) {
+        // what was never read would make the kernel tell the caller of an error behind its answer
+    }
     close(session->fd);
     free(session->out);
     memset(session, 0, sizeof *session);

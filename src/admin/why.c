@@ -59,6 +59,14 @@ static const char *noun_of(const struct dg_failure_run *run)
     return run->count == 1 ? "handshake" : "handshakes";
 }
 
+static const char *ended_words(const struct dg_failure_run *run)
+{
+    bool is_drop = strncmp(dg_counter_name((enum dg_counter)run->counter), "drop_", 5) == 0;
+    if (is_drop)
+        return run->count == 1 ? "refused" : "each refused";
+    return run->count == 1 ? "ended" : "each ended";
+}
+
 static const char *alert_words(uint8_t sent, uint8_t received, char text[64])
 {
     text[0] = '\0';
@@ -77,7 +85,7 @@ static void say_run(const struct dg_answer *answer, const struct dg_failure_run 
     name_of(run, who);
     dg_answer_line(answer, "%llu %s since %s, the last %s from %s, %s: %s (%s%s)%s%s%s", (unsigned long long)run->count,
                    noun_of(run), dg_answer_time(run->first_s, first), dg_answer_time(run->last_s, last), peer,
-                   run->count == 1 ? "ended" : "each ended", run->reason, dg_counter_name((enum dg_counter)run->counter),
+                   ended_words(run), run->reason, dg_counter_name((enum dg_counter)run->counter),
                    alert_words(run->alert_sent, run->alert_received, alerts), run->detail[0] ? ", rule " : "",
                    run->detail, run->is_proven ? "" : run->claim_size > 0 ? "; the identity was claimed, not proven" : "");
     if (run->claim_size > 0)

@@ -61,8 +61,11 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
     case NO_PEER_CERT:
         dg_failure_set(handshake, DG_COUNT_FAIL_NO_CERTIFICATE, "the client sent no certificate");
         return;
-    case BAD_BINDER:
-        set_words(handshake, wrong_psk(handshake));
+    case BAD_BINDER: // RFC 8446 4.2.11.2
+        set_words(handshake, handshake->claim_is_known
+                                 ? (struct dg_failure_words){DG_COUNT_FAIL_WRONG_KEY,
+                                                             "wrong key for this identity: the binder does not verify"}
+                                 : wrong_psk(handshake));
         return;
     case DECRYPT_ERROR:
     case VERIFY_MAC_ERROR:

@@ -100,7 +100,8 @@ DG_TEST(psk_unknown_identity_looks_like_a_wrong_key)
             CHECK_EQ(a.alert, b.alert);
             CHECK_EQ(a.step, b.step);
             CHECK_EQ(wrong_why.counter, DG_COUNT_FAIL_WRONG_KEY);
-            CHECK_STR(wrong_why.reason, "wrong key for this identity");
+            CHECK_STR(wrong_why.reason, version == 13 ? "wrong key for this identity: the binder does not verify"
+                                                      : "wrong key for this identity");
             CHECK_EQ(unknown_why.counter, DG_COUNT_FAIL_UNKNOWN_IDENTITY);
             CHECK_STR(unknown_why.reason, "unknown identity");
             CHECK_EQ(unknown_why.identity_kind, DG_IDENTITY_PSK);
