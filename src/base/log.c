@@ -20,11 +20,15 @@ static _Atomic uint64_t log_lost = 0; // lines that nobody took, since the last 
 
 #define READER_PATIENCE_MS 100 // for a reader that is only slow
 
+static enum dg_log_format log_format = DG_LOG_FORMAT_TEXT;
+static bool log_priorities = false;
+
 static const char TRUNCATED[] = " truncated=yes";
+static const char TRUNCATED_JSON[] = ",\"truncated\":\"yes\"";
 static const char HEX_DIGITS[] = "0123456789abcdef";
 
-// What a line may hold before its end: the mark and the newline always have room.
-#define ROOM_BYTES (sizeof(((struct dg_log_line *)0)->text) - (sizeof TRUNCATED - 1) - 1)
+// What a line may hold before its end: the longer mark, a brace and the newline always have room.
+#define ROOM_BYTES (sizeof(((struct dg_log_line *)0)->text) - (sizeof TRUNCATED_JSON - 1) - 2)
 
 void dg_log_set_fd(int fd)
 {
@@ -41,6 +45,16 @@ void dg_log_set_level(enum dg_log_level level)
     atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
 }
 
+void dg_log_set_format(enum dg_log_format format)
+{
+    log_format = format;
+}
+
+void dg_log_set_priorities(bool with_priorities)
+{
+    log_priorities = with_priorities;
+}
+
 bool dg_log_enabled(enum dg_log_level level)
 {
     return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
@@ -51,8 +65,10 @@ static bool stays(uint8_t byte)
     return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '=';
 }
 
-// Escapes as many whole bytes as fit into capacity, without a NUL; says in ret_taken how many those were.
-static size_t escape(char *text, size_t capacity, const uint8_t *bytes, size_t size_bytes, size_t *ret_taken)
+// Escapes as many whole bytes as fit into capacity, without a NUL, with so many backslashes for each one; says in
+// ret_taken how many those were.
+static size_t escape(char *text, size_t capacity, const uint8_t *bytes, size_t size_bytes, size_t backslashes,
+                     size_t *ret_taken)
 {
     size_t used = 0;
     size_t i = 0;
@@ -63,10 +79,12 @@ static size_t escape(char *text, size_t capacity, const uint8_t *bytes, size_t s
             }
             text[used++] = (char)bytes[i];
         } else {
-            if (used + 4 > capacity) {
+            if (used + backslashes + 3 > capacity) {
                 break;
             }
-            text[used++] = '\\';
+            for (size_t k = 0; k < backslashes; k++) {
+                text[used++] = '\\';
+            }
             text[used++] = 'x';
             text[used++] = HEX_DIGITS[bytes[i] >> 4];
             text[used++] = HEX_DIGITS[bytes[i] & 0xf];
@@ -82,7 +100,7 @@ size_t dg_escape(char *text, size_t capacity, const void *value, size_t size_byt
         return 0;
     }
     size_t taken;
-    size_t used = escape(text, capacity - 1, value, size_bytes, &taken);
+    size_t used = escape(text, capacity - 1, value, size_bytes, 1, &taken);
     text[used] = '\0';
     return used;
 }
@@ -104,17 +122,27 @@ static bool append(struct dg_log_line *line, const char *text, size_t size)
     return true;
 }
 
-// Starts " key=", when that and the shortest value ("") have room.
+static bool is_json(void)
+{
+    return log_format == DG_LOG_FORMAT_JSON;
+}
+
+// Starts " key=", or ,"key": , when that and the shortest value ("") have room.
 static bool append_key(struct dg_log_line *line, const char *key)
 {
     if (!line->enabled || line->full) {
         return false;
     }
     size_t key_size = strlen(key);
-    size_t separator = line->size > 0 ? 1 : 0;
-    if (separator + key_size + 1 + 2 > room_left(line)) {
+    size_t separator = line->has_pairs ? 1 : 0;
+    if (separator + key_size + 3 + 2 > room_left(line)) {
         line->full = true;
         return false;
+    }
+    line->has_pairs = true;
+    if (is_json()) {
+        return append(line, ",", separator) && append(line, "\"", 1) && append(line, key, key_size) &&
+               append(line, "\":", 2);
     }
     return append(line, " ", separator) && append(line, key, key_size) && append(line, "=", 1);
 }
@@ -131,14 +159,14 @@ static bool needs_quotes(const uint8_t *bytes, size_t size_bytes)
 
 static void append_value(struct dg_log_line *line, const uint8_t *bytes, size_t size_bytes)
 {
-    bool quoted = needs_quotes(bytes, size_bytes);
+    bool quoted = is_json() || needs_quotes(bytes, size_bytes);
     size_t quotes = quoted ? 2 : 0;
     if (quoted) {
         line->text[line->size++] = '"';
     }
     size_t taken;
     size_t capacity = room_left(line) - quotes / 2;
-    line->size += escape(line->text + line->size, capacity, bytes, size_bytes, &taken);
+    line->size += escape(line->text + line->size, capacity, bytes, size_bytes, is_json() ? 2 : 1, &taken);
     if (quoted) {
         line->text[line->size++] = '"';
     }
@@ -162,16 +190,20 @@ void dg_log_hex(struct dg_log_line *line, const char *key, const void *value, si
     if (!append_key(line, key)) {
         return;
     }
-    if (size_bytes == 0) {
-        (void)append(line, "\"\"", 2);
-        return;
-    }
+    bool quoted = is_json() || size_bytes == 0;
+    line->text[line->size] = '"'; // there is room for two, and for digits below that
+    line->size += quoted;
     const uint8_t *bytes = value;
-    for (size_t i = 0; i < size_bytes; i++) {
-        char digits[2] = {HEX_DIGITS[bytes[i] >> 4], HEX_DIGITS[bytes[i] & 0xf]};
-        if (!append(line, digits, sizeof digits)) {
-            return;
+    for (size_t i = 0; i < size_bytes && !line->full; i++) {
+        if (room_left(line) < 2 + 1) {
+            line->full = true;
+            break;
         }
+        line->text[line->size++] = HEX_DIGITS[bytes[i] >> 4];
+        line->text[line->size++] = HEX_DIGITS[bytes[i] & 0xf];
+    }
+    if (quoted) {
+        line->text[line->size++] = '"';
     }
 }
 
@@ -194,7 +226,18 @@ void dg_log_format(struct dg_log_line *line, const char *key, const char *format
 
 void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value)
 {
-    dg_log_format(line, key, "%" PRIu64, value);
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%" PRIu64, value);
+    if (size <= 0 || line->full || !line->enabled) {
+        return;
+    }
+    if (strlen(key) + 4 + (size_t)size > room_left(line)) { // whole or not at all: a number cut is another one
+        line->full = true;
+        return;
+    }
+    if (append_key(line, key)) {
+        (void)append(line, digits, (size_t)size);
+    }
 }
 
 static void append_time(struct dg_log_line *line, uint64_t wall_ns)
@@ -205,10 +248,10 @@ static void append_time(struct dg_log_line *line, uint64_t wall_ns)
     if (gmtime_r(&seconds, &utc) == NULL) {
         return;
     }
-    size_t size = strftime(text, sizeof text, "time=%Y-%m-%dT%H:%M:%S", &utc);
+    size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
     int fraction = snprintf(text + size, sizeof text - size, ".%06uZ", (unsigned)(wall_ns % DG_SECOND / 1000));
     if (size > 0 && fraction > 0) {
-        (void)append(line, text, size + (size_t)fraction);
+        dg_log_text(line, "time", text);
     }
 }
 
@@ -218,10 +261,14 @@ void dg_log_begin(struct dg_log_line *line, enum dg_log_level level, const char 
     // Not the whole struct: a kilobyte of zeros for each line that is switched off would be waste.
     line->size = 0;
     line->full = false;
+    line->has_pairs = false;
     line->enabled = dg_log_enabled(level);
     if (!line->enabled) {
         return;
     }
+    static const char PRIORITIES[][4] = {"<3>", "<4>", "<6>", "<7>"};
+    (void)append(line, PRIORITIES[level], log_priorities ? 3 : 0);
+    (void)append(line, "{", is_json() ? 1 : 0);
     if (log_clock != NULL) {
         append_time(line, log_clock());
     }
@@ -252,8 +299,12 @@ void dg_log_end(struct dg_log_line *line)
         line->enabled = false;
     }
     if (line->full) {
-        memcpy(line->text + line->size, TRUNCATED, sizeof TRUNCATED - 1);
-        line->size += sizeof TRUNCATED - 1;
+        const char *mark = is_json() ? TRUNCATED_JSON : TRUNCATED;
+        memcpy(line->text + line->size, mark, strlen(mark));
+        line->size += strlen(mark);
+    }
+    if (is_json()) {
+        line->text[line->size++] = '}';
     }
     line->text[line->size++] = '\n';
     // A line is shorter than PIPE_BUF: a pipe takes it whole or not at all, so that lines of different

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Log lines of key=value pairs, one write(2) a line, values escaped so that what a client says about
+// Log lines of key=value pairs, or of one JSON object (RFC 8259) each, one write(2) a line, values escaped so that what a client says about
 // itself can neither forge a line nor drive a terminal. Never given a secret.
 #ifndef DG_BASE_LOG_H
 #define DG_BASE_LOG_H
@@ -13,13 +13,16 @@
 
 enum dg_log_level { DG_LOG_ERROR, DG_LOG_WARNING, DG_LOG_INFO, DG_LOG_DEBUG };
 
-// A line under construction, on the stack. Lines longer than the buffer end in " truncated=yes": the
+enum dg_log_format { DG_LOG_FORMAT_TEXT, DG_LOG_FORMAT_JSON };
+
+// A line under construction, on the stack. Lines longer than the buffer end in " truncated=yes" (in JSON a member): the
 // value that did not fit is cut (never within an escape, and its quote is closed), what would follow it
 // is left out. So put what the server knows before what a client says.
 struct dg_log_line {
     char text[4000]; // with its newline within PIPE_BUF, so that lines of several threads do not mix
     size_t size;
     bool full;
+    bool has_pairs;
     bool enabled; // false: every call on it does nothing
 };
 
@@ -28,6 +31,11 @@ struct dg_log_line {
 void dg_log_set_fd(int fd);
 void dg_log_set_level(enum dg_log_level level);
 bool dg_log_enabled(enum dg_log_level level);
+// JSON: the same keys; texts are escaped as in the other format, and their backslashes once more, so that a line is
+// ASCII, and so UTF-8, whatever a client says; numbers are numbers.
+void dg_log_set_format(enum dg_log_format format);
+// Each line begins with its level as "<3>" to "<7>", which journald takes off and keeps (sd-daemon(3)).
+void dg_log_set_priorities(bool with_priorities);
 
 // Starts "level=info event=NAME"; event is a word of our own. Before it stands the time in UTC,
 // "time=2026-01-02T03:04:05.678901Z ", when a hook for the wall clock in nanoseconds is set.

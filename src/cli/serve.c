@@ -36,6 +36,14 @@ struct origin {
     struct dg_inheritance inherited;
 };
 
+static void begin_log(const struct dg_options *options)
+{
+    dg_log_set_level((enum dg_log_level)options->log_level);
+    dg_log_set_format((enum dg_log_format)options->log_format);
+    dg_log_set_priorities(options->log_prefix == DG_LOG_PREFIX_YES ||
+                          (options->log_prefix == DG_LOG_PREFIX_AUTO && dg_process_logs_to_journal()));
+}
+
 static void log_word(enum dg_log_level level, const char *event, const char *key, const char *text)
 {
     struct dg_log_line line;
@@ -269,7 +277,7 @@ int dg_cli_serve(int argc, char **argv)
     if (!config)
         return DG_EXIT_USAGE;
     dg_log_set_clock(dg_clock_wall_ns);
-    dg_log_set_level((enum dg_log_level)config->process.log_level);
+    begin_log(&config->process);
     dg_process_forbid_core_dumps();
     dg_crash_note_install();
     dg_process_raise_descriptor_limit();

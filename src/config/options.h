@@ -67,6 +67,8 @@
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     TEXT(metrics, "metrics", "ADDRESS", "counters and latencies over HTTP: unix:PATH, mode 0600, or an address of loopback as 127.0.0.1:9684") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
+    CHOICE(log_format, "log-format", "text|json", 0, "json: one object a line, with the same keys") \
+    CHOICE(log_prefix, "log-prefix", "auto|yes|no", 0, "lines begin with their priority as journald reads it; auto: where the journal listens") \
     CHOICE(log_contents, "log-contents", "yes|no", 1, "at debug level, show the plaintext of clients too")
 
 #define DG_OPTION_LIST(TEXT, ADDRESSES, NUMBER, CHOICE, TEXTS)                                                     \
@@ -96,6 +98,7 @@ enum { DG_BACKEND_NETWORK_LOOPBACK, DG_BACKEND_NETWORK_ANY };
 enum { DG_RRC_ENHANCED, DG_RRC_BASIC, DG_RRC_NO };
 enum { DG_ADDRESS_CHANGE_NEWEST, DG_ADDRESS_CHANGE_STRICT };
 enum { DG_ON_REMOVAL_CLOSE, DG_ON_REMOVAL_AT_NEXT_DATAGRAM };
+enum { DG_LOG_PREFIX_AUTO, DG_LOG_PREFIX_YES, DG_LOG_PREFIX_NO }; // log_format is an enum dg_log_format
 enum { DG_KEEPER_AUTO, DG_KEEPER_NONE };
 enum { DG_SANDBOX_AUTO, DG_SANDBOX_REQUIRE, DG_SANDBOX_NONE };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };

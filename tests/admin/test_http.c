@@ -88,7 +88,7 @@ DG_TEST(http_answers_three_paths_and_two_methods)
         {"GET /healthz", "200", "ok"},
         {"GET /metrics/", "404", "/status.json"},
         {"GET /../../etc/passwd", "404", ""},
-        {"GET /metrics%00", "404", ""},
+        {"GET /metrics%2f", "404", ""},
         {"DELETE /metrics", "405", "Allow: GET, HEAD"},
     };
     char path[64], address[80], error[256], request[256];

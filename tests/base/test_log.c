@@ -92,6 +92,98 @@ DG_TEST(log_values_cannot_break_out)
     }
 }
 
+DG_TEST(log_line_is_one_json_object)
+{
+    struct dg_log_line line;
+    dg_log_set_format(DG_LOG_FORMAT_JSON);
+    begin(&line);
+    dg_log_text(&line, "why", "wrong key");
+    dg_log_hex(&line, "cid", "\x01\xab", 2);
+    dg_log_u64(&line, "size", UINT64_MAX);
+    dg_log_format(&line, "peer", "%s:%d", "192.0.2.1", 5684);
+    dg_log_bytes(&line, "identity", "a\0b", 3);
+    dg_log_text(&line, "missing", NULL);
+    dg_log_hex(&line, "none", NULL, 0);
+    dg_log_end(&line);
+    CHECK_STR(next_write(), "{\"level\":\"info\",\"event\":\"test\",\"why\":\"wrong key\",\"cid\":\"01ab\","
+                            "\"size\":18446744073709551615,\"peer\":\"192.0.2.1:5684\",\"identity\":\"a\\\\x00b\","
+                            "\"missing\":\"\",\"none\":\"\"}\n");
+    dg_log_set_format(DG_LOG_FORMAT_TEXT);
+}
+
+DG_TEST(log_values_cannot_break_out_of_json)
+{
+    static const struct {
+        const char *value, *expected;
+    } CASES[] = {
+        {"\",\"admin\":\"yes", "\\\\x22,\\\\x22admin\\\\x22:\\\\x22yes"},
+        {"x\"}\n{\"event\":\"forged\"}", "x\\\\x22}\\\\x0a{\\\\x22event\\\\x22:\\\\x22forged\\\\x22}"},
+        {"\\", "\\\\x5c"},
+        {"\\u0022", "\\\\x5cu0022"},
+        {"\xff\xfe gr\xc3\xbc", "\\\\xff\\\\xfe gr\\\\xc3\\\\xbc"}, // not UTF-8, and UTF-8
+        {"\033[2J", "\\\\x1b[2J"},
+    };
+    dg_log_set_format(DG_LOG_FORMAT_JSON);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct dg_log_line line;
+        char expected[300];
+        (void)snprintf(expected, sizeof expected, "{\"level\":\"info\",\"event\":\"test\",\"v\":\"%s\",\"after\":1}\n",
+                       CASES[i].expected);
+        begin(&line);
+        dg_log_text(&line, "v", CASES[i].value);
+        dg_log_u64(&line, "after", 1);
+        dg_log_end(&line);
+        CHECK_STR(next_write(), expected);
+    }
+    dg_log_set_format(DG_LOG_FORMAT_TEXT);
+}
+
+// Whatever the length and the bytes of a value are, the line ends as an object does, is ASCII and fits a pipe's write.
+DG_TEST(log_json_is_whole_where_it_is_cut)
+{
+    static char value[6000];
+    dg_log_set_format(DG_LOG_FORMAT_JSON);
+    for (size_t size = 0; size < sizeof value; size += 1 + size / 700) {
+        struct dg_log_line line;
+        memset(value, size % 3 == 0 ? 0xff : 'x', size);
+        begin(&line);
+        dg_log_u64(&line, "before", size);
+        if (size % 2 == 0)
+            dg_log_bytes(&line, "v", value, size);
+        else
+            dg_log_hex(&line, "v", value, size);
+        dg_log_u64(&line, "after", UINT64_MAX);
+        dg_log_end(&line);
+        const char *text = next_write();
+        size_t length = strlen(text), quotes = 0;
+        CHECK(length < LINE_MAX_BYTES + 1 && strcmp(text + length - 2, "}\n") == 0);
+        for (size_t i = 0; i < length; i++) {
+            CHECK(text[i] == '\n' || (text[i] >= 0x20 && text[i] < 0x7f));
+            quotes += text[i] == '"';
+        }
+        CHECK_MSG(quotes % 2 == 0, "%zu quotes for %zu bytes", quotes, size);
+        CHECK_MSG(strstr(text, "\"after\":18446744073709551615}") != NULL || strstr(text, ",\"truncated\":\"yes\"}") != NULL,
+                  "%zu bytes end as %s", size, text + length - 60);
+    }
+    dg_log_set_format(DG_LOG_FORMAT_TEXT);
+}
+
+DG_TEST(log_lines_begin_with_their_priority_where_asked_to)
+{
+    static const char *const expected[] = {"<3>level=error event=e\n", "<4>level=warning event=e\n",
+                                           "<6>level=info event=e\n", "<7>level=debug event=e\n"};
+    dg_log_set_level(DG_LOG_DEBUG);
+    dg_log_set_priorities(true);
+    for (int level = DG_LOG_ERROR; level <= DG_LOG_DEBUG; level++) {
+        struct dg_log_line line;
+        dg_log_begin(&line, (enum dg_log_level)level, "e");
+        dg_log_end(&line);
+        CHECK_STR(next_write(), expected[level]);
+    }
+    dg_log_set_priorities(false);
+    dg_log_set_level(DG_LOG_INFO);
+}
+
 DG_TEST(log_level_decides_what_is_written)
 {
     static const char *const NAMES[] = {"error", "warning", "info", "debug"};
@@ -312,7 +404,11 @@ int main(int argc, char **argv)
     static const struct dg_test_case CASES[] = {
         DG_CASE(log_line_is_one_write_of_pairs),
         DG_CASE(log_values_cannot_break_out),
-        DG_CASE(log_level_decides_what_is_written),
+        DG_CASE(log_line_is_one_json_object),
+    DG_CASE(log_values_cannot_break_out_of_json),
+    DG_CASE(log_json_is_whole_where_it_is_cut),
+    DG_CASE(log_lines_begin_with_their_priority_where_asked_to),
+    DG_CASE(log_level_decides_what_is_written),
         DG_CASE(log_time_stands_first_when_there_is_a_clock),
         DG_CASE(log_line_over_the_buffer_is_cut_and_marked),
         DG_CASE(log_nothing_follows_a_cut_value),
