@@ -32,6 +32,8 @@ void dg_audit_print(const struct dg_audit_report *report, FILE *out)
         fprintf(out, "%zu. %s: ", i + 1, dg_severity_name(finding->severity));
         if (row->cwe)
             fprintf(out, "CWE-%u %s ", row->cwe, row->cwe_name);
+        if (row->also)
+            fprintf(out, "(also CWE-%u) ", row->also);
         fprintf(out, "[%s]\n   ", row->name);
         print_where(finding, out);
         fprintf(out, ": %s\n   %s\n   do: %s\n\n", finding->what, row->wrong, row->remedy);
@@ -60,6 +62,8 @@ static void write_finding(struct dg_json *json, size_t number, const struct dg_f
     else
         dg_json_text(json, "cwe", NULL);
     dg_json_text(json, "cwe_name", row->cwe ? row->cwe_name : NULL);
+    if (row->also)
+        dg_json_number(json, "also_cwe", row->also);
     dg_json_text(json, "file", finding->file[0] ? finding->file : NULL);
     dg_json_number(json, "line", finding->place.line);
     dg_json_number(json, "column", finding->place.column);
@@ -98,6 +102,8 @@ void dg_audit_markdown(FILE *out)
         fprintf(out, "| `%s` | %s | ", row->name, dg_severity_name(row->severity));
         if (row->cwe)
             fprintf(out, "CWE-%u %s", row->cwe, row->cwe_name);
+        if (row->also)
+            fprintf(out, ", also CWE-%u", row->also);
         fprintf(out, " | %s | %s |\n", row->wrong, row->remedy);
     }
 }

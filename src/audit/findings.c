@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW(name, word, severity, cwe, cwe_name, wrong, remedy)                                                   \
-    [DG_FINDING_##name] = {word, DG_SEVERITY_##severity, cwe, cwe_name, wrong, remedy},
+#define ROW(name, word, severity, cwe, also, cwe_name, wrong, remedy)                                             \
+    [DG_FINDING_##name] = {word, DG_SEVERITY_##severity, cwe, also, cwe_name, wrong, remedy},
 static const struct dg_finding_row rows[DG_FINDING_COUNT] = {DG_FINDING_LIST(ROW)};
 
 const struct dg_finding_row *dg_finding_row_of(enum dg_finding_kind kind)

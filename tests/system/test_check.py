@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# `dtlsgate check` as an auditor uses it: configurations that commit the five defects of the review, each found under its
+# weakness and its line; keys, certificates and permissions that are wrong; and nothing above a note where nothing is.
+# ctest: timeout=300
+
+import json
+import os
+import re
+import secrets
+
+import harness
+from harness import DTLSGATE, SOURCE, Credentials, case, check, check_equal, folder, main, openssl, run
+
+STATUSES = {"note": 0, "low": 3, "medium": 4, "high": 5, "critical": 6}
+
+
+def write(path, text, mode=0o600):
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def line_of(path, words):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if words in line:
+            return number
+    raise harness.Failed(f"{words} is not in {path}")
+
+
+def findings(path, *options):
+    """All findings; the text form says the same as the JSON, and the status is the worst's."""
+    status, text = run([DTLSGATE, "check", "-c", path, "--json", *options])
+    check(text.startswith("{"), text)
+    found = json.loads(text)["findings"]
+    worst = max([STATUSES[f["severity"]] for f in found], default=0)
+    check_equal(status, worst, f"status ({text})")
+    status, text = run([DTLSGATE, "check", "-c", path, *options])
+    check_equal(status, worst, "status of the text form")
+    for number, f in enumerate(found, 1):
+        check_equal(f["number"], number, "number")
+        check(f"{number}. {f['severity']}: " in text and f"[{f['name']}]" in text, f"{f['name']} is not in the text")
+        check(f["line"] == 0 or f"{f['file']}:{f['line']}: " in text, f"{f['file']}:{f['line']} is not in the text")
+    return found
+
+
+def expect(found, name, cwe, path, line, severity=None):
+    for f in found:
+        if f["name"] == name and f["file"] == str(path) and f["line"] == line:
+            check(cwe in (f["cwe"], f.get("also_cwe")), f"{name}: {f['cwe']}, expected {cwe}")
+            check(severity in (None, f["severity"]), f"{name}: {f['severity']}, expected {severity}")
+            check(f["wrong"] and f["remedy"] and f["what"], f"{name} does not say what to do")
+            return f
+    raise harness.Failed(f"no {name} at {path}:{line}: " +
+                         ", ".join(f"{f['name']} {f['file']}:{f['line']}" for f in found))
+
+
+LISTENER = """listeners:
+  - name: sensors
+    listen: 0.0.0.0:5684
+    backend: echo
+"""
+
+
+@case
+def check_finds_verification_off_cwe_295_807():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", LISTENER + "    cert: server.pem\n    key: server.key\n"
+                 "    client-auth: insecure-none\n")
+    found = findings(path)
+    for cwe in (295, 807):
+        expect(found, "verification-off", cwe, path, 7, "critical")
+    check(not any(f["name"] == "refused" for f in found), "the server refuses what it should warn of")
+
+
+@case
+def check_finds_addresses_taken_on_faith_cwe_345():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", "address-change: newest\nrrc: no\n" + LISTENER + "    psk-file: psk.txt\n")
+    expect(findings(path), "address-faith", 345, path, 2, "medium")
+    path.write_text(path.read_text().replace("rrc: no", "rrc: enhanced"))
+    check(not any(f["name"] == "address-faith" for f in findings(path)), "found where nothing is")
+
+
+@case
+def check_finds_clients_known_by_what_nobody_proved_cwe_807():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", LISTENER + "    cert: server.pem\n    key: server.key\n"
+                 "    client-auth: insecure-none\n    rules:\n      - name: plant\n        from: 10.0.0.0/8\n"
+                 "        action: allow\n        backend: echo\n      - action: deny\n")
+    expect(findings(path), "untrusted-decision", 807, path, line_of(path, "name: plant"), "critical")
+    # The same rule where clients prove themselves is no such decision.
+    path.write_text(path.read_text().replace("    client-auth: insecure-none\n", "    client-ca: ca.pem\n"))
+    check(not any(f["name"] == "untrusted-decision" for f in findings(path)), "found where nothing is")
+
+
+@case
+def check_finds_a_key_in_the_configuration_cwe_798_259_312():
+    credentials = Credentials()
+    key = secrets.token_hex(32)
+    path = write(credentials.path / "c.yaml", LISTENER + f"    psk-file: psk.txt\n    psk: \"sensor-1:{key}\"\n", 0o644)
+    found = findings(path)
+    for cwe in (798, 259):
+        expect(found, "secret-in-configuration", cwe, path, 6, "critical")
+    expect(found, "secret-stored-open", 312, path, 6, "critical")
+    _status, text = run([DTLSGATE, "check", "-c", path])
+    check(key not in text and key not in json.dumps(found), "the key is shown")
+    path.write_text(LISTENER + f"    psk-file: {key}\n")
+    expect(findings(path), "secret-in-configuration", 798, path, 5, "critical")
+
+
+@case
+def check_finds_resources_without_bounds_cwe_770_772():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", "handshakes-max: 65536\nanswers-rate: 1000000\nfailures-rate: 1000000\n"
+                 "idle-timeout: 31536000\nbackoff-max: 0\n" + LISTENER + "    psk-file: psk.txt\n")
+    found = findings(path)
+    for line in (1, 2, 3):
+        expect(found, "limit-loose", 770, path, line, "medium")
+    expect(found, "long-life", 772, path, 4)
+    expect(found, "guessing", 307, path, 5)
+    expect(found, "no-rates", 770, path, line_of(path, "- name: sensors"))
+
+
+@case
+def check_finds_weak_pre_shared_keys_by_their_lines():
+    credentials = Credentials()
+    shared = secrets.token_hex(32)
+    word = b"password for everything".hex()
+    psk = write(credentials.path / "psk.txt", f"one:{shared}\n# a comment\ntwo:{shared}\nshort:{secrets.token_hex(12)}\n"
+                f"pattern:{'00' * 16}\ncounted:{bytes(range(32)).hex()}\nword:{word}\nnonsense\n"
+                f"fine:{secrets.token_hex(16)}\n")
+    path = write(credentials.path / "c.yaml", LISTENER + "    psk-file: psk.txt\n    profile: iot\n")
+    found = findings(path)
+    expect(found, "psk-group", 287, psk, 3, "high")
+    expect(found, "psk-short", 326, psk, 4, "high")
+    for line in (5, 6, 7):
+        expect(found, "psk-trivial", 1391, psk, line, "critical")
+    expect(found, "psk-not-readable", None, psk, 8)
+    expect(found, "plain-psk", 326, path, 6)
+    expect(found, "short-tags", 326, path, 6)
+    expect(found, "refused", None, path, 1)
+    check(not any(f["file"] == str(psk) and f["line"] in (1, 2, 9) for f in found), "a good key was found")
+    text = json.dumps(found)
+    check(shared not in text and word not in text, "a key is shown")
+
+
+@case
+def check_finds_files_that_others_can_use():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", "control-socket: open/control\n" + LISTENER +
+                 "    client-ca: ca.pem\n    psk-file: psk.txt\n    certificates:\n      - cert: server.pem\n"
+                 "        key: server.key\n", 0o666)
+    os.chmod(credentials["psk.txt"], 0o640)
+    os.chmod(credentials["server.key"], 0o604)
+    os.chmod(credentials["ca.pem"], 0o664)
+    (credentials.path / "open").mkdir()
+    (credentials.path / "open").chmod(0o777)
+    found = findings(path)
+    expect(found, "secret-readable", 732, path, line_of(path, "psk-file"), "high")
+    expect(found, "secret-readable", 732, path, line_of(path, "- cert"), "high")
+    expect(found, "file-writable", 732, path, line_of(path, "client-ca"), "high")
+    expect(found, "file-writable", 732, path, 1, "high")
+    expect(found, "socket-open", 732, path, 1, "high")
+    for name in ("psk.txt", "server.key"):
+        os.chmod(credentials[name], 0o600)
+    os.chmod(credentials["ca.pem"], 0o644)
+    path.chmod(0o644)
+    (credentials.path / "open").chmod(0o700)
+    names = {f["name"] for f in findings(path)}
+    check(not names & {"secret-readable", "file-writable", "socket-open"}, f"found where nothing is: {names}")
+
+
+@case
+def check_finds_certificates_that_are_expired_weak_or_not_their_keys():
+    credentials = Credentials()
+    credentials.make_certificate("old", common_name="localhost", extension="serverAuth",
+                                 dates=("200101000000Z", "200201000000Z"))
+    openssl("req", "-x509", "-newkey", "rsa:1024", "-nodes", "-days", "90", "-subj", "/CN=localhost",
+            "-keyout", credentials.path / "weak.key", "-out", credentials.path / "weak.pem")
+    path = write(credentials.path / "c.yaml", LISTENER + "    expiry-warning: 40\n    client-ca: ca.pem\n    certificates:\n"
+                 "      - cert: old.pem\n        key: old.key\n      - cert: weak.pem\n        key: weak.key\n"
+                 "      - cert: server.pem\n        key: client.key\n")
+    found = findings(path)
+    expect(found, "certificate-expired", 298, credentials.path / "old.pem", 1, "high")
+    expect(found, "key-weak", 326, credentials.path / "weak.pem", 1, "high")
+    expect(found, "pair-differs", 326, path, line_of(path, "server.pem"), "high")
+    expect(found, "no-revocation", 299, path, line_of(path, "client-ca"), "low")
+    expect(found, "certificate-ends", 298, credentials.path / "server.pem", 1, "note")
+
+
+@case
+def check_finds_a_loose_host():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", "sandbox: none\nlog-contents: yes\n" + LISTENER.replace(
+        "echo", "udp:192.0.2.1:5683") + "    backend-network: any\n    psk-file: psk.txt\n")
+    found = findings(path)
+    expect(found, "root-without-sandbox", 250, path, 1, "high")
+    expect(found, "contents-logged", 532, path, 2)
+    expect(found, "backend-plaintext", 319, path, line_of(path, "192.0.2.1"), "high")
+
+
+@case
+def check_tells_all_errors_and_why_the_server_refuses():
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", "workers: 99\nlog-levl: x\n" + LISTENER + "    psk-file: psk.txt\n")
+    found = findings(path)
+    for line in (1, 2):
+        expect(found, "refused", None, path, line, "high")
+    path.write_text(LISTENER + "    psk-file: missing.txt\n")
+    check("missing.txt" in expect(findings(path), "refused", None, path, 1)["what"], "it does not say which file")
+    status, text = run([DTLSGATE, "check", "-c", folder() / "none.yaml"])
+    check_equal(status, 2, text)
+
+
+@case
+def check_finds_nothing_above_a_note_in_what_make_run_serves():
+    credentials = Credentials()
+    for f in findings(credentials.path / "dtlsgate.yaml"):
+        check_equal(f["severity"], "note", f"{f['name']}: {f['what']}")
+    # scripts/run serves that very file, but for the address and the profile.
+    script = (SOURCE / "scripts" / "run").read_text()
+    check("serve -c $demo/run.yaml" in script and "$demo/dtlsgate.yaml >$demo/run.yaml" in script, "make run changed")
+
+
+@case
+def check_list_is_what_the_documentation_shows():
+    status, text = run([DTLSGATE, "check", "--list"])
+    check_equal(status, 0, text)
+    check(text in (SOURCE / "docs" / "check.md").read_text(), "docs/check.md is not what `dtlsgate check --list` prints")
+    check(len(re.findall(r"CWE-\d+", text)) > 30, "the list is short")
+
+
+if __name__ == "__main__":
+    main()
