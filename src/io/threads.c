@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <time.h>
 
 #define STACK_BYTES (2 * 1024 * 1024) // touched only as far as it is used
@@ -11,6 +12,8 @@
 static void *start(void *argument)
 {
     struct dg_thread *thread = argument;
+    // By itself: the name of another thread is written through /proc, which a confined process has not (src/host).
+    (void)pthread_setname_np(pthread_self(), thread->name);
     thread->body(thread->context);
     return NULL;
 }
@@ -18,6 +21,7 @@ static void *start(void *argument)
 bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(void *context), void *context)
 {
     *thread = (struct dg_thread){.body = body, .context = context};
+    snprintf(thread->name, sizeof thread->name, "%s", name);
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) {
         return false;
@@ -36,9 +40,6 @@ bool dg_thread_start(struct dg_thread *thread, const char *name, void (*body)(vo
         DG_BUG_UNLESS(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     }
     pthread_attr_destroy(&attributes);
-    if (thread->is_started) {
-        (void)pthread_setname_np(thread->thread, name);
-    }
     return thread->is_started;
 }
 

@@ -14,6 +14,7 @@ struct dg_thread {
     void (*body)(void *context);
     void *context;
     bool is_started;
+    char name[16];
 };
 
 // name: at most 15 characters, for ps and debuggers. thread stays the caller's and must not move until
