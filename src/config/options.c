@@ -43,12 +43,14 @@ void dg_options_markdown(FILE *out)
 
 static bool has_way_to_check_clients(const struct dg_options *options)
 {
-    return options->psk_file[0] || options->psk_store[0] || options->client_ca[0] || options->client_keys[0];
+    return options->psk_file[0] || options->psk_store[0] || options->client_ca[0] || options->client_keys[0] ||
+           options->client_fingerprints[0];
 }
 
 void dg_options_check_listener(const struct dg_options *options, const struct dg_options_ear *ear)
 {
-    bool has_client_keys = options->client_ca[0] || options->client_keys[0];
+    bool has_certificates = options->client_ca[0] || options->client_fingerprints[0];
+    bool has_client_keys = has_certificates || options->client_keys[0];
     if (options->listen.count == 0)
         ear->hear(ear->context, "listen", "--listen ADDR:PORT is missing: where should clients come to? For example "
                   "--listen 127.0.0.1:5684");
@@ -63,14 +65,25 @@ void dg_options_check_listener(const struct dg_options *options, const struct dg
     if (options->key[0] && !options->cert[0])
         ear->hear(ear->context, "key", "--cert FILE is missing: the certificate of --key");
     if (options->client_auth == DG_CLIENT_AUTH_REQUIRED && !has_way_to_check_clients(options))
-        ear->hear(ear->context, "client-auth", "there is nothing to check clients by: give --psk-file, --psk-store, --client-ca or "
-                  "--client-keys; letting everybody in takes the explicit word --client-auth insecure-none");
+        ear->hear(ear->context, "client-auth", "there is nothing to check clients by: give --psk-file, --psk-store, --client-ca, "
+                  "--client-fingerprints or --client-keys; letting everybody in takes the explicit word --client-auth insecure-none");
     if (options->client_auth == DG_CLIENT_AUTH_INSECURE_NONE && has_client_keys)
-        ear->hear(ear->context, "client-auth", "--client-auth insecure-none and --client-ca or --client-keys contradict "
-                  "each other: leave out what you do not mean");
+        ear->hear(ear->context, "client-auth", "--client-auth insecure-none and --client-ca, --client-fingerprints or "
+                  "--client-keys contradict each other: leave out what you do not mean");
     if (has_client_keys && !options->cert[0])
-        ear->hear(ear->context, options->client_ca[0] ? "client-ca" : "client-keys", "--client-ca and --client-keys need "
-                  "--cert and --key: a client that shows a certificate or key expects one of the server");
+        ear->hear(ear->context,
+                  options->client_ca[0]             ? "client-ca"
+                  : options->client_fingerprints[0] ? "client-fingerprints"
+                                                    : "client-keys",
+                  "--client-ca, --client-fingerprints and --client-keys need --cert and --key: a client that shows a certificate or key expects one of the server");
+    if (options->client_crl.count > 0 && !options->client_ca[0])
+        ear->hear(ear->context, "client-crl", "--client-crl needs --client-ca: revocation lists are verified by the CAs in it");
+    if (options->crl_missing == DG_CRL_MISSING_ACCEPT && options->client_crl.count == 0)
+        ear->hear(ear->context, "crl-missing", "--crl-missing accept says nothing without --client-crl: leave it out, or name "
+                  "the revocation lists");
+    if (options->client_names.count > 0 && !has_certificates)
+        ear->hear(ear->context, "client-names", "--client-names is about clients' certificates: give --client-ca or "
+                  "--client-fingerprints too, or leave it out");
 }
 
 void dg_options_check_process(const struct dg_options *options, const struct dg_options_ear *ear)

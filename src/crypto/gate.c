@@ -41,8 +41,8 @@ static bool check_config(const struct dg_gate_config *config, char *error, size_
         return complain(error, error_size, "a size or a time is out of range");
     if (config->authenticate_clients && !dg_credentials_can_check_clients(credentials))
         return complain(error, error_size,
-                        "there is nothing to check clients by: give a PSK file, a client CA file or a file of client "
-                        "keys, or switch client authentication off by its explicit word");
+                        "there is nothing to check clients by: give a PSK file, a client CA file, a file of "
+                        "fingerprints or of client keys, or switch client authentication off by its explicit word");
     if (!dg_credentials_takes_psks(credentials) && dg_credentials_certificate(credentials).size == 0)
         return complain(error, error_size,
                         "there is nothing to show to clients: give a PSK file, or a certificate and its key");
