@@ -35,22 +35,34 @@ static bool is_backend_of(const struct dg_worker_backends *all, uint16_t number,
     return slot != NULL && number_of(all, slot) == number;
 }
 
-static bool answer(struct dg_worker_backends *all, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
+static __attribute__((cold, noinline)) void show(const struct dg_worker_backends *all, dg_time now, struct dg_ref ref,
+                                                 bool is_from_client, const uint8_t *data, size_t size)
+{
+    all->hooks.debug_plaintext(all->hooks.context, now, ref, dg_engine_identity(all->engine, ref), is_from_client, data,
+                               size);
+}
+
+static inline bool answer(struct dg_worker_backends *all, dg_time now, struct dg_ref ref, const uint8_t *data,
+                          size_t size)
 {
     if (all->hooks.debug_plaintext != NULL)
-        all->hooks.debug_plaintext(all->hooks.context, now, ref, dg_engine_identity(all->engine, ref), false, data, size);
+        show(all, now, ref, false, data, size);
     return dg_engine_send(all->engine, now, ref, data, size); // counts what it refuses
+}
+
+static __attribute__((cold, noinline)) bool refuse(struct dg_worker_backend_seat *seat, dg_time now, struct dg_ref ref)
+{
+    dg_count(seat->all->counters, DG_COUNT_BACKEND_ANSWER_UNKNOWN);
+    seat->backend.ops->closed(seat->backend.self, now, ref);
+    return false;
 }
 
 static bool on_answer(void *context, dg_time now, struct dg_ref ref, const uint8_t *data, size_t size)
 {
     struct dg_worker_backend_seat *seat = context;
     struct dg_worker_backends *all = seat->all;
-    if (all->only != seat->number && !is_backend_of(all, seat->number, now, ref)) {
-        dg_count(all->counters, DG_COUNT_BACKEND_ANSWER_UNKNOWN);
-        seat->backend.ops->closed(seat->backend.self, now, ref);
-        return false;
-    }
+    if (all->only != seat->number && !is_backend_of(all, seat->number, now, ref))
+        return refuse(seat, now, ref);
     return answer(all, now, ref, data, size);
 }
 
@@ -174,6 +186,7 @@ static void free_seat(struct dg_worker_backends *all, uint16_t number)
     seat->backend.ops->free(seat->backend.self);
     memset(seat, 0, sizeof *seat);
     all->made &= ~bit(number);
+    all->collecting &= ~bit(number);
 }
 
 void dg_worker_backends_clear(struct dg_worker_backends *all)
@@ -199,9 +212,13 @@ static bool make(struct dg_worker_backends *all, uint16_t number, char *error, s
     };
     seat->backend = all->maker.make(all->maker.context, number, &sink, all->worker, all->worker_count, all->counters,
                                     error, error_size);
-    if (seat->backend.self == NULL)
+    if (seat->backend.self == NULL) {
+        seat->all = NULL;
         return false;
+    }
     all->made |= bit(number);
+    if (seat->backend.ops->flush != NULL)
+        all->collecting |= bit(number);
     int fd = seat->backend.ops->descriptor(seat->backend.self);
     if (fd >= 0 && !dg_loop_watch(all->loop, number, fd)) {
         snprintf(error, error_size, "descriptors are short for a backend");
@@ -217,6 +234,7 @@ bool dg_worker_backends_use(struct dg_worker_backends *all, const void *policy, 
     uint64_t missing = wanted & ~all->made;
     all->policy = policy;
     all->only = DG_NO_BACKEND;
+    all->sole = NULL;
     if ((wanted & (wanted - 1)) == 0 && wanted != 0) {
         uint64_t one = wanted;
         all->only = take_lowest(&one);
@@ -224,6 +242,8 @@ bool dg_worker_backends_use(struct dg_worker_backends *all, const void *policy, 
     bool is_whole = true;
     while (missing != 0)
         is_whole = make(all, take_lowest(&missing), error, error_size) && is_whole;
+    if (all->only != DG_NO_BACKEND && all->seats[all->only].all != NULL)
+        all->sole = &all->seats[all->only].backend;
     return is_whole;
 }
 
@@ -244,18 +264,27 @@ static bool make_late(struct dg_worker_backends *all, dg_time now, uint16_t numb
 
 // --- associations ----------------------------------------------------------------------------------------
 
-void dg_worker_backends_deliver(struct dg_worker_backends *all, dg_time now, struct dg_ref ref,
-                                const struct dg_slot *slot, const uint8_t *data, size_t size)
+static __attribute__((noinline)) void deliver_by_rule(struct dg_worker_backends *all, dg_time now, struct dg_ref ref,
+                                                       const struct dg_slot *slot, const uint8_t *data, size_t size)
 {
-    if (all->hooks.debug_plaintext != NULL)
-        all->hooks.debug_plaintext(all->hooks.context, now, ref, dg_engine_identity(all->engine, ref), true, data, size);
     uint16_t number = number_of(all, slot);
-    if (number >= DG_BACKENDS_MAX || ((all->made & bit(number)) == 0 && !make_late(all, now, number))) {
+    if (number >= DG_BACKENDS_MAX || (all->seats[number].all == NULL && !make_late(all, now, number))) {
         dg_count(all->counters, DG_COUNT_BACKEND_ABSENT);
         return;
     }
     const struct dg_backend *backend = &all->seats[number].backend;
     backend->ops->deliver(backend->self, now, ref, data, size);
+}
+
+void dg_worker_backends_deliver(struct dg_worker_backends *all, dg_time now, struct dg_ref ref,
+                                const struct dg_slot *slot, const uint8_t *data, size_t size)
+{
+    if (all->hooks.debug_plaintext != NULL)
+        show(all, now, ref, true, data, size);
+    if (all->sole != NULL)
+        all->sole->ops->deliver(all->sole->self, now, ref, data, size);
+    else
+        deliver_by_rule(all, now, ref, slot, data, size);
 }
 
 static void forget(struct dg_worker_backends *all, dg_time now, struct dg_ref ref, uint64_t backends)
@@ -298,10 +327,9 @@ void dg_worker_backends_ready(struct dg_worker_backends *all, dg_time now)
 
 void dg_worker_backends_flush(struct dg_worker_backends *all, dg_time now)
 {
-    for (uint64_t left = all->made; left != 0;) {
+    for (uint64_t left = all->collecting; left != 0;) {
         const struct dg_backend *backend = &all->seats[take_lowest(&left)].backend;
-        if (backend->ops->flush != NULL)
-            backend->ops->flush(backend->self, now);
+        backend->ops->flush(backend->self, now);
     }
 }
 

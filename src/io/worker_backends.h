@@ -43,8 +43,10 @@ struct dg_worker_backends {
     uint32_t worker, worker_count;
     struct dg_counters *counters;
     const void *policy;
-    uint64_t made;     // bits of the seats in use
+    uint64_t made;       // bits of the seats in use
+    uint64_t collecting; // of these, the ones that have something to flush
     uint16_t only;     // the one backend that the policy uses, DG_NO_BACKEND: several
+    const struct dg_backend *sole; // that one, where it could be made
     dg_time tried_at;  // when making one failed last
     struct dg_worker_backend_seat seats[DG_BACKENDS_MAX];
 };
