@@ -120,8 +120,9 @@ struct bench_process bench_start_gate_to(const char *backend, const char *dtlsga
         "--keeper", "none", // what is measured is the process that serves
         "--psk-file", credentials->psk_file, "--cert", credentials->server_file,
         "--key", credentials->server_key_file, "--client-ca", credentials->ca_file,
-        "--answers-rate", "1000000", "--answers-rate-global", "10000000"};
-    size_t count = 22;
+        "--answers-rate", "1000000", "--answers-rate-global", "10000000",
+        "--handshakes-rate", "1000000", "--handshakes-rate-global", "10000000"};
+    size_t count = 26;
     for (; *arguments != NULL; arguments++) {
         if (count == ARGUMENTS_MAX - 1)
             BENCH_FAIL("too many arguments");

@@ -76,7 +76,7 @@ static void audit_shown(const struct dg_auditing *auditing)
         FIND_HERE(auditing, CONTENTS_LOGGED, "log-contents", "log-contents: yes");
     if (get_text(auditing, "key-log", text))
         FIND_HERE(auditing, KEYS_LOGGED, "key-log", "key-log: %s", text);
-    if (get_text(auditing, "metrics", text) && dg_address_parse(text, &address) && !dg_address_is_loopback(&address))
+    if (get_text(auditing, "metrics", text) && dg_address_parse(text, &address))
         FIND_HERE(auditing, COUNTERS_OPEN, "metrics", "metrics: %s", text);
 }
 

@@ -33,11 +33,18 @@
     NUMBER(associations_prefix_max, "associations-prefix-max", "N", 0, 0, 67108864, "of these, from one IPv4 address or IPv6 /64; 0: no limit") \
     NUMBER(handshakes_max, "handshakes-max", "N", 2048, 1, 65536, "handshakes under way at once; each takes 13 to 33 KB") \
     NUMBER(handshakes_prefix_max, "handshakes-prefix-max", "N", 512, 1, 65536, "of these, from one IPv4 address or IPv6 /64") \
+    NUMBER(hello_timeout, "hello-timeout", "SECONDS", 5, 1, 60, "an incomplete hello is kept so long") \
     NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 60, 1, 600, "from the valid cookie to the proof") \
+    NUMBER(handover_timeout, "handover-timeout", "SECONDS", 5, 1, 60, "from the proof until a worker has taken the client") \
     NUMBER(retransmit, "retransmit", "SECONDS", 1, 1, 60, "first repetition of a handshake flight; doubles from there") \
-    NUMBER(answers_rate, "answers-rate", "N", 2000, 1, 1000000, "answers a second to unproven hellos of one IPv4 /24 or IPv6 /56") \
+    NUMBER(answers_rate, "answers-rate", "N", 1000, 1, 1000000, "answers a second to unproven hellos of one IPv4 address or IPv6 /64") \
+    NUMBER(answers_rate_network, "answers-rate-network", "N", 0, 0, 10000000, "the same of one IPv4 /24 or IPv6 /48; 0: four times --answers-rate") \
     NUMBER(answers_rate_global, "answers-rate-global", "N", 50000, 1, 10000000, "answers a second to unproven hellos in all") \
+    NUMBER(handshakes_rate, "handshakes-rate", "N", 1000, 1, 1000000, "handshakes a second that one proven IPv4 address or IPv6 /64 may begin") \
+    NUMBER(handshakes_rate_network, "handshakes-rate-network", "N", 0, 0, 10000000, "the same of one IPv4 /24 or IPv6 /48; 0: four times --handshakes-rate") \
+    NUMBER(handshakes_rate_global, "handshakes-rate-global", "N", 10000, 1, 10000000, "handshakes a second that all together may begin") \
     NUMBER(failures_rate, "failures-rate", "N", 10, 1, 1000000, "failed handshakes a second that one proven IPv4 address or IPv6 /64 may have") \
+    NUMBER(failures_rate_network, "failures-rate-network", "N", 0, 0, 10000000, "the same of one IPv4 /24 or IPv6 /48; 0: ten times --failures-rate") \
     NUMBER(backoff_max, "backoff-max", "SECONDS", 300, 0, 86400, "longest wait of an identity whose pre-shared key keeps being wrong, behind one IPv4 address or IPv6 /64; 0: none waits") \
     NUMBER(idle_timeout, "idle-timeout", "SECONDS", 3600, 1, 31536000, "an association without connection ID ends after this long without a record") \
     NUMBER(idle_timeout_cid, "idle-timeout-cid", "SECONDS", 604800, 1, 31536000, "the same with a connection ID") \

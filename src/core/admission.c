@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Buckets by source prefix in two set-associative tables of fixed size. Allocates once; a stranger can push
+// Buckets by source address and network in set-associative tables of fixed size. Allocates once; a stranger can push
 // out entries but never make the tables grow.
 #include "core/admission.h"
 
@@ -21,22 +21,26 @@ struct prefix_table {
     uint64_t set_mask;
 };
 
+// One kind of what is limited.
+struct meter {
+    struct prefix_table addresses, networks;
+    struct dg_bucket all;
+    bool is_begun; // the bucket of all is full until its first use tells the time
+};
+
 struct dg_admission {
     struct dg_admission_config config;
     struct dg_hash_key key;
-    struct dg_bucket answers;
-    bool has_answered; // the global bucket is full until its first use tells the time
-    struct prefix_table answered;
-    struct prefix_table failed;
+    struct meter answers, starts, failures;
     struct dg_backoff *backoff;
 };
 
 struct dg_admission_config dg_admission_config_default(void)
 {
     return (struct dg_admission_config){
-        .answers_per_prefix = {.rate = 5000, .burst = 10000},
-        .answers_global = {.rate = 20000, .burst = 40000},
-        .failures_per_prefix = {.rate = 20, .burst = 200},
+        .answers = {.address = {2500, 5000}, .network = {5000, 10000}, .all = {20000, 40000}},
+        .starts = {.address = {2500, 5000}, .network = {5000, 10000}, .all = {20000, 40000}},
+        .failures = {.address = {20, 200}, .network = {200, 2000}},
         .prefixes_max = 16384,
         .backoff_max = 300 * DG_SECOND,
     };
@@ -84,6 +88,17 @@ static struct prefix_entry *table_get(struct prefix_table *table, uint64_t numbe
     return entry;
 }
 
+static bool meter_init(struct meter *meter, uint32_t entries_max)
+{
+    return table_init(&meter->addresses, entries_max) && table_init(&meter->networks, entries_max);
+}
+
+static void meter_clear(struct meter *meter)
+{
+    free(meter->addresses.entries);
+    free(meter->networks.entries);
+}
+
 struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
 {
     struct dg_admission *admission = calloc(1, sizeof *admission);
@@ -93,8 +108,9 @@ struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
     admission->config = *config;
     admission->key = dg_hash_key_new();
     admission->backoff = dg_backoff_new(config->prefixes_max);
-    if (admission->backoff == NULL || !table_init(&admission->answered, config->prefixes_max) ||
-        !table_init(&admission->failed, config->prefixes_max)) {
+    if (admission->backoff == NULL || !meter_init(&admission->answers, config->prefixes_max) ||
+        !meter_init(&admission->starts, config->prefixes_max) ||
+        !meter_init(&admission->failures, config->prefixes_max)) {
         dg_admission_free(admission);
         return NULL;
     }
@@ -103,9 +119,9 @@ struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
 
 void dg_admission_set_rates(struct dg_admission *admission, const struct dg_admission_config *config)
 {
-    admission->config.answers_per_prefix = config->answers_per_prefix;
-    admission->config.answers_global = config->answers_global;
-    admission->config.failures_per_prefix = config->failures_per_prefix;
+    admission->config.answers = config->answers;
+    admission->config.starts = config->starts;
+    admission->config.failures = config->failures;
     admission->config.backoff_max = config->backoff_max;
 }
 
@@ -115,49 +131,99 @@ void dg_admission_free(struct dg_admission *admission)
         return;
     }
     dg_backoff_free(admission->backoff);
-    free(admission->failed.entries);
-    free(admission->answered.entries);
+    meter_clear(&admission->answers);
+    meter_clear(&admission->starts);
+    meter_clear(&admission->failures);
     free(admission);
+}
+
+// --- the rungs ----------------------------------------------------------------------------
+
+// What is said when one of the buckets is empty.
+struct refusals {
+    enum dg_counter address, network, all;
+};
+
+// Whom one of them refuses takes nothing from the others: an address that has had its share must not use up its
+// network's, nor a network everybody's.
+static enum dg_counter take(struct dg_admission *admission, struct meter *meter, const struct dg_admission_rates *rates,
+                            dg_time now, const struct dg_address *peer, struct refusals refusals)
+{
+    uint64_t address = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
+    uint64_t network = dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED);
+    struct prefix_entry *of_address = table_get(&meter->addresses, address, rates->address, now);
+    struct prefix_entry *of_network = table_get(&meter->networks, network, rates->network, now);
+    if (!meter->is_begun) {
+        meter->all = dg_bucket_full(rates->all, now);
+        meter->is_begun = true;
+    }
+    struct dg_bucket after_address = of_address->bucket, after_network = of_network->bucket, after_all = meter->all;
+    if (!dg_bucket_take(&after_address, rates->address, 1, now)) {
+        return refusals.address;
+    }
+    if (!dg_bucket_take(&after_network, rates->network, 1, now)) {
+        return refusals.network;
+    }
+    if (rates->all.burst != 0 && !dg_bucket_take(&after_all, rates->all, 1, now)) {
+        return refusals.all;
+    }
+    of_address->bucket = after_address;
+    of_network->bucket = after_network;
+    meter->all = after_all;
+    return DG_COUNT_NONE;
 }
 
 enum dg_counter dg_admission_answer(struct dg_admission *admission, dg_time now, const struct dg_address *peer)
 {
-    const struct dg_admission_config *config = &admission->config;
-    uint64_t number = dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED);
-    struct prefix_entry *entry = table_get(&admission->answered, number, config->answers_per_prefix, now);
-    // The prefix first: one that has had its share must not use up everybody's.
-    if (!dg_bucket_take(&entry->bucket, config->answers_per_prefix, 1, now)) {
-        return DG_COUNT_DROP_ANSWER_LIMITED;
+    static const struct refusals REFUSALS = {DG_COUNT_DROP_ANSWER_LIMITED, DG_COUNT_DROP_ANSWER_NETWORK,
+                                             DG_COUNT_DROP_ANSWER_GLOBAL};
+    return take(admission, &admission->answers, &admission->config.answers, now, peer, REFUSALS);
+}
+
+enum dg_counter dg_admission_start(struct dg_admission *admission, dg_time now, const struct dg_address *peer)
+{
+    static const struct refusals REFUSALS = {DG_COUNT_DROP_START_LIMITED, DG_COUNT_DROP_START_NETWORK,
+                                             DG_COUNT_DROP_START_GLOBAL};
+    return take(admission, &admission->starts, &admission->config.starts, now, peer, REFUSALS);
+}
+
+// Asking costs nothing: only failures do.
+static bool has_failed_too_often(const struct prefix_entry *entry, struct dg_bucket_rate rate, dg_time now)
+{
+    if (entry == NULL) {
+        return false;
     }
-    if (!admission->has_answered) {
-        admission->answers = dg_bucket_full(config->answers_global, now);
-        admission->has_answered = true;
-    }
-    if (!dg_bucket_take(&admission->answers, config->answers_global, 1, now)) {
-        return DG_COUNT_DROP_ANSWER_LIMITED;
-    }
-    return DG_COUNT_NONE;
+    struct dg_bucket look = entry->bucket;
+    return !dg_bucket_take(&look, rate, 1, now);
 }
 
 enum dg_counter dg_admission_begin(struct dg_admission *admission, dg_time now, const struct dg_address *peer)
 {
-    uint64_t number = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
-    const struct prefix_entry *entry = table_find(&admission->failed, number);
-    if (entry == NULL) {
-        return DG_COUNT_NONE;
+    const struct dg_admission_rates *rates = &admission->config.failures;
+    uint64_t address = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
+    if (has_failed_too_often(table_find(&admission->failures.addresses, address), rates->address, now)) {
+        return DG_COUNT_DROP_PENALTY;
     }
-    struct dg_bucket look = entry->bucket; // asking costs nothing: only failures do
-    return dg_bucket_take(&look, admission->config.failures_per_prefix, 1, now) ? DG_COUNT_NONE : DG_COUNT_DROP_PENALTY;
+    uint64_t network = dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED);
+    return has_failed_too_often(table_find(&admission->failures.networks, network), rates->network, now)
+               ? DG_COUNT_DROP_PENALTY_NETWORK
+               : DG_COUNT_NONE;
+}
+
+// An empty bucket stays empty: the penalty ends by itself, however many failures came on top.
+static void note_failure(struct prefix_table *table, uint64_t number, struct dg_bucket_rate rate, dg_time now)
+{
+    bool had_one = dg_bucket_take(&table_get(table, number, rate, now)->bucket, rate, 1, now);
+    (void)had_one;
 }
 
 void dg_admission_failed(struct dg_admission *admission, dg_time now, const struct dg_address *peer)
 {
-    struct dg_bucket_rate rate = admission->config.failures_per_prefix;
-    uint64_t number = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
-    struct prefix_entry *entry = table_get(&admission->failed, number, rate, now);
-    // An empty bucket stays empty: the penalty ends by itself, however many failures came on top.
-    bool had_one = dg_bucket_take(&entry->bucket, rate, 1, now);
-    (void)had_one;
+    const struct dg_admission_rates *rates = &admission->config.failures;
+    note_failure(&admission->failures.addresses, dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED),
+                 rates->address, now);
+    note_failure(&admission->failures.networks, dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED),
+                 rates->network, now);
 }
 
 enum dg_counter dg_admission_identity(const struct dg_admission *admission, dg_time now, const struct dg_address *peer,

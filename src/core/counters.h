@@ -100,7 +100,9 @@
     X(DROP_HELLO_CID_LENGTH, "drop_hello_cid_length", "ClientHello with a connection ID above the limit")         \
     X(DROP_NOT_HELLO, "drop_not_hello", "handshake record of a stranger that is no ClientHello")                  \
     X(DROP_HELLO_UNANSWERED, "drop_hello_unanswered", "well-formed hello that the library had no answer to")     \
-    X(DROP_ANSWER_LIMITED, "drop_answer_limited", "hello left unanswered: the prefix used up its answers")        \
+    X(DROP_ANSWER_LIMITED, "drop_answer_limited", "hello left unanswered: its address (IPv6: /64) used up its answers") \
+    X(DROP_ANSWER_NETWORK, "drop_answer_network", "hello left unanswered: its network (IPv4 /24, IPv6 /48) used up its answers") \
+    X(DROP_ANSWER_GLOBAL, "drop_answer_global", "hello left unanswered: all together used up the answers")         \
     X(DROP_AMPLIFICATION, "drop_amplification", "answer withheld: more than three bytes out for one in")          \
     X(DROP_COOKIE_INVALID, "drop_cookie_invalid", "hello with a cookie that is not ours or too old")              \
     X(DROP_FRAGMENTS_FULL, "drop_fragments_full", "hello fragments pushed out of the reassembly area")            \
@@ -108,7 +110,11 @@
     X(DROP_FRAGMENT_EXPIRED, "drop_fragment_expired", "incomplete hellos given up")                               \
     X(DROP_HANDSHAKES_FULL, "drop_handshakes_full", "valid hellos refused: all handshakes are in use")            \
     X(DROP_HANDSHAKES_PREFIX, "drop_handshakes_prefix", "valid hellos refused: the prefix has too many under way")\
-    X(DROP_PENALTY, "drop_penalty", "valid hellos refused: the prefix keeps failing")                             \
+    X(DROP_START_LIMITED, "drop_start_limited", "valid hellos refused: the address (IPv6: /64) begins too many handshakes a second") \
+    X(DROP_START_NETWORK, "drop_start_network", "valid hellos refused: the network (IPv4 /24, IPv6 /48) begins too many a second") \
+    X(DROP_START_GLOBAL, "drop_start_global", "valid hellos refused: all together begin too many handshakes a second") \
+    X(DROP_PENALTY, "drop_penalty", "valid hellos refused: the address (IPv6: /64) keeps failing")                 \
+    X(DROP_PENALTY_NETWORK, "drop_penalty_network", "valid hellos refused: the network (IPv4 /24, IPv6 /48) keeps failing") \
     X(DROP_BACKOFF, "drop_backoff", "valid hellos refused: this identity keeps failing its key from this prefix")  \
     X(DROP_HELLO_REPEATED, "drop_hello_repeated", "hello of a handshake that is under way already")               \
     X(DROP_EARLY_FULL, "drop_early_full", "application data before the handshake's end, beyond what is held")     \

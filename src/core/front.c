@@ -14,6 +14,7 @@ struct dg_front_config dg_front_config_default(void)
         .handshakes_max = 2048,
         .handshakes_per_prefix = 2048,
         .handshake_timeout = 30 * DG_SECOND,
+        .handover_timeout = 5 * DG_SECOND,
         .reassembly_max = 256,
         .reassembly_timeout = 5 * DG_SECOND,
         .admission = dg_admission_config_default(),
@@ -386,6 +387,8 @@ void dg_front_set_config(struct dg_front *front, const struct dg_front_config *c
     front->config.handshakes_max = config->handshakes_max < capacity ? config->handshakes_max : capacity;
     front->config.handshakes_per_prefix = config->handshakes_per_prefix;
     front->config.handshake_timeout = config->handshake_timeout;
+    front->config.handover_timeout = config->handover_timeout;
+    front->area.timeout = config->reassembly_timeout;
     front->config.offer_cid = config->offer_cid;
     dg_admission_set_rates(front->admission, &config->admission);
 }

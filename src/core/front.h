@@ -19,7 +19,8 @@ struct dg_front;
 struct dg_front_config {
     uint32_t handshakes_max;          // under way at once (each costs 13 to 33 KB)
     uint32_t handshakes_per_prefix;   // of these, for one /32 (IPv4) or /64 (IPv6)
-    dg_time handshake_timeout;        // from the valid cookie to the hand-over
+    dg_time handshake_timeout;        // from the valid cookie to the proof
+    dg_time handover_timeout;         // from the proof until a worker has taken it
     uint32_t reassembly_max;          // incomplete hellos kept, before the cookie
     dg_time reassembly_timeout;
     struct dg_admission_config admission;
@@ -48,7 +49,7 @@ struct dg_front_hooks {
                     const struct dg_handshake_failure *failure);
     // A hand-over was taken so long after the valid cookie. May be NULL.
     void (*timed)(void *context, const struct dg_handover *handover, dg_time elapsed);
-    // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY, DROP_HANDSHAKES_*). May be NULL.
+    // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY*, DROP_START_*, DROP_HANDSHAKES_*). May be NULL.
     void (*refused)(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason);
     // A handshake begins at this path: its cookie was valid. May be NULL.
     void (*started)(void *context, dg_time now, const struct dg_path *path);

@@ -179,6 +179,7 @@ static void after_step(struct dg_front *front, dg_time now, uint32_t place, enum
         return;
     case DG_STEP_DONE:
         front->table.entries[place].state = DG_ENTRY_PROVEN; // dg_front_settle goes on from here
+        front->table.entries[place].give_up_at = now + front->config.handover_timeout;
         return;
     case DG_STEP_FAILED:
         fail(front, now, place, DG_COUNT_NONE);

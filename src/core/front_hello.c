@@ -136,18 +136,28 @@ static bool must_wait(struct dg_front *front, const struct dg_front_datagram *da
     return true;
 }
 
+static void not_begun(struct dg_front *front, const struct dg_front_datagram *datagram, enum dg_counter reason)
+{
+    count(front, reason);
+    if (front->hooks.refused != NULL) {
+        front->hooks.refused(front->hooks.context, datagram->now, datagram->path, reason);
+    }
+}
+
 static void begin(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
                   uint32_t place)
 {
     enum dg_counter reason = within_budget(front, datagram, place);
     if (reason != DG_COUNT_NONE) {
-        count(front, reason);
-        if (front->hooks.refused != NULL) {
-            front->hooks.refused(front->hooks.context, datagram->now, datagram->path, reason);
-        }
+        not_begun(front, datagram, reason);
         return;
     }
     if (must_wait(front, datagram, &whole->hello)) {
+        return;
+    }
+    reason = dg_admission_start(front->admission, datagram->now, &datagram->path->peer);
+    if (reason != DG_COUNT_NONE) {
+        not_begun(front, datagram, reason);
         return;
     }
     uint8_t fresh[DG_CID_SIZE_MAX];

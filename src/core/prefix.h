@@ -15,9 +15,9 @@ struct dg_prefix_bits {
     uint8_t ipv6;
 };
 
-// Before the cookie an address is only a claim: a spoofer who has one network to lie about has all of it.
-#define DG_PREFIX_CLAIMED ((struct dg_prefix_bits){.ipv4 = 24, .ipv6 = 56})
-// After it: one IPv4 host, or one IPv6 subnet, since a host has all addresses of its subnet to choose from.
+// A network, as somebody is given: who can lie about one address of it can lie about all, and who was given it has all.
+#define DG_PREFIX_CLAIMED ((struct dg_prefix_bits){.ipv4 = 24, .ipv6 = 48})
+// One IPv4 host, or one IPv6 subnet, since a host has all addresses of its subnet to choose from.
 #define DG_PREFIX_VALIDATED ((struct dg_prefix_bits){.ipv4 = 32, .ipv6 = 64})
 
 uint64_t dg_prefix_number(const struct dg_hash_key *key, const struct dg_address *address, struct dg_prefix_bits bits);

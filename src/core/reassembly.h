@@ -17,7 +17,7 @@
 
 struct dg_reassembly_entry;
 
-// Entries belong to (peer, listener, message_seq). A prefix (/24, /56) has at most half of them: beyond
+// Entries belong to (peer, listener, message_seq). A prefix (/24, /48) has at most half of them: beyond
 // that its own oldest one makes room. When all are in use the oldest of all does. Both are counted as
 // DROP_FRAGMENTS_FULL: a flood of first fragments costs fragmented hellos, never memory, never whole hellos.
 struct dg_reassembly {

@@ -8,7 +8,10 @@
 #include <stdio.h>
 
 #define REASSEMBLY_MAX 256
-#define BURST_SECONDS 2
+#define BURST_SECONDS 2    // that may be saved up
+#define FAILURE_SECONDS 20 // failures come in bursts: a site with a wrong key comes back whole
+#define NETWORK_ADDRESSES 4
+#define NETWORK_FAILURES 10
 
 static struct dg_backend make_callback(void *context, const struct dg_backend_sink *sink)
 {
@@ -59,20 +62,38 @@ struct dg_snapshot *dg_server_make_snapshot(struct dg_server *server, const stru
     return dg_snapshot_new(&source, error, error_size);
 }
 
+static struct dg_bucket_rate rate_of(uint64_t rate, uint32_t seconds)
+{
+    uint64_t burst = rate * seconds;
+    return (struct dg_bucket_rate){.rate = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX,
+                                   .burst = burst < UINT32_MAX ? (uint32_t)burst : UINT32_MAX};
+}
+
+// of_network 0: so many addresses' worth.
+static struct dg_admission_rates rates_of(uint64_t of_address, uint64_t of_network, uint32_t addresses, uint64_t of_all,
+                                          uint32_t seconds)
+{
+    return (struct dg_admission_rates){.address = rate_of(of_address, seconds),
+                                       .network = rate_of(of_network ? of_network : addresses * of_address, seconds),
+                                       .all = rate_of(of_all, seconds)};
+}
+
 struct dg_front_config dg_server_front_config(const struct dg_server *server, const struct dg_options *options)
 {
     struct dg_front_config config = dg_front_config_default();
     config.handshakes_max = options->handshakes_max;
     config.handshakes_per_prefix = options->handshakes_prefix_max;
     config.handshake_timeout = options->handshake_timeout * DG_SECOND;
+    config.handover_timeout = options->handover_timeout * DG_SECOND;
+    config.reassembly_timeout = options->hello_timeout * DG_SECOND;
     config.reassembly_max = REASSEMBLY_MAX;
-    config.admission.answers_per_prefix =
-        (struct dg_bucket_rate){options->answers_rate, BURST_SECONDS * options->answers_rate};
-    config.admission.answers_global =
-        (struct dg_bucket_rate){options->answers_rate_global, BURST_SECONDS * options->answers_rate_global};
     config.admission.backoff_max = options->backoff_max * DG_SECOND;
-    config.admission.failures_per_prefix =
-        (struct dg_bucket_rate){options->failures_rate, 20 * options->failures_rate};
+    config.admission.answers = rates_of(options->answers_rate, options->answers_rate_network, NETWORK_ADDRESSES,
+                                        options->answers_rate_global, BURST_SECONDS);
+    config.admission.starts = rates_of(options->handshakes_rate, options->handshakes_rate_network, NETWORK_ADDRESSES,
+                                       options->handshakes_rate_global, BURST_SECONDS);
+    config.admission.failures =
+        rates_of(options->failures_rate, options->failures_rate_network, NETWORK_FAILURES, 0, FAILURE_SECONDS);
     config.offer_cid = options->connection_id == DG_CHOICE_YES;
     config.cid_size = server->memfile.memory.shape.cid_size;
     config.own_count = (uint32_t)server->address_count;
@@ -92,7 +113,7 @@ struct dg_engine_config dg_server_engine_config(const struct dg_server *server, 
     config.path_basic = options->rrc == DG_RRC_BASIC;
     config.path_timeout = options->path_timeout * DG_MILLISECOND;
     config.drain_per_second = (options->drain_rate + server->worker_count - 1) / server->worker_count;
-    config.associations_max = options->associations_max;
+    config.associations_max = server->options.associations_max; // as the memory file was made, or less
     config.prefix_max = options->associations_prefix_max;
     config.closes_removed = options->on_removal == DG_ON_REMOVAL_CLOSE;
     return config;

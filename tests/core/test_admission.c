@@ -26,13 +26,15 @@ static struct dg_address numbered(uint32_t number)
 
 static struct dg_admission_config config(void)
 {
-    return (struct dg_admission_config){.answers_per_prefix = {.rate = 1, .burst = 3},
-                                        .answers_global = {.rate = 1000, .burst = 1000},
-                                        .failures_per_prefix = {.rate = 1, .burst = 2},
-                                        .prefixes_max = 64};
+    return (struct dg_admission_config){
+        .answers = {.address = {.rate = 1000, .burst = 1000}, .network = {.rate = 1, .burst = 3}, .all = {1000, 1000}},
+        .starts = {.address = {.rate = 1, .burst = 2}, .network = {.rate = 1, .burst = 3}, .all = {.rate = 1, .burst = 4}},
+        .failures = {.address = {.rate = 1, .burst = 2}, .network = {.rate = 1, .burst = 5}},
+        .prefixes_max = 64,
+    };
 }
 
-DG_TEST(admission_answers_each_prefix_within_its_bucket)
+DG_TEST(admission_answers_each_network_within_its_bucket)
 {
     struct dg_admission_config limits = config();
     struct dg_admission *admission = dg_admission_new(&limits);
@@ -41,26 +43,26 @@ DG_TEST(admission_answers_each_prefix_within_its_bucket)
     const char *same[] = {"192.0.2.1:1", "192.0.2.200:2", "192.0.2.7:3", "192.0.2.9:4"}; // one /24
     for (int i = 0; i < 4; i++) {
         struct dg_address peer = address(same[i]);
-        CHECK_EQ(dg_admission_answer(admission, now, &peer), i < 3 ? DG_COUNT_NONE : DG_COUNT_DROP_ANSWER_LIMITED);
+        CHECK_EQ(dg_admission_answer(admission, now, &peer), i < 3 ? DG_COUNT_NONE : DG_COUNT_DROP_ANSWER_NETWORK);
     }
     const char *same6[] = {"[2001:db8:0:1::1]:1", "[2001:db8:0:ff::2]:2", "[2001:db8:0:80::2]:3", "[2001:db8::4]:4"};
-    for (int i = 0; i < 4; i++) { // one /56
+    for (int i = 0; i < 4; i++) { // one /48
         struct dg_address peer = address(same6[i]);
-        CHECK_EQ(dg_admission_answer(admission, now, &peer), i < 3 ? DG_COUNT_NONE : DG_COUNT_DROP_ANSWER_LIMITED);
+        CHECK_EQ(dg_admission_answer(admission, now, &peer), i < 3 ? DG_COUNT_NONE : DG_COUNT_DROP_ANSWER_NETWORK);
     }
-    struct dg_address other = address("192.0.3.1:1"), other6 = address("[2001:db8:0:100::1]:1");
+    struct dg_address other = address("192.0.3.1:1"), other6 = address("[2001:db8:1::1]:1");
     CHECK_EQ(dg_admission_answer(admission, now, &other), DG_COUNT_NONE);
     CHECK_EQ(dg_admission_answer(admission, now, &other6), DG_COUNT_NONE);
     struct dg_address back = address(same[0]);
     CHECK_EQ(dg_admission_answer(admission, now + DG_SECOND, &back), DG_COUNT_NONE);
-    CHECK_EQ(dg_admission_answer(admission, now + DG_SECOND, &back), DG_COUNT_DROP_ANSWER_LIMITED);
+    CHECK_EQ(dg_admission_answer(admission, now + DG_SECOND, &back), DG_COUNT_DROP_ANSWER_NETWORK);
     dg_admission_free(admission);
 }
 
 DG_TEST(admission_limits_all_answers_together)
 {
     struct dg_admission_config limits = config();
-    limits.answers_global = (struct dg_bucket_rate){.rate = 10, .burst = 50};
+    limits.answers.all = (struct dg_bucket_rate){.rate = 10, .burst = 50};
     struct dg_admission *admission = dg_admission_new(&limits);
     REQUIRE(admission != NULL);
     unsigned answered = 0;
@@ -87,6 +89,7 @@ DG_TEST(admission_limits_all_answers_together)
 DG_TEST(admission_penalty_is_the_prefixs_own_and_ends)
 {
     struct dg_admission_config limits = config();
+    limits.failures.network = (struct dg_bucket_rate){.rate = 1000, .burst = 10000};
     struct dg_admission *admission = dg_admission_new(&limits);
     REQUIRE(admission != NULL);
     struct dg_address bad = address("192.0.2.1:1"), neighbour = address("192.0.2.2:1");
@@ -112,12 +115,66 @@ DG_TEST(admission_penalty_is_the_prefixs_own_and_ends)
     dg_admission_free(admission);
 }
 
+// Whoever fails from many addresses of a network is held up by the network's penalty; others are not.
+DG_TEST(admission_penalty_of_a_network_is_for_all_its_addresses)
+{
+    struct dg_admission_config limits = config();
+    struct dg_admission *admission = dg_admission_new(&limits);
+    REQUIRE(admission != NULL);
+    const char *texts[] = {"192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1", "192.0.2.4:1", "192.0.2.5:1"};
+    const char *texts6[] = {"[2001:db8:1:1::1]:1", "[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1", "[2001:db8:1:ff00::1]:1",
+                            "[2001:db8:1:ffff::1]:1"};
+    for (int i = 0; i < 5; i++) {
+        struct dg_address peer = address(texts[i]), peer6 = address(texts6[i]);
+        CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &peer), DG_COUNT_NONE);
+        CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &peer6), DG_COUNT_NONE);
+        dg_admission_failed(admission, DG_SECOND, &peer);
+        dg_admission_failed(admission, DG_SECOND, &peer6);
+    }
+    struct dg_address fresh = address("192.0.2.99:1"), fresh6 = address("[2001:db8:1:8::1]:1");
+    struct dg_address other = address("192.0.3.1:1"), other6 = address("[2001:db8:2::1]:1");
+    CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &fresh), DG_COUNT_DROP_PENALTY_NETWORK);
+    CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &fresh6), DG_COUNT_DROP_PENALTY_NETWORK);
+    CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &other), DG_COUNT_NONE);
+    CHECK_EQ(dg_admission_begin(admission, DG_SECOND, &other6), DG_COUNT_NONE);
+    CHECK_EQ(dg_admission_begin(admission, 2 * DG_SECOND, &fresh), DG_COUNT_NONE); // it ends by itself
+    dg_admission_free(admission);
+}
+
+// All three buckets have to have a token, and who is refused by one takes nothing of the others.
+DG_TEST(admission_begins_handshakes_within_three_buckets)
+{
+    struct dg_admission_config limits = config();
+    struct dg_admission *admission = dg_admission_new(&limits);
+    REQUIRE(admission != NULL);
+    struct dg_address a = address("192.0.2.1:1"), b = address("192.0.2.2:1"), c = address("192.0.2.3:1");
+    struct dg_address far = address("198.51.100.1:1"), farther = address("[2001:db8::1]:1");
+    dg_time now = DG_SECOND;
+    CHECK_EQ(dg_admission_start(admission, now, &a), DG_COUNT_NONE);
+    CHECK_EQ(dg_admission_start(admission, now, &a), DG_COUNT_NONE);
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(dg_admission_start(admission, now, &a), DG_COUNT_DROP_START_LIMITED);
+    }
+    CHECK_EQ(dg_admission_start(admission, now, &b), DG_COUNT_NONE);
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(dg_admission_start(admission, now, &c), DG_COUNT_DROP_START_NETWORK);
+    }
+    CHECK_EQ(dg_admission_start(admission, now, &far), DG_COUNT_NONE);
+    CHECK_EQ(dg_admission_start(admission, now, &farther), DG_COUNT_DROP_START_GLOBAL);
+    CHECK_EQ(dg_admission_start(admission, now + DG_SECOND, &c), DG_COUNT_NONE);
+    // Without a limit for all there is none.
+    limits.starts.all = (struct dg_bucket_rate){0, 0};
+    dg_admission_set_rates(admission, &limits);
+    CHECK_EQ(dg_admission_start(admission, now + DG_SECOND, &farther), DG_COUNT_NONE);
+    dg_admission_free(admission);
+}
+
 // A table of 64 under 100,000 prefixes: a busy prefix that used up its answers is not forgotten for quiet ones.
 DG_TEST(admission_full_table_forgets_the_quietest)
 {
     struct dg_admission_config limits = config();
-    limits.answers_per_prefix = (struct dg_bucket_rate){.rate = 0, .burst = 3};
-    limits.answers_global = (struct dg_bucket_rate){.rate = 1000000, .burst = 1000000};
+    limits.answers.network = (struct dg_bucket_rate){.rate = 0, .burst = 3};
+    limits.answers.all = (struct dg_bucket_rate){.rate = 1000000, .burst = 1000000};
     struct dg_admission *admission = dg_admission_new(&limits);
     REQUIRE(admission != NULL);
     struct dg_address busy = address("203.0.113.5:1");
@@ -160,9 +217,11 @@ DG_TEST(admission_prefix_is_cut_at_the_bit)
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
-        DG_CASE(admission_answers_each_prefix_within_its_bucket),
+        DG_CASE(admission_answers_each_network_within_its_bucket),
         DG_CASE(admission_limits_all_answers_together),
         DG_CASE(admission_penalty_is_the_prefixs_own_and_ends),
+        DG_CASE(admission_penalty_of_a_network_is_for_all_its_addresses),
+        DG_CASE(admission_begins_handshakes_within_three_buckets),
         DG_CASE(admission_full_table_forgets_the_quietest),
         DG_CASE(admission_prefix_is_cut_at_the_bit),
     };

@@ -59,7 +59,7 @@ DG_TEST(front_keeps_nothing_for_a_flood_of_first_hellos)
 {
     static struct rig rig;
     front_rig_init(&rig);
-    rig.config.admission.answers_global = (struct dg_bucket_rate){.rate = 1000, .burst = 1000};
+    rig.config.admission.answers.all = (struct dg_bucket_rate){.rate = 1000, .burst = 1000};
     front_rig_open(&rig);
     struct toy_client client = client_of(0, true), other = client_of(0, false);
     uint8_t hellos[2][512];
@@ -78,7 +78,9 @@ DG_TEST(front_keeps_nothing_for_a_flood_of_first_hellos)
     CHECK_EQ(dg_front_busy(rig.front), 1);
     CHECK_EQ(rig.front->area.used, 0);
     CHECK(rig.sent - sent <= 1000 + FLOOD / 1000); // answers are what the bucket gives
-    CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_LIMITED) + (rig.sent - sent), FLOOD);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_LIMITED) + RIG_COUNT(&rig, DROP_ANSWER_NETWORK) +
+                 RIG_COUNT(&rig, DROP_ANSWER_GLOBAL) + (rig.sent - sent),
+             FLOOD);
     CHECK_EQ(front_rig_run(&rig, NOW + DG_SECOND, &honest), TOY_DONE); // attack 43
     front_rig_close(&rig);
 }
@@ -268,7 +270,8 @@ DG_TEST(front_survives_damaged_datagrams_of_every_kind)
 {
     static struct rig rig;
     front_rig_init(&rig);
-    rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 100000, .burst = 100000};
+    rig.config.admission.failures.address = rig.config.admission.failures.network =
+        (struct dg_bucket_rate){.rate = 100000, .burst = 100000};
     front_rig_open(&rig);
     struct test_random random = {.state = dg_test_seed()};
     static struct toy_client clients[32];

@@ -350,7 +350,7 @@ DG_TEST(front_limits_answers_but_not_valid_cookies)
 {
     static struct rig rig;
     front_rig_init(&rig);
-    rig.config.admission.answers_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 4};
+    rig.config.admission.answers.network = (struct dg_bucket_rate){.rate = 1, .burst = 4};
     front_rig_open(&rig);
     struct toy_client honest = client_of(0, false);
     front_rig_turn(&rig, NOW, &honest);
@@ -363,7 +363,7 @@ DG_TEST(front_limits_answers_but_not_valid_cookies)
         front_rig_give(&rig, NOW, &client.path, datagram, size);
     }
     CHECK_EQ(rig.sent, 4);
-    CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_LIMITED), 47);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_ANSWER_NETWORK), 47);
     CHECK_EQ(front_rig_run(&rig, NOW, &honest), TOY_DONE);
     front_rig_close(&rig);
 }
@@ -403,7 +403,7 @@ DG_TEST(front_penalises_a_prefix_that_keeps_failing)
 {
     static struct rig rig;
     front_rig_init(&rig);
-    rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 3};
+    rig.config.admission.failures.address = (struct dg_bucket_rate){.rate = 1, .burst = 3};
     front_rig_open(&rig);
     for (unsigned i = 0; i < 6; i++) {
         struct toy_client client = client_of(0, i % 2 != 0);
@@ -426,7 +426,7 @@ DG_TEST(front_penalises_a_client_that_keeps_beginning_anew)
 {
     static struct rig rig;
     front_rig_init(&rig);
-    rig.config.admission.failures_per_prefix = (struct dg_bucket_rate){.rate = 1, .burst = 3};
+    rig.config.admission.failures.address = (struct dg_bucket_rate){.rate = 1, .burst = 3};
     front_rig_open(&rig);
     for (unsigned i = 0; i < 6; i++) {
         struct toy_client client = toy_client_new("198.51.100.1:4000", LOCAL, i % 2 != 0, i);

@@ -146,12 +146,13 @@ static void server_join(struct server *server, enum dg_stop how)
 static void server_free(struct server *server)
 {
     const struct dg_counters *sets[1 + WORKERS_MAX];
-    struct dg_imbalance found;
+    struct dg_imbalance found = {.text = "", .name = ""};
     dg_leftovers_count(server->mesh, dg_mesh_size(server->workers), &server->counters[0]);
     for (uint32_t i = 0; i <= server->workers; i++) {
         sets[i] = &server->counters[i];
     }
-    CHECK_MSG(dg_counters_balance(sets, 1 + server->workers, &found), "%s: %s is %llu, its parts %llu", found.text,
+    bool is_balanced = dg_counters_balance(sets, 1 + server->workers, &found); // before found is read
+    CHECK_MSG(is_balanced, "%s: %s is %llu, its parts %llu", found.text,
               found.name, (unsigned long long)found.whole, (unsigned long long)found.parts);
     dg_front_loop_free(server->front);
     for (uint32_t i = 0; i < server->workers; i++) {
