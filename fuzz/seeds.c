@@ -5,6 +5,7 @@
 #include "base/wire.h"
 #include "core/hello.h"
 #include "core/wire_constants.h"
+#include "support/credential_kit.h"
 #include "support/fake_handshake.h"
 #include "support/fake_peer.h"
 #include "support/peer_records.h"
@@ -442,6 +443,46 @@ static void proxy_seeds(void)
     }
 }
 
+// The first byte says which parser.
+static void save_credential(const char *name, uint8_t parser, const void *data, size_t size)
+{
+    static uint8_t whole[1 << 13];
+    if (size == 0 || size >= sizeof whole) {
+        (void)fprintf(stderr, "seed %s was not made\n", name);
+        exit(1);
+    }
+    whole[0] = parser;
+    memcpy(whole + 1, data, size);
+    save("credentials", name, whole, size + 1);
+}
+
+// Fresh certificates each time.
+static void credential_seeds(void)
+{
+    static const char FINGERPRINTS[] =
+        "# two\nsha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f  a\n"
+        "sha256 Fingerprint=00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:2F\n";
+    static const char KEYS[] =
+        "000102030405060708090a0b0c0d0e0f:101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+        "b00102030405060708090a0b0c0d0e0f:b01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n";
+    static struct dg_pki_pem ca, leaf;
+    const struct kit_request authority = {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "CA"};
+    const struct kit_request client = {.kind = DG_KEY_ED25519, .use = DG_PKI_CLIENT, .common_name = "client", .unit = "unit",
+                                       .dns = {"a.example", "b.example"}, .uri = "urn:x", .email = "a@b.example", .issuer = &ca};
+    uint8_t der[4096];
+    if (kit_make(&authority, &ca) != NULL || kit_make(&client, &leaf) != NULL)
+        exit(1);
+    save_credential("certificate", 1, der, kit_der(&leaf, der, sizeof der));
+    const struct kit_crl lists[] = {{.issuer = &ca, .revoked = {&leaf}, .count = 2},
+                                    {.issuer = &ca, .is_delta = true},
+                                    {.issuer = &ca, .next_s = (int64_t)40 * 365 * 86400}};
+    static const char *const NAMES[] = {"crl", "crl-delta", "crl-late"};
+    for (size_t i = 0; i < 3; i++)
+        save_credential(NAMES[i], 0, der, kit_make_crl_der(&lists[i], der, sizeof der));
+    save_credential("fingerprints", 2, FINGERPRINTS, sizeof FINGERPRINTS - 1);
+    save_credential("ticket-keys", 3, KEYS, sizeof KEYS - 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -457,5 +498,6 @@ int main(int argc, char **argv)
     config_seeds();
     screen_seeds();
     proxy_seeds();
+    credential_seeds();
     return 0;
 }
