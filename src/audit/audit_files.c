@@ -67,6 +67,8 @@ static void audit_socket(const struct dg_auditing *auditing, const char *option,
 {
     char copy[PATH_MAX];
     struct stat status;
+    if (strcmp(path, "none") == 0)
+        return;
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);
     if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode) && (status.st_mode & (S_IRWXG | S_IRWXO)))
@@ -105,6 +107,8 @@ void dg_audit_files(const struct dg_auditing *auditing)
     if (config->path[0])
         audit_file(auditing, "the configuration", config->path, top);
     audit_table(auditing, &dg_options_table_process, &config->process, config->places, top);
+    if (strncmp(config->process.metrics, "unix:", 5) == 0)
+        audit_socket(auditing, "metrics", config->process.metrics + 5, dg_config_place_of(config, NULL, "metrics"));
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct dg_config_listener *listener = &config->listeners[i];
         audit_table(auditing, &dg_options_table_listener, &listener->options, listener->places, listener->place);

@@ -122,9 +122,9 @@ enum dg_severity { DG_SEVERITY_NOTE, DG_SEVERITY_LOW, DG_SEVERITY_MEDIUM, DG_SEV
     X(KEYS_LOGGED, "keys-logged", HIGH, 532, 0, "Insertion of Sensitive Information into Log File",               \
       "session keys are written to a file: whoever has it reads everything that was recorded",                    \
       "take key-log out, and wipe the file")                                                                      \
-    X(COUNTERS_OPEN, "counters-open", LOW, 497, 0, "Exposure of Sensitive System Information to an Unauthorized Control Sphere", \
-      "metrics are shown beyond this host",                                                                       \
-      "have them on a Unix socket or on loopback, and let a proxy that asks for a password show them")            \
+    X(COUNTERS_OPEN, "counters-open", NOTE, 497, 0, "Exposure of Sensitive System Information to an Unauthorized Control Sphere", \
+      "metrics on a TCP port are shown to every user of this host",                                                                       \
+      "metrics: unix:PATH")            \
     X(REFUSED, "refused", HIGH, 0, 0, "",                                                                         \
       "dtlsgate serve refuses this configuration",                                                                \
       "do as the message says")

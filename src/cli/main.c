@@ -60,6 +60,31 @@ static int cli_version(int argc, char **argv)
     return DG_EXIT_OK;
 }
 
+// A part of the configuration: for docs/configuration.md, or for the manual.
+static int print_part(const char *name, bool is_roff)
+{
+    static const struct {
+        const char *name;
+        const struct dg_option_table *table;
+        bool is_keys; // of the file alone
+    } parts[] = {
+        {"listener", &dg_options_table_listener, false},
+        {"process", &dg_options_table_process, false},
+        {"rule", &dg_config_table_rule, true},
+        {"certificate", &dg_config_table_certificate, true},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (strcmp(parts[i].name, name) != 0)
+            continue;
+        if (is_roff)
+            dg_option_table_roff(parts[i].table, parts[i].is_keys, stdout);
+        else
+            dg_option_table_keys(parts[i].table, stdout);
+        return DG_EXIT_OK;
+    }
+    return DG_EXIT_USAGE;
+}
+
 static int cli_options_table(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "connect") == 0)
@@ -68,10 +93,8 @@ static int cli_options_table(int argc, char **argv)
         dg_bench_options_markdown(stdout);
     else if (argc > 1 && strcmp(argv[1], "psk") == 0)
         dg_psk_options_markdown(stdout);
-    else if (argc > 1 && strcmp(argv[1], "rule") == 0)
-        dg_option_table_keys(&dg_config_table_rule, stdout);
-    else if (argc > 1 && strcmp(argv[1], "certificate") == 0)
-        dg_option_table_keys(&dg_config_table_certificate, stdout);
+    else if (argc > 1)
+        return print_part(argv[1], argc > 2 && strcmp(argv[2], "roff") == 0);
     else
         dg_options_markdown(stdout);
     return DG_EXIT_OK;

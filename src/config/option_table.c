@@ -85,7 +85,8 @@ bool dg_option_is_file(const struct dg_option *option)
 bool dg_option_is_relative_file(const struct dg_option *option, const char *value)
 {
     return dg_option_is_file(option) && value[0] != '/' && value[0] != '\0' && strncmp(value, "credential:", 11) != 0 &&
-           strncmp(value, "env:", 4) != 0;
+           strncmp(value, "env:", 4) != 0 &&
+           (strcmp(option->argument, "PATH") != 0 || strcmp(value, "none") != 0); // of a socket: there is none
 }
 
 bool dg_option_looks_secret(const char *value)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "config/bench_options.h"
+#include "config/config.h"
 #include "config/connect_options.h"
 #include "config/options.h"
 #include "crypto/gate.h"
@@ -200,7 +201,7 @@ DG_TEST(options_of_several_texts_keep_each_up_to_their_bound)
     CHECK_MEM(&named, &full, sizeof named);
 }
 
-static void is_documented(void (*print)(FILE *out))
+static void is_in(const char *document, void (*print)(FILE *out))
 {
     char *made = NULL;
     size_t made_size = 0;
@@ -210,14 +211,14 @@ static void is_documented(void (*print)(FILE *out))
     fclose(out);
     const char *source = getenv("DTLSGATE_SOURCE");
     char path[512];
-    snprintf(path, sizeof path, "%s/docs/options.md", source ? source : ".");
+    snprintf(path, sizeof path, "%s/docs/%s", source ? source : ".", document);
     FILE *file = fopen(path, "r");
-    CHECK_MSG(file != NULL, "docs/options.md is missing");
+    CHECK_MSG(file != NULL, "docs/%s is missing", document);
     if (file) {
         static char text[65536];
         size_t size = fread(text, 1, sizeof text - 1, file);
         text[size] = '\0';
-        CHECK_MSG(strstr(text, made) != NULL, "docs/options.md is not what `dtlsgate options-table` prints");
+        CHECK_MSG(strstr(text, made) != NULL, "docs/%s is not what the tables make of it: run scripts/options-doc", document);
         fclose(file);
     }
     free(made);
@@ -225,9 +226,26 @@ static void is_documented(void (*print)(FILE *out))
 
 DG_TEST(options_documentation_is_the_table)
 {
-    is_documented(dg_options_markdown);
-    is_documented(dg_connect_options_markdown);
-    is_documented(dg_bench_options_markdown);
+    is_in("options.md", dg_options_markdown);
+    is_in("options.md", dg_connect_options_markdown);
+    is_in("options.md", dg_bench_options_markdown);
+}
+
+static void print_rule(FILE *out) { dg_option_table_keys(&dg_config_table_rule, out); }
+static void print_certificate(FILE *out) { dg_option_table_keys(&dg_config_table_certificate, out); }
+static void print_listener_roff(FILE *out) { dg_option_table_roff(&dg_options_table_listener, false, out); }
+static void print_process_roff(FILE *out) { dg_option_table_roff(&dg_options_table_process, false, out); }
+static void print_rule_roff(FILE *out) { dg_option_table_roff(&dg_config_table_rule, true, out); }
+static void print_certificate_roff(FILE *out) { dg_option_table_roff(&dg_config_table_certificate, true, out); }
+
+DG_TEST(options_of_the_file_and_the_manual_are_the_tables)
+{
+    is_in("configuration.md", print_rule);
+    is_in("configuration.md", print_certificate);
+    is_in("man/dtlsgate.8", print_listener_roff);
+    is_in("man/dtlsgate.8", print_process_roff);
+    is_in("man/dtlsgate.8", print_rule_roff);
+    is_in("man/dtlsgate.8", print_certificate_roff);
 }
 
 static bool connects(const char *words)
@@ -365,6 +383,7 @@ int main(int argc, char **argv)
         DG_CASE(options_words_have_their_numbers),
         DG_CASE(options_of_several_texts_keep_each_up_to_their_bound),
         DG_CASE(options_documentation_is_the_table),
+        DG_CASE(options_of_the_file_and_the_manual_are_the_tables),
         DG_CASE(connect_options_verify_by_default),
         DG_CASE(bench_options_that_contradict_are_refused_in_words),
         DG_CASE(bench_options_verify_by_default),
