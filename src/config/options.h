@@ -72,6 +72,7 @@
     TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
     TEXT(control_socket, "control-socket", "PATH", "where dtlsgate status, associations, close, reload and why ask; only this user and root may; under systemd control.sock in its RuntimeDirectory; none: nowhere") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
+    TEXT(key_log, "key-log", "FILE", "appends the secrets of every handshake for Wireshark: whoever has the file can read everything; never but to debug") \
     TEXT(metrics, "metrics", "ADDRESS", "counters and latencies over HTTP: unix:PATH, mode 0600, or an address of loopback as 127.0.0.1:9684") \
     CHOICE(log_level, "log-level", "error|warning|info|debug", 2, "debug shows each datagram: peer and sizes") \
     CHOICE(log_format, "log-format", "text|json", 0, "json: one object a line, with the same keys") \

@@ -5,6 +5,7 @@
 
 #include "core/wire_constants.h"
 #include "crypto/inner.h"
+#include "crypto/key_log.h"
 
 #include <wolfssl/error-ssl.h>
 
@@ -48,6 +49,15 @@ void dg_library_io_install(WOLFSSL_CTX *context)
     wolfSSL_CTX_SetIORecv(context, on_receive);
 }
 
+// DTLS 1.2: the master secret, of full handshakes only; a resumed one has that of the ticket.
+static int on_master_secret(WOLFSSL *ssl, void *secret, int size, void *context)
+{
+    (void)context;
+    if (size > 0)
+        dg_key_log_secret(ssl, "CLIENT_RANDOM", secret, (size_t)size);
+    return 0;
+}
+
 bool dg_library_io_begin(struct dg_library_io *io, void *owner, WOLFSSL *ssl, bool is_client)
 {
     io->owner = owner;
@@ -58,7 +68,8 @@ bool dg_library_io_begin(struct dg_library_io *io, void *owner, WOLFSSL *ssl, bo
     wolfSSL_SetIOReadCtx(ssl, io);
     wolfSSL_SetIOWriteCtx(ssl, io);
     wolfSSL_dtls_set_using_nonblock(ssl, 1);
-    return wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &io->tap) == WOLFSSL_SUCCESS;
+    return wolfSSL_set_secret_cb(ssl, on_master_secret, NULL) == WOLFSSL_SUCCESS &&
+           wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &io->tap) == WOLFSSL_SUCCESS;
 }
 
 void *dg_library_io_owner(WOLFSSL *ssl)

@@ -8,6 +8,7 @@
 #include "core/record12.h"
 #include "core/record13.h"
 #include "crypto/inner.h"
+#include "crypto/key_log.h"
 #include "crypto/wolf_aead.h"
 
 #include <string.h>
@@ -38,14 +39,21 @@ void dg_tap_secret(struct dg_tap *tap, int which, const uint8_t *secret, size_t 
 
 int dg_tap_on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int size, void *tap)
 {
-    (void)ssl;
     int which = id == CLIENT_HANDSHAKE_TRAFFIC_SECRET   ? DG_TAP_CLIENT_HANDSHAKE
                 : id == SERVER_HANDSHAKE_TRAFFIC_SECRET ? DG_TAP_SERVER_HANDSHAKE
                 : id == CLIENT_TRAFFIC_SECRET           ? DG_TAP_CLIENT_DATA
                 : id == SERVER_TRAFFIC_SECRET           ? DG_TAP_SERVER_DATA
                                                         : -1;
-    if (which >= 0 && size > 0)
-        dg_tap_secret(tap, which, secret, (size_t)size);
+    if (which < 0 || size <= 0)
+        return 0;
+    static const char *const labels[] = {
+        [DG_TAP_CLIENT_HANDSHAKE] = "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+        [DG_TAP_SERVER_HANDSHAKE] = "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+        [DG_TAP_CLIENT_DATA] = "CLIENT_TRAFFIC_SECRET_0",
+        [DG_TAP_SERVER_DATA] = "SERVER_TRAFFIC_SECRET_0",
+    };
+    dg_key_log_secret(ssl, labels[which], secret, (size_t)size);
+    dg_tap_secret(tap, which, secret, (size_t)size);
     return 0;
 }
 

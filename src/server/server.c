@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "core/cid.h"
+#include "crypto/key_log.h"
 #include "crypto/rotation.h"
 #include "host/privilege.h"
 #include "io/crash_note.h"
@@ -82,6 +83,9 @@ static bool make_shared_parts(struct dg_server *server, char *error, size_t erro
     if (!make_memory(server, error, error_size))
         return false;
     dg_secrets_attach(server->memfile.memory.secrets);
+    server->has_key_log = server->options.key_log[0] && dg_key_log_open(server->options.key_log, error, error_size);
+    if (server->options.key_log[0] && !server->has_key_log)
+        return false;
     return dg_server_make_backends(server, error, error_size);
 }
 
@@ -228,6 +232,13 @@ static void warn_of_choices(const struct dg_server *server)
         dg_log_begin(&line, DG_LOG_WARNING, "insecure");
         dg_log_text(&line, "listener", listener->name);
         dg_log_text(&line, "reason", "--client-auth insecure-none: clients are NOT authenticated, everybody is let in");
+        dg_log_end(&line);
+    }
+    if (server->has_key_log) {
+        dg_log_begin(&line, DG_LOG_WARNING, "insecure");
+        dg_log_text(&line, "reason", "--key-log: the secrets of every handshake are written to a file; whoever reads it can "
+                                     "read everything that clients and service say");
+        dg_log_text(&line, "file", server->options.key_log);
         dg_log_end(&line);
     }
     if (!server->memfile.is_locked_in_ram) {
@@ -429,6 +440,8 @@ void dg_server_free(struct dg_server *server)
         dg_crash_note_memory(NULL, 0);
     if (server->memfile.fd >= 0)
         dg_memfile_close(&server->memfile);
+    if (server->has_key_log)
+        dg_key_log_close();
     if (server->is_crypto_up)
         dg_crypto_cleanup();
     pthread_mutex_destroy(&server->reload_lock);

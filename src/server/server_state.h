@@ -52,6 +52,7 @@ struct dg_server {
     struct dg_administration *administration; // NULL: there is no control socket
     struct dg_report_limit refused; // the front thread's
     bool is_crypto_up;
+    bool has_key_log; // the process'
     bool is_started;
     bool is_stopped;
     bool is_handed_over;
