@@ -172,8 +172,9 @@ void settlers_free(struct settler *settlers, size_t count)
 void settler_move(struct settler *settler, const struct survivor *survivor)
 {
     struct dg_address own;
-    close(settler->fd);
+    int before = settler->fd; // open until there is another: the kernel gives no port twice
     settler->fd = open_socket(&survivor->address, &own);
+    close(before);
 }
 
 // --- the books -------------------------------------------------------------------------------------------
