@@ -64,10 +64,10 @@ class Systemd:
 
 def unit_for(credentials, log):
     text = LEFT_OUT.sub("", (BUILD / "packaging" / "dtlsgate.service").read_text())
-    options = credentials.path / "options"
-    options.write_text(f"DTLSGATE_OPTIONS=--listen 127.0.0.1:0 --backend echo --psk-file {credentials['psk.txt']}\n")
-    text = re.sub(r"^ExecStart=\S+", f"ExecStart={DTLSGATE}", text, flags=re.M)
-    text = text.replace("/etc/dtlsgate/options", str(options)).replace("/run/dtlsgate/", "/run/user/test/dtlsgate/")
+    path = credentials.path / "unit.yaml"
+    path.write_text("listeners:\n  - listen: 127.0.0.1:0\n    backend: echo\n    psk-file: psk.txt\n")
+    text = re.sub(r"^(Exec\w+)=\S+", rf"\1={DTLSGATE}", text, flags=re.M)
+    text = text.replace("/etc/dtlsgate/dtlsgate.yaml", str(path)).replace("/run/dtlsgate/", "/run/user/test/dtlsgate/")
     return text.replace("[Install]", f"StandardError=append:{log}\n[Install]")
 
 
@@ -101,6 +101,10 @@ def systemd_keeps_what_a_killed_server_leaves():
             check_equal(int(systemd.show("NFileDescriptorStore")), kept, f"descriptors kept after {what}")
         systemd.ctl("reload dtlsgate.service")
         wait_until(lambda: "event=reloaded" in log.read_text(), "the reload")
+        good = (c.path / "unit.yaml").read_text()
+        (c.path / "unit.yaml").write_text(good.replace("backend", "bakend"))
+        systemd.run("! systemctl --user reload dtlsgate.service")
+        (c.path / "unit.yaml").write_text(good)
         systemd.run(f"{DTLSGATE} upgrade /run/user/test/dtlsgate/upgrade")
         for client in made:
             client.echo()
