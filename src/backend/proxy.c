@@ -101,6 +101,22 @@ static bool open_socket(struct proxy *proxy)
     return false;
 }
 
+static const char *reason_of_absence(int code)
+{
+    switch (code) {
+    case ENOENT:
+        return "no socket is there: start the service, or correct the path";
+    case ECONNREFUSED:
+        return "nobody listens at the socket: start the service";
+    case EACCES:
+        return "this user may not write to the socket: give it the right to, by the socket's mode and group";
+    case EPROTOTYPE:
+        return "it is no datagram socket: the service must open one (SOCK_DGRAM)";
+    default:
+        return strerror(code);
+    }
+}
+
 static bool is_there(struct proxy *proxy, dg_time now)
 {
     if (proxy->fd >= 0)
@@ -109,7 +125,7 @@ static bool is_there(struct proxy *proxy, dg_time now)
         return false;
     proxy->tried_at = now;
     if (!open_socket(proxy)) {
-        dg_complain(&proxy->absent, &proxy->sink, now, "backend_absent", strerror(errno));
+        dg_complain(&proxy->absent, &proxy->sink, now, "backend_absent", reason_of_absence(errno));
         return false;
     }
     dg_complaint_over(&proxy->absent, &proxy->sink, now, "backend_back", "the service is there again");
