@@ -86,10 +86,53 @@ static void moved(void *context, dg_time now, struct dg_ref ref, const struct dg
 static struct dg_policy_verdict authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
 {
     struct fake_server *server = context;
-    (void)slot;
     demand(identity.size > 0);
     server->asked++;
+    if (server->policy != NULL) {
+        const struct dg_policy_subject subject = {.listener = slot->listener,
+                                                  .identity = identity,
+                                                  .identity_kind = slot->identity_kind,
+                                                  .peer = &slot->peer};
+        return dg_policy_judge(server->policy, &subject);
+    }
     return (struct dg_policy_verdict){.is_allowed = !server->refuses, .rule = server->rule};
+}
+
+static enum dg_counter join(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
+                            struct dg_bytes identity, bool is_new)
+{
+    struct fake_server *server = context;
+    (void)now, (void)identity;
+    demand(slot->id == ref.id && ref.id != 0);
+    server->joined++;
+    server->newcomers += is_new;
+    return server->join_reason;
+}
+
+static void refused(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
+                    uint16_t rule)
+{
+    struct fake_server *server = context;
+    (void)now, (void)handover, (void)rule;
+    server->refused++;
+    server->refusal = reason;
+}
+
+static void limited(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason)
+{
+    struct fake_server *server = context;
+    (void)now;
+    demand(slot->id == ref.id);
+    server->limited++;
+    server->refusal = reason;
+}
+
+void fake_server_obey(struct fake_server *server, const struct dg_policy *policy)
+{
+    static uint32_t generation = 1000;
+    server->policy = policy;
+    demand(dg_engine_set_rules(server->engine, policy));
+    dg_engine_set_policy_generation(server->engine, ++generation);
 }
 
 static void make_engine(struct fake_server *server)
@@ -97,7 +140,7 @@ static void make_engine(struct fake_server *server)
     const struct dg_output output = {.context = server, .reserve = reserve, .commit = commit};
     const struct dg_engine_hooks hooks = {
         .context = server, .deliver = deliver, .opened = opened, .closed = closed, .moved = moved,
-        .authorise = authorise};
+        .authorise = authorise, .join = join, .refused = refused, .limited = limited};
     const uint32_t numbers[] = {0, 1, 2, 3};
     server->engine = dg_engine_new(&server->config, &server->region.memory, numbers, 4, server->ops, &output, &hooks,
                                    &server->region.counters);

@@ -43,6 +43,11 @@ struct fake_server {
     bool refuses;               // authorise says no
     unsigned asked;             // how often authorise was asked
     uint16_t rule;              // that it names
+    const struct dg_policy *policy; // that is asked instead; NULL: none (fake_server_obey)
+    enum dg_counter join_reason;    // what join says
+    unsigned joined, newcomers;     // how often it was asked, and of these, for newcomers
+    unsigned refused, limited;
+    enum dg_counter refusal;        // last reason that a handover was refused, or data limited, for
 };
 
 // config NULL: the default. Aborts when memory is short.
@@ -54,6 +59,8 @@ void fake_server_start_with(struct fake_server *server, const struct dg_aead_ops
 void fake_server_stop(struct fake_server *server);
 // As after a crash: the same memory, a new engine.
 void fake_server_restart(struct fake_server *server);
+// A policy under another generation.
+void fake_server_obey(struct fake_server *server, const struct dg_policy *policy);
 uint64_t fake_count(const struct fake_server *server, enum dg_counter counter);
 // Lets time pass, stopping at every deadline of the engine.
 void fake_server_run(struct fake_server *server, dg_time duration);
