@@ -73,7 +73,8 @@ static const char whole[] =
     "    certificates:\n"
     "      - cert: one.pem\n"
     "        key: one.key\n"
-    "      - {cert: /two.pem, key: credential:two}\n";
+    "      - {cert: /two.pem, key: credential:two}\n"
+    "    rules: [{identity: 'q\"uo\\te', action: deny}, {action: allow}]\n";
 
 DG_TEST(config_file_has_its_values_and_places)
 {
@@ -139,6 +140,7 @@ DG_TEST(config_dump_loads_again_as_it_was)
         char *second = dump(config);
         CHECK_STR(second, first);
         CHECK(strstr(second, "identity: \"lab-*\"") != NULL);
+        CHECK(strstr(second, "identity: \"q\\\"uo\\\\te\"") != NULL);
         free(second);
     }
     dg_config_free(config);
