@@ -463,8 +463,8 @@ static void credential_seeds(void)
         "# two\nsha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f  a\n"
         "sha256 Fingerprint=00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:2F\n";
     static const char KEYS[] =
-        "000102030405060708090a0b0c0d0e0f:101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
-        "b00102030405060708090a0b0c0d0e0f:b01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n";
+        "000102030405060708090a0b0c0d0e0f" ":" "101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+        "b00102030405060708090a0b0c0d0e0f" ":" "b01112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n";
     static struct dg_pki_pem ca, leaf;
     const struct kit_request authority = {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "CA"};
     const struct kit_request client = {.kind = DG_KEY_ED25519, .use = DG_PKI_CLIENT, .common_name = "client", .unit = "unit",

@@ -7,18 +7,21 @@
 #include "crypto/inner.h"
 
 #include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 
 #include <string.h>
 
 _Static_assert(DG_SHARED_TICKET_NAME == DG_TICKET_KEY_NAME && DG_SHARED_TICKET_KEY == DG_TICKET_KEY, "one size of keys");
 
+#define TICKET_SECONDS_MAX (7 * 24 * 3600) // RFC 8446 4.6.1
 #define NONCE_SIZE 12
 #define BOUND_SIZE (DG_TICKET_KEY_NAME + 8)
 #define TAG_SIZE 16
 // What may lie around a ticket in the datagram in which our record layer repeats it: its name, IV and tag, the
 // message's header and fields, the record with the longest connection ID, and in 1.2 ChangeCipherSpec and Finished.
 #define AROUND_TICKET 240
-#define ENVELOPE_FIXED (2 + 1 + 8 + 8 + 4 + 1) // inner size, kind, credential, leaf, expiry, identity size
+#define ENVELOPE_FIXED (2 + 1 + 8 + 8 + 4 + 4 + 1) // inner size, kind, credential, leaf, expiry, issue, identity size
+#define CLOCKS_APART 300 // seconds between two servers that share keys
 
 // What the tag covers beside the ticket: the key's name and the realm. All gates seal under the same keys; a ticket of
 // another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the server where a
@@ -83,6 +86,7 @@ static size_t append_proof(const struct dg_proof *proof, uint8_t *buffer, size_t
     dg_write_u64(&writer, proof->credential);
     dg_write_u64(&writer, proof->leaf);
     dg_write_u32(&writer, proof->expires_s);
+    dg_write_u32(&writer, (uint32_t)wc_Time(NULL));
     dg_write_bytes(&writer, proof->identity, proof->identity_size);
     dg_write_u8(&writer, proof->identity_size);
     dg_write_u16(&writer, (uint16_t)size);
@@ -90,7 +94,7 @@ static size_t append_proof(const struct dg_proof *proof, uint8_t *buffer, size_t
 }
 
 // Reads from the end, since only the library knows where its own part ends. 0: not one of ours.
-static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *ret)
+static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *ret, uint32_t *ret_issued_s)
 {
     if (size < ENVELOPE_FIXED)
         return 0;
@@ -105,6 +109,7 @@ static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *r
     ret->credential = dg_read_u64(&reader);
     ret->leaf = dg_read_u64(&reader);
     ret->expires_s = dg_read_u32(&reader);
+    *ret_issued_s = dg_read_u32(&reader);
     struct dg_bytes identity = dg_read_bytes(&reader, identity_size);
     if (reader.failed)
         return 0;
@@ -112,6 +117,20 @@ static size_t split_proof(const uint8_t *buffer, size_t size, struct dg_proof *r
     ret->identity_size = identity_size;
     ret->known = true;
     return inner;
+}
+
+static uint64_t lifetime_s(const struct dg_gate *gate)
+{
+    uint64_t seconds = gate->config.ticket_period / DG_SECOND;
+    return seconds < TICKET_SECONDS_MAX ? seconds : TICKET_SECONDS_MAX;
+}
+
+// Two periods at most, as with keys that change by themselves: those of a file may never do.
+static bool is_fresh(const struct dg_gate *gate, uint32_t issued_s)
+{
+    uint64_t now_s = (uint64_t)wc_Time(NULL);
+    uint64_t most = 2 * lifetime_s(gate);
+    return issued_s <= now_s + CLOCKS_APART && now_s <= issued_s + (most < TICKET_SECONDS_MAX ? most : TICKET_SECONDS_MAX);
 }
 
 static int encrypt(struct dg_handshake *handshake, uint8_t *name, uint8_t *iv, uint8_t *mac, uint8_t *buffer,
@@ -165,8 +184,9 @@ static bool decrypt(struct dg_handshake *handshake, const uint8_t *name, const u
     if (key == NULL || size <= 0 || !unseal(key, bound, iv, buffer, (size_t)size, mac))
         return false;
     struct dg_proof proof;
-    size_t inner = split_proof(buffer, (size_t)size, &proof);
-    if (inner == 0 || !dg_proof_is_current(gate, &proof))
+    uint32_t issued_s = 0;
+    size_t inner = split_proof(buffer, (size_t)size, &proof, &issued_s);
+    if (inner == 0 || !is_fresh(gate, issued_s) || !dg_proof_is_current(gate, &proof))
         return false;
     handshake->ticket_seen = true;
     memcpy(handshake->ticket_iv, iv, sizeof handshake->ticket_iv);
@@ -188,14 +208,10 @@ int dg_tickets_on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, u
                                                                      : WOLFSSL_TICKET_RET_REJECT;
 }
 
-#define TICKET_SECONDS_MAX (7 * 24 * 3600) // RFC 8446 4.6.1
-
 void dg_tickets_install(struct dg_gate *gate)
 {
     WOLFSSL_CTX *context = gate->sides[gate->side].context;
-    uint64_t seconds = gate->config.ticket_period / DG_SECOND;
-    if (seconds > TICKET_SECONDS_MAX)
-        seconds = TICKET_SECONDS_MAX;
+    uint64_t seconds = lifetime_s(gate);
     wolfSSL_CTX_set_TicketEncCb(context, dg_tickets_on_ticket);
     wolfSSL_CTX_set_TicketHint(context, (int)seconds);
     wolfSSL_CTX_set_timeout(context, (unsigned)seconds);

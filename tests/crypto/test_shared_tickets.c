@@ -6,6 +6,7 @@
 #include "check.h"
 #include "crypto/inner.h"
 #include "support/gate_rig.h"
+#include "support/sim_clock.h"
 
 #include <string.h>
 
@@ -86,11 +87,41 @@ DG_TEST(tickets_under_own_keys_end_where_a_file_is_named)
     }
 }
 
+// RFC 8446 4.6.1: seven days at most; here two periods of a day, however long the keys stay. Clients forget such sessions
+// by themselves, so the library's call-back is asked.
+DG_TEST(tickets_under_shared_keys_grow_old)
+{
+    uint8_t name[16], iv[16], mac[32], buffer[600] = "the library's part", sealed[600];
+    struct wolf_client_config config = client_of(13);
+    int size = sizeof buffer, out = 0;
+    REQUIRE(start(KEY_A) && rig_client(&rig, &config) && rig_run(&rig) == DG_STEP_DONE);
+    WOLFSSL *ssl = rig.handshake->ssl;
+    sim_clock_set(1000 * DG_SECOND);
+    REQUIRE(dg_tickets_on_ticket(ssl, name, iv, mac, 1, buffer, 18, &size, NULL) == WOLFSSL_TICKET_RET_OK);
+    memcpy(sealed, buffer, sizeof sealed);
+    static const struct {
+        uint64_t at_s;
+        bool is_taken;
+    } cases[] = {{1000, true},  {1000 + 24 * 3600, true}, {1000 + 48 * 3600, true}, {1001 + 48 * 3600, false},
+                 {800, true},   {600, false}}; // from a server whose clock is ahead, a little or too much
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        memcpy(buffer, sealed, sizeof buffer);
+        out = size;
+        rig.handshake->ticket_seen = false;
+        sim_clock_set(cases[i].at_s * DG_SECOND);
+        int result = dg_tickets_on_ticket(ssl, name, iv, mac, 0, buffer, size, &out, NULL);
+        CHECK_MSG((result == WOLFSSL_TICKET_RET_OK) == cases[i].is_taken, "case %zu", i);
+    }
+    rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(session_goes_on_at_a_server_with_the_same_ticket_keys),
         DG_CASE(tickets_under_own_keys_end_where_a_file_is_named),
+        DG_CASE(tickets_under_shared_keys_grow_old),
     };
+    sim_clock_start(dg_test_seed()); // before the certificates are made
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
