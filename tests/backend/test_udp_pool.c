@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Several UDP services of one worker: one pool of sockets and ports, before and after a restart.
+#include "udp_scene.h"
+
+// Two services of one pool, and an association that changes from one to the other: its port rests like any other's, and
+// what the service before still answers finds nobody.
+DG_TEST(udp_pool_keeps_ports_apart_over_several_services)
+{
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    struct dg_address second;
+    int other = service_open("127.0.0.1", 0, &second);
+    char error[256];
+    REQUIRE(other >= 0);
+    fixture->config.ports = small_range(8);
+    const struct dg_backend_sink sink = {
+        .context = fixture, .answer = on_answer, .port_changed = on_port_changed, .trouble = on_trouble};
+    struct dg_udp_pool *pool = dg_udp_pool_new(&fixture->config, &fixture->counters, error, sizeof error);
+    REQUIRE(pool != NULL);
+    fixture->backend = dg_udp_pool_target(pool, 3, &fixture->config.target, &sink, error, sizeof error);
+    struct dg_backend to_other = dg_udp_pool_target(pool, 7, &second, &sink, error, sizeof error);
+    REQUIRE(fixture->backend.self != NULL && to_other.self != NULL);
+    dg_udp_pool_put(pool);
+    CHECK(fixture->backend.ops->descriptor(fixture->backend.self) >= 0); // one for all
+    CHECK(to_other.ops->descriptor(to_other.self) == -1);
+
+    struct request before, after;
+    say(fixture, DG_SECOND, 1);
+    REQUIRE(service_hear(fixture->service, &before));
+    const uint64_t id = ref_of(1).id;
+    to_other.ops->closed(to_other.self, DG_SECOND, ref_of(1)); // is not its own: nothing
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 1);
+    to_other.ops->deliver(to_other.self, DG_SECOND, ref_of(1), (const uint8_t *)&id, sizeof id);
+    REQUIRE(service_hear(other, &after));
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 1);
+    CHECK(after.from.v4.sin_port != before.from.v4.sin_port);
+    service_answer(fixture->service, &before); // too late
+    service_answer(other, &after);
+    serve(fixture, DG_SECOND);
+    CHECK_EQ(fixture->answers[1], 1);
+    // All ports of the range, whichever service has them; the one given up rests.
+    for (uint32_t i = 2; i < 20; i++) {
+        const struct dg_backend *backend = i % 2 ? &to_other : &fixture->backend;
+        const uint64_t its = ref_of(i).id;
+        backend->ops->deliver(backend->self, DG_SECOND, ref_of(i), (const uint8_t *)&its, sizeof its);
+    }
+    size_t range = (size_t)(fixture->config.ports.last - fixture->config.ports.first) + 1;
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), range - 1);
+    fixture->backend.ops->closed(fixture->backend.self, DG_SECOND, ref_of(1));
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), range - 1);
+    to_other.ops->closed(to_other.self, DG_SECOND, ref_of(1));
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), range - 2);
+    to_other.ops->free(to_other.self);
+    close(other);
+    fixture_free(fixture);
+}
+
+// After a restart: an association's port is bound again for the service that it has now; where it has none of this kind any
+// more, the port rests; where it is another worker's, nothing is done.
+static enum dg_port_claim on_claim(void *context, dg_time now, uint32_t shard, uint32_t slot, uint16_t port,
+                                   struct dg_ref *ret_ref, uint16_t *ret_backend)
+{
+    (void)context, (void)now, (void)port, (void)shard;
+    *ret_ref = ref_of(slot);
+    ret_ref->slot = slot;
+    *ret_backend = (uint16_t)(slot == 1 ? 7 : slot == 2 ? 3 : 9);
+    return slot == 4 ? DG_PORT_ELSEWHERE : slot == 5 ? DG_PORT_NOBODYS : DG_PORT_CLAIMED;
+}
+
+DG_TEST(udp_pool_claims_ports_for_the_service_of_now)
+{
+    static _Atomic uint64_t book[65536];
+    memset(book, 0, sizeof book);
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    struct dg_address second;
+    int other = service_open("127.0.0.1", 0, &second);
+    char error[256];
+    fixture->config.ports = small_range(16);
+    fixture->config.book.words = book;
+    uint16_t first = fixture->config.ports.first;
+    for (uint32_t slot = 1; slot <= 5; slot++)
+        book[first + slot] = dg_port_word(0, slot);
+    const struct dg_backend_sink sink = {.context = fixture,
+                                         .answer = on_answer,
+                                         .port_changed = on_port_changed,
+                                         .claim = on_claim,
+                                         .trouble = on_trouble};
+    struct dg_udp_pool *pool = dg_udp_pool_new(&fixture->config, &fixture->counters, error, sizeof error);
+    REQUIRE(pool != NULL && other >= 0);
+    fixture->backend = dg_udp_pool_target(pool, 3, &fixture->config.target, &sink, error, sizeof error);
+    struct dg_backend to_other = dg_udp_pool_target(pool, 7, &second, &sink, error, sizeof error);
+    dg_udp_pool_put(pool);
+    while (fixture->backend.ops->deadline(fixture->backend.self) != DG_NEVER)
+        fixture->backend.ops->advance(fixture->backend.self, DG_SECOND);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 2);
+    CHECK(dg_port_is_in_use(book[first + 1]) && dg_port_is_in_use(book[first + 2]) && dg_port_is_in_use(book[first + 4]));
+    CHECK(!dg_port_is_in_use(book[first + 3]) && !dg_port_is_in_use(book[first + 5]));
+    CHECK_EQ(fixture->port[1], first + 1);
+    // And to the right service.
+    const uint64_t id = ref_of(1).id;
+    struct request heard;
+    to_other.ops->deliver(to_other.self, DG_SECOND, ref_of(1), (const uint8_t *)&id, sizeof id);
+    REQUIRE(service_hear(other, &heard));
+    CHECK_EQ(ntohs(heard.from.v4.sin_port), first + 1);
+    to_other.ops->free(to_other.self);
+    close(other);
+    fixture_free(fixture);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(udp_pool_keeps_ports_apart_over_several_services),
+        DG_CASE(udp_pool_claims_ports_for_the_service_of_now),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
