@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Asking.
+// One request and its answer over a connection of its own. Waits for as long as the server keeps it open.
 #include "admin/client.h"
 
 #include "admin/request.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The parser of requests.
+// The parser of requests: a table of commands and what their arguments may be. Never acts on one.
 #include "admin/request.h"
 
 #include <stdio.h>

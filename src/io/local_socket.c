@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Binding, accepting and connecting.
+// Binding, accepting and connecting at a path. Owns no descriptor: whoever asked for one closes it.
 #include "io/local_socket.h"
 
 #include <errno.h>
