@@ -11,7 +11,7 @@ import re
 import socket
 import stat
 
-from harness import Credentials, Server, case, check, check_equal, folder, fresh_key, main, wait_until
+from harness import SOURCE, Credentials, Server, case, check, check_equal, folder, fresh_key, main, wait_until
 from clients import openssl_psk
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -136,8 +136,9 @@ def metrics_are_the_same_as_json():
     client = openssl_psk(server.port, credentials.identity, credentials.key)
     client.say("one")
     client.wait_line("one")
-    samples = scrape(path)
-    status, kind, body = get(path, "/status.json")
+    samples, after = scrape(path), None
+    while samples != after:  # something small may still change
+        samples, (status, kind, body), after = scrape(path), get(path, "/status.json"), scrape(path)
     check_equal((status, kind), (200, "application/json"), "the answer")
     told = json.loads(body)
     for name, value in told["counters"].items():
@@ -191,6 +192,22 @@ def metrics_beyond_loopback_are_refused():
     server = Server("--metrics", "0.0.0.0:9684", *credentials.psk(), up=False)
     check(server.wait() != 0, "it started")
     check("--metrics: found \"0.0.0.0:9684\"" in server.text(), server.text())
+
+
+@case
+def metrics_of_the_example_alerts_exist():
+    credentials = Credentials()
+    server, path = serve(credentials)
+    shown = {name for name, _ in scrape(path)}
+    alerts = (SOURCE / "packaging" / "prometheus-alerts.yml").read_text()
+    named = set(re.findall(r"\bdtlsgate_\w+", alerts))
+    check(len(named) > 10, f"the example names {named}")
+    check_equal(named - shown, set(), "metrics of the example that there are not")
+    document = (SOURCE / "docs" / "metrics.md").read_text()
+    gauges = {name for name in shown if not name.endswith("_total")}
+    missing = {name for name in gauges if re.sub(r"_(bucket|sum|count)$", "", name) not in document}
+    check_equal(missing, set(), "gauges and histograms that docs/metrics.md does not name")
+    del server
 
 
 @case
