@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/connect_options.h"
 #include "config/options.h"
+#include "config/psk_options.h"
 #include "crypto/gate.h"
 
 #include <stdio.h>
@@ -229,6 +230,7 @@ DG_TEST(options_documentation_is_the_table)
     is_in("options.md", dg_options_markdown);
     is_in("options.md", dg_connect_options_markdown);
     is_in("options.md", dg_bench_options_markdown);
+    is_in("options.md", dg_psk_options_markdown);
 }
 
 static void print_rule(FILE *out) { dg_option_table_keys(&dg_config_table_rule, out); }
