@@ -62,11 +62,21 @@ static void audit_file(const struct dg_auditing *auditing, const char *option, c
     audit_folder(auditing, path, place);
 }
 
+static bool strangers_write(const char *folder, unsigned *ret_mode)
+{
+    struct stat status;
+    if (stat(folder, &status) != 0)
+        return false;
+    *ret_mode = (unsigned)(status.st_mode & 07777);
+    return status.st_mode & STRANGERS_WRITE;
+}
+
 static void audit_socket(const struct dg_auditing *auditing, const char *option, const char *path,
                          struct dg_config_place place)
 {
     char copy[PATH_MAX];
     struct stat status;
+    unsigned mode;
     if (strcmp(path, "none") == 0)
         return;
     snprintf(copy, sizeof copy, "%s", path);
@@ -74,9 +84,24 @@ static void audit_socket(const struct dg_auditing *auditing, const char *option,
     if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode) && (status.st_mode & (S_IRWXG | S_IRWXO)))
         DG_FIND(auditing, SOCKET_OPEN, auditing->config->path, place, "%s: %s has mode %04o", option, path,
                 (unsigned)(status.st_mode & 07777));
-    if (stat(folder, &status) == 0 && (status.st_mode & STRANGERS_WRITE))
+    if (strangers_write(folder, &mode))
         DG_FIND(auditing, SOCKET_OPEN, auditing->config->path, place, "%s: others may write to %s (mode %04o)", option,
-                folder, (unsigned)(status.st_mode & 07777));
+                folder, mode);
+}
+
+// What a service receives is plaintext, and what it says is believed.
+static void audit_service(const struct dg_auditing *auditing, const char *backend, struct dg_config_place place)
+{
+    static const char prefix[] = "proxy-unix:";
+    char copy[PATH_MAX];
+    unsigned mode;
+    if (strncmp(backend, prefix, sizeof prefix - 1) != 0)
+        return;
+    snprintf(copy, sizeof copy, "%s", backend + sizeof prefix - 1);
+    const char *folder = dirname(copy);
+    if (strangers_write(folder, &mode))
+        DG_FIND(auditing, SERVICE_OPEN, auditing->config->path, place, "backend: %s: others may write to %s (mode %04o)",
+                backend, folder, mode);
 }
 
 // places by row; where there is none, place.
@@ -112,6 +137,9 @@ void dg_audit_files(const struct dg_auditing *auditing)
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct dg_config_listener *listener = &config->listeners[i];
         audit_table(auditing, &dg_options_table_listener, &listener->options, listener->places, listener->place);
+        audit_service(auditing, listener->options.backend, dg_config_place_of(config, listener, "backend"));
+        for (size_t k = 0; k < listener->rule_count; k++)
+            audit_service(auditing, listener->rules[k].backend, listener->rules[k].place);
         for (size_t k = 0; k < listener->certificate_count; k++) {
             const struct dg_config_certificate *pair = &listener->certificates[k];
             audit_table(auditing, &dg_config_table_certificate, pair, NULL,

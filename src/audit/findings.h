@@ -38,6 +38,9 @@ enum dg_severity { DG_SEVERITY_NOTE, DG_SEVERITY_LOW, DG_SEVERITY_MEDIUM, DG_SEV
     X(SOCKET_OPEN, "socket-open", HIGH, 732, 0, "Incorrect Permission Assignment for Critical Resource",          \
       "other users can use, or replace, a socket that controls the server",                                       \
       "put it into a folder that only root and the user that runs dtlsgate may write to, such as /run/dtlsgate with mode 0700") \
+    X(SERVICE_OPEN, "service-open", HIGH, 732, 0, "Incorrect Permission Assignment for Critical Resource",        \
+      "other users can take the place of the service behind a Unix socket",                                       \
+      "put its socket into a folder that only root and the service's user may write to")                          \
     X(KEY_WEAK, "key-weak", HIGH, 326, 0, "Inadequate Encryption Strength",                                       \
       "a certificate or public key is too weak",                                                                  \
       "replace it: ECDSA P-256 or better, Ed25519, or RSA of 2048 bits or more, signed with SHA-256 or better")   \

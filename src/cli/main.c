@@ -100,6 +100,15 @@ static int cli_options_table(int argc, char **argv)
     return DG_EXIT_OK;
 }
 
+static const char *find_nearest(const char *name)
+{
+    const struct command *nearest = &commands[0];
+    for (size_t i = 1; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].help && dg_option_distance(commands[i].name, name) < dg_option_distance(nearest->name, name))
+            nearest = &commands[i];
+    return nearest->name;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "help";
@@ -112,6 +121,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
-    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command: serve, connect, bench, init, help or version\n", name);
+    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command; the nearest is %s; do: dtlsgate help\n", name,
+            find_nearest(name));
     return DG_EXIT_USAGE;
 }

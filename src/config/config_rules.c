@@ -58,12 +58,24 @@ static void check_rule(const struct dg_config *config, const struct dg_config_li
                            "required lets nobody in without a proof");
 }
 
+// Logs and `dtlsgate why` tell rules by their names.
+static void check_name(const struct dg_config *config, const struct dg_config_listener *listener, size_t index,
+                       struct dg_config_errors *errors)
+{
+    const struct dg_config_rule *rule = &listener->rules[index];
+    for (size_t i = 0; i < index && rule->rule.name[0]; i++)
+        if (strcmp(listener->rules[i].rule.name, rule->rule.name) == 0)
+            dg_config_complain(errors, config->path, rule->place, "the rule in line %u is called \"%s\" too; give each a "
+                               "name of its own", listener->rules[i].place.line, rule->rule.name);
+}
+
 void dg_config_check_rules(const struct dg_config *config, const struct dg_config_listener *listener,
                            struct dg_config_errors *errors)
 {
     for (size_t i = 0; i < listener->rule_count; i++) {
         const struct dg_config_rule *rule = &listener->rules[i];
         check_rule(config, listener, rule, errors);
+        check_name(config, listener, i, errors);
         for (size_t k = 0; k < i; k++) {
             if (!covers(&listener->rules[k], rule))
                 continue;

@@ -205,6 +205,7 @@ DG_TEST(config_errors_say_place_found_and_accepted)
         {LISTENER ", rules: [{action: allow, from: 10.0.0.1/8}]}]\n", "from: found \"10.0.0.1/8\", expected a network"},
         {LISTENER ", rules: [{action: allow, from: 10.0.0.0/8}, {action: deny, from: 10.2.0.0/16}]}]\n", "the rule is never reached"},
         {LISTENER ", rules: [{action: allow, identity: \"*\"}, {action: deny, identity: x}]}]\n", "the rule is never reached"},
+        {LISTENER ", rules: [{name: n, action: deny, identity: a}, {name: n, action: allow}]}]\n", "is called \"n\" too"},
         {LISTENER ", certificates: [{cert: a}]}]\n", "key: FILE is missing"},
         {LISTENER "}, {listen: \"127.0.0.1:5684\", backend: echo, psk-file: p}]\n", "is listened on twice, by listener 127.0.0.1:5684 too"},
         {"listeners: {listen: \"127.0.0.1:1\"}\n", "listeners: found a block of keys, expected a list of blocks"},

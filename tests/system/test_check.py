@@ -148,7 +148,8 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
 @case
 def check_finds_files_that_others_can_use():
     credentials = Credentials()
-    path = write(credentials.path / "c.yaml", "control-socket: open/control\n" + LISTENER +
+    service = f"proxy-unix:{credentials.path}/open/service"
+    path = write(credentials.path / "c.yaml", "control-socket: open/control\n" + LISTENER.replace("echo", service) +
                  "    client-ca: ca.pem\n    psk-file: psk.txt\n    certificates:\n      - cert: server.pem\n"
                  "        key: server.key\n", 0o666)
     os.chmod(credentials["psk.txt"], 0o640)
@@ -162,13 +163,14 @@ def check_finds_files_that_others_can_use():
     expect(found, "file-writable", 732, path, line_of(path, "client-ca"), "high")
     expect(found, "file-writable", 732, path, 1, "high")
     expect(found, "socket-open", 732, path, 1, "high")
+    expect(found, "service-open", 732, path, line_of(path, "backend"), "high")
     for name in ("psk.txt", "server.key"):
         os.chmod(credentials[name], 0o600)
     os.chmod(credentials["ca.pem"], 0o644)
     path.chmod(0o644)
     (credentials.path / "open").chmod(0o700)
     names = {f["name"] for f in findings(path)}
-    check(not names & {"secret-readable", "file-writable", "socket-open"}, f"found where nothing is: {names}")
+    check(not names & {"secret-readable", "file-writable", "socket-open", "service-open"}, f"found where nothing is: {names}")
 
 
 @case
