@@ -172,6 +172,28 @@ def config_file_is_read_anew_when_the_keeper_starts_the_server_again():
 
 
 @case
+def config_that_is_broken_at_an_upgrade_sends_it_back():
+    credentials = Credentials()
+    path, socket = two_listeners(credentials), credentials.path / "upgrade"
+    server = ConfiguredServer(path, "--upgrade-socket", socket, addresses=2, keeper="auto")
+    client = clients.openssl_psk(server.ports[0], credentials.identity, credentials.key)
+    client.echo()
+    good, first = path.read_text(), server.serving
+    write(path, good.replace("backend: echo", "bakend: echo", 1))
+    status, text = run([DTLSGATE, "upgrade", socket])
+    check_equal(status, 1, f"exit status of the upgrade ({text})")
+    server.wait_line(r"two\.yaml:\d+:\d+: bakend")
+    client.echo()
+    check_equal(server.serving, first, "who serves after an upgrade that went back")
+    write(path, good)
+    status, text = run([DTLSGATE, "upgrade", socket])
+    check_equal(status, 0, f"exit status of the upgrade ({text})")
+    check(server.serving != first, "the server before still serves")
+    client.echo()
+    check_equal(server.stop(), 0, "exit status")
+
+
+@case
 def config_example_of_the_package_loads():
     status, text = run([DTLSGATE, "config", "dump", "-c", SOURCE / "packaging" / "dtlsgate.yaml"])
     check_equal(status, 0, text)
