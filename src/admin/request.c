@@ -34,7 +34,9 @@ static uint8_t next_byte(const char **text, bool *ret_is_escaped)
     const char *at = *text;
     *ret_is_escaped = at[0] == '\\' && at[1] == 'x' && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0;
     *text += *ret_is_escaped ? 4 : 1;
-    return *ret_is_escaped ? (uint8_t)(hex_digit(at[2]) << 4 | hex_digit(at[3])) : (uint8_t)at[0];
+    if (*ret_is_escaped)
+        return (uint8_t)(hex_digit(at[2]) << 4 | hex_digit(at[3]));
+    return (uint8_t)at[0];
 }
 
 // A byte that was escaped means itself and nothing else. One of value 0 fits any one byte: no pattern holds it.

@@ -9,45 +9,44 @@
 
 #define DAY_S 86400
 
-struct finding {
-    const char *event;
-    const char *listener;
-    const char *path;
-    unsigned line; // 0: none
-    int64_t ends_s;
-    const char *advice;
+// Whoever is told.
+struct teller {
+    void (*tell)(void *context, const struct dg_expiry *expiry);
+    void *context;
 };
 
-static void warn(const struct finding *finding, int64_t now_s)
+static void log_expiry(void *context, const struct dg_expiry *expiry)
 {
     struct dg_log_line line;
-    dg_log_begin(&line, DG_LOG_WARNING, finding->event);
-    if (finding->listener != NULL)
-        dg_log_text(&line, "listener", finding->listener);
-    dg_log_text(&line, "file", finding->path != NULL ? finding->path : "");
-    if (finding->line > 0)
-        dg_log_u64(&line, "line", finding->line);
-    if (finding->ends_s > now_s)
-        dg_log_u64(&line, "days_left", (uint64_t)(finding->ends_s - now_s) / DAY_S);
-    dg_log_text(&line, "advice", finding->advice);
+    (void)context;
+    dg_log_begin(&line, DG_LOG_WARNING, expiry->event);
+    if (expiry->listener != NULL)
+        dg_log_text(&line, "listener", expiry->listener);
+    dg_log_text(&line, "file", expiry->path != NULL ? expiry->path : "");
+    if (expiry->line > 0)
+        dg_log_u64(&line, "line", expiry->line);
+    if (expiry->ends_s > expiry->now_s)
+        dg_log_u64(&line, "days_left", (uint64_t)(expiry->ends_s - expiry->now_s) / DAY_S);
+    dg_log_text(&line, "advice", expiry->advice);
     dg_log_end(&line);
 }
 
-static void warn_of_anchor(const struct dg_gate *gate, const struct dg_anchor *anchor, struct finding finding,
-                           int64_t now_s, int64_t horizon_s)
+static void tell_of_anchor(const struct dg_gate *gate, const struct dg_anchor *anchor, struct dg_expiry finding,
+                           const struct teller *teller, int64_t horizon_s)
 {
+    const int64_t now_s = finding.now_s;
     finding.line = anchor->line;
     finding.ends_s = anchor->expires_s;
     if (anchor->is_revoked) {
         finding.event = "ca_revoked";
         finding.advice = "another CA has revoked this one, which proves nobody any more; take it out of the file";
-        warn(&finding, now_s);
+        teller->tell(teller->context, &finding);
         return;
     }
     if (anchor->expires_s < horizon_s) {
         finding.event = "ca_expires";
         finding.advice = "renew the CA and add its new certificate to the file, then reload";
-        warn(&finding, now_s);
+        teller->tell(teller->context, &finding);
     }
     if (!gate->trust.revocation.is_checked)
         return;
@@ -64,11 +63,13 @@ static void warn_of_anchor(const struct dg_gate *gate, const struct dg_anchor *a
     } else {
         return;
     }
-    warn(&finding, now_s);
+    teller->tell(teller->context, &finding);
 }
 
-void dg_expiry_warn(const struct dg_gate *gate, const char *listener)
+void dg_expiry_visit(const struct dg_gate *gate, const char *listener,
+                     void (*tell)(void *context, const struct dg_expiry *expiry), void *context)
 {
+    const struct teller whom = {tell, context}, *teller = &whom;
     if (gate->config.expiry_warning_days == 0)
         return;
     int64_t now_s = (int64_t)wc_Time(NULL);
@@ -77,15 +78,22 @@ void dg_expiry_warn(const struct dg_gate *gate, const char *listener)
         const struct dg_own *own = &gate->own[i];
         if (own->raw_key == NULL || own->expires_s >= horizon_s)
             continue;
-        const struct finding finding = {.event = "certificate_expires",
+        const struct dg_expiry finding = {.event = "certificate_expires",
                                         .listener = listener,
                                         .path = own->path,
+                                        .now_s = now_s,
                                         .ends_s = own->expires_s,
                                         .advice = "renew the certificate in this file, then reload"};
-        warn(&finding, now_s);
+        teller->tell(teller->context, &finding);
     }
-    const struct finding finding = {.listener = listener,
-                                    .path = dg_credentials_files(gate->credentials)->client_ca_file};
+    const struct dg_expiry finding = {.listener = listener,
+                                      .now_s = now_s,
+                                      .path = dg_credentials_files(gate->credentials)->client_ca_file};
     for (size_t i = 0; i < gate->trust.anchor_count; i++)
-        warn_of_anchor(gate, &gate->trust.anchors[i], finding, now_s, horizon_s);
+        tell_of_anchor(gate, &gate->trust.anchors[i], finding, teller, horizon_s);
+}
+
+void dg_expiry_warn(const struct dg_gate *gate, const char *listener)
+{
+    dg_expiry_visit(gate, listener, log_expiry, NULL);
 }

@@ -41,6 +41,18 @@ static void tell_counters(const struct dg_server *server, uint64_t counters[DG_C
             counters[i] += dg_counter_read(server->counters[thread], (enum dg_counter)i);
 }
 
+static void add_expiry(void *context, const struct dg_expiry *expiry)
+{
+    struct dg_admin_status *status = context;
+    char days[64] = "";
+    if (status->warning_count == DG_ADMIN_WARNINGS_MAX)
+        return;
+    if (expiry->ends_s > expiry->now_s)
+        snprintf(days, sizeof days, " in %lld days", (long long)(expiry->ends_s - expiry->now_s) / 86400);
+    snprintf(status->warnings[status->warning_count++], DG_ADMIN_TEXT, "%s: %s%s, %s: %s",
+             expiry->listener ? expiry->listener : "", expiry->event, days, expiry->path ? expiry->path : "", expiry->advice);
+}
+
 static void tell_status(void *context, struct dg_admin_status *ret)
 {
     struct dg_administration *own = context;
@@ -60,6 +72,7 @@ static void tell_status(void *context, struct dg_admin_status *ret)
     memcpy(ret->listeners, own->listeners, own->listener_count * sizeof own->listeners[0]);
     ret->warning_count = own->warning_count;
     memcpy(ret->warnings, own->warnings, sizeof own->warnings);
+    dg_snapshot_visit_expiries(own->snapshot, add_expiry, ret);
     pthread_mutex_unlock(&own->lock);
 }
 
@@ -141,10 +154,9 @@ void dg_administration_renew(struct dg_server *server)
 
 // --- making and ending ---------------------------------------------------------------------------------------------
 
-// False: there is to be none.
-static bool find_path(const struct dg_server *server, char path[DG_OPTION_TEXT])
+bool dg_administration_path(const struct dg_options *options, char path[DG_OPTION_TEXT])
 {
-    const char *told = server->options.control_socket;
+    const char *told = options->control_socket;
     if (strcmp(told, "none") == 0)
         return false;
     if (told[0]) {
@@ -191,7 +203,7 @@ static bool bind_socket(struct dg_administration *own, char *error, size_t error
 bool dg_administration_make(struct dg_server *server, char *error, size_t error_size)
 {
     char path[DG_OPTION_TEXT];
-    if (!find_path(server, path))
+    if (!dg_administration_path(&server->options, path))
         return true;
     struct dg_administration *own = calloc(1, sizeof *own);
     if (own) {

@@ -5,6 +5,7 @@
 #define DG_SERVER_ADMINISTRATION_H
 
 #include "base/attributes.h"
+#include "config/options.h"
 #include "core/association_ref.h"
 #include "core/counters.h"
 #include "core/handshake.h"
@@ -17,8 +18,9 @@
 struct dg_server;
 struct dg_administration;
 
-// Binds the control socket, if there is to be one: --control-socket, else control.sock in systemd's RuntimeDirectory.
-// After the loops, before the threads. False: error says why.
+// Where the control socket is to be: --control-socket, else control.sock in systemd's RuntimeDirectory. False: nowhere.
+bool dg_administration_path(const struct dg_options *options, char path[DG_OPTION_TEXT]);
+// Binds it, if there is to be one. After the loops, before the threads. False: error says why.
 DG_MUST_USE bool dg_administration_make(struct dg_server *server, char *error, size_t error_size);
 DG_MUST_USE bool dg_administration_start(struct dg_server *server, char *error, size_t error_size);
 // Before the loops end; a reload under way ends first.

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "credentials/file_name.h"
 #include "host/confine.h"
+#include "server/administration.h"
 
 #include <libgen.h>
 #include <limits.h>
@@ -86,6 +87,9 @@ static void add_configuration(struct paths *paths, const struct dg_config *confi
 {
     if (config->path[0])
         add_folder_of(paths, config->path, DG_LANDLOCK_READ);
+    char control[DG_OPTION_TEXT];
+    if (dg_administration_path(&config->process, control))
+        add_folder_of(paths, control, DG_LANDLOCK_SOCKETS);
     add_options(paths, &dg_options_table_process, &config->process);
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct dg_config_listener *listener = &config->listeners[i];

@@ -270,6 +270,13 @@ const struct dg_options *dg_snapshot_process(const struct dg_snapshot *snapshot)
 
 uint32_t dg_snapshot_generation(const struct dg_snapshot *snapshot) { return snapshot->generation; }
 
+void dg_snapshot_visit_expiries(const struct dg_snapshot *snapshot,
+                                void (*tell)(void *context, const struct dg_expiry *expiry), void *context)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++)
+        dg_expiry_visit(snapshot->listeners[i].gate, snapshot->listeners[i].name, tell, context);
+}
+
 const char *dg_snapshot_listener_name(const struct dg_snapshot *snapshot, uint64_t digest)
 {
     const struct listener *listener = find(snapshot, digest);

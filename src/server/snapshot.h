@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/policy.h"
 #include "core/slot.h"
+#include "crypto/expiry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,10 @@ const struct dg_policy *dg_snapshot_policy(const struct dg_snapshot *snapshot);
 const struct dg_options *dg_snapshot_process(const struct dg_snapshot *snapshot);
 uint32_t dg_snapshot_generation(const struct dg_snapshot *snapshot);
 const char *dg_snapshot_listener_name(const struct dg_snapshot *snapshot, uint64_t digest); // NULL: no such listener
+
+// Certificates, CAs and revocation lists of all listeners that are about to end, as of now.
+void dg_snapshot_visit_expiries(const struct dg_snapshot *snapshot,
+                                void (*tell)(void *context, const struct dg_expiry *expiry), void *context);
 
 // For dg_front_new, whose gate is then a snapshot: the operations of src/crypto, but each hello goes to the gate of the
 // listener that it came to.

@@ -152,6 +152,28 @@ def admin_the_rule_that_lets_a_client_in_is_named():
     check("connected now" in operator.why("sensor-1"), "why of a client that is connected")
 
 
+@case
+def admin_status_warns_of_what_an_operator_should_look_at():
+    c, operator = Credentials(), Operator()
+    c.make_certificate("soon", common_name="localhost", extension="serverAuth")  # for two days
+    Server("--cert", c["soon.pem"], "--key", c["soon.key"], *c.psk(*operator.options("--client-auth", "insecure-none")))
+    text = operator.say("status")
+    check(re.search(r"^WARNING .*clients are NOT authenticated", text, re.M), text)
+    check(re.search(r"^WARNING .*certificate_expires in [12] days, .*soon\.pem: renew", text, re.M), text)
+    check_equal(len([w for w in operator.documents("status")[0]["warnings"] if "soon.pem" in w]), 1, "warnings as JSON")
+
+
+@case
+def admin_socket_is_in_the_folder_that_systemd_makes():
+    c, operator = Credentials(), Operator()
+    server = Server(*c.psk(), env={"RUNTIME_DIRECTORY": str(operator.path.parent)})
+    operator.say("status")
+    check_equal(server.stop(), 0, "exit status")
+    check(not operator.path.exists(), "the socket is left behind")
+    Server(*c.psk("--control-socket", "none"), env={"RUNTIME_DIRECTORY": str(operator.path.parent)})
+    check(not operator.path.exists(), "there is a socket, although none was said")
+
+
 # --- ending them --------------------------------------------------------------
 
 @case
