@@ -130,7 +130,7 @@ static void show_configuration(struct dg_administration *own)
     for (size_t i = 0; i < server->config->listener_count; i++) {
         const struct dg_config_listener *listener = &server->config->listeners[i];
         for (uint32_t k = 0; k < listener->options.listen.count && address < server->address_count; k++)
-            show_listener(own, listener, &server->sockets[0][address++].address);
+            show_listener(own, listener, &server->sockets[0][server->socket_of[address++]].address);
         if (listener->options.client_auth == DG_CLIENT_AUTH_INSECURE_NONE)
             warn(own, listener->name, "clients are NOT authenticated (client-auth insecure-none): everybody is let in");
     }

@@ -44,7 +44,7 @@ static void explain_address(const char *what, const struct dg_address *address, 
 }
 
 // Which of our sockets each listening address means; listeners may share them out anew. False: it is another set.
-static bool match_addresses(const struct dg_server *server, const struct dg_config *config, uint64_t *digests,
+static bool match_addresses(const struct dg_server *server, const struct dg_config *config, uint16_t *socket_of,
                             char *error, size_t error_size)
 {
     bool is_taken[DG_CONFIG_ADDRESSES_MAX] = {false};
@@ -62,7 +62,7 @@ static bool match_addresses(const struct dg_server *server, const struct dg_conf
                 return false;
             }
             is_taken[found] = true;
-            digests[count++] = sockets[found].listener;
+            socket_of[count++] = (uint16_t)found;
         }
     }
     for (size_t i = 0; i < server->address_count; i++)
@@ -141,9 +141,12 @@ static void swap_in(struct dg_server *server, struct dg_snapshot *snapshot, uint
 
 static bool reload(struct dg_server *server, const struct dg_config *config, char *error, size_t error_size)
 {
+    uint16_t socket_of[DG_CONFIG_ADDRESSES_MAX] = {0};
     uint64_t digests[DG_CONFIG_ADDRESSES_MAX];
-    if (!match_addresses(server, config, digests, error, error_size))
+    if (!match_addresses(server, config, socket_of, error, error_size))
         return false;
+    for (size_t i = 0; i < server->address_count; i++)
+        digests[i] = server->sockets[0][socket_of[i]].listener;
     struct dg_config *copy = dg_config_copy(config);
     if (!copy) {
         snprintf(error, error_size, "memory is short for a configuration");
@@ -159,6 +162,7 @@ static bool reload(struct dg_server *server, const struct dg_config *config, cha
     swap_in(server, snapshot, generation);
     dg_config_free(server->config);
     server->config = copy;
+    memcpy(server->socket_of, socket_of, sizeof server->socket_of);
     dg_administration_renew(server);
     return true;
 }

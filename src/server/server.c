@@ -143,8 +143,10 @@ static void list_addresses(struct dg_server *server)
 {
     for (size_t i = 0; i < server->config->listener_count; i++) {
         const struct dg_address_list *list = &server->config->listeners[i].options.listen;
-        for (uint32_t k = 0; k < list->count && server->address_count < DG_CONFIG_ADDRESSES_MAX; k++)
+        for (uint32_t k = 0; k < list->count && server->address_count < DG_CONFIG_ADDRESSES_MAX; k++) {
+            server->socket_of[server->address_count] = (uint16_t)server->address_count;
             server->wanted[server->address_count++] = list->items[k];
+        }
     }
 }
 

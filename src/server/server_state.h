@@ -26,6 +26,7 @@ struct dg_server {
     struct dg_options options; // the same with what the host made of it
     struct dg_address wanted[DG_CONFIG_ADDRESSES_MAX]; // all listening addresses in their order
     size_t address_count;
+    uint16_t socket_of[DG_CONFIG_ADDRESSES_MAX]; // number of the socket of each address as the configuration in force has them
     dtlsgate_datagram_callback on_datagram;
     void *callback_context;
 
