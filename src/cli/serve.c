@@ -65,9 +65,9 @@ static void log_ready(const struct dg_notify *notify)
 
 // --- signals -------------------------------------------------------------------------------------------------------
 
-static unsigned stop_wait_ms(const struct dg_server *server, uint32_t drain_rate)
+static unsigned stop_wait_ms(struct dg_server *server)
 {
-    uint64_t wait_ms = STOP_WAIT_MS + (uint64_t)dg_server_associations(server) * 1000 / drain_rate;
+    uint64_t wait_ms = STOP_WAIT_MS + (uint64_t)dg_server_associations(server) * 1000 / dg_server_drain_rate(server);
     return wait_ms < UINT_MAX ? (unsigned)wait_ms : UINT_MAX;
 }
 
@@ -84,8 +84,7 @@ static bool hand_over(struct dg_server *server, const struct dg_notify *notify)
 }
 
 // True: the server has ended.
-static bool serve_signal(struct dg_server *server, const struct dg_config *config, const struct dg_notify *notify,
-                         uint32_t number)
+static bool serve_signal(struct dg_server *server, const struct dg_notify *notify, uint32_t number)
 {
     char error[1024];
     switch (number) {
@@ -100,7 +99,7 @@ static bool serve_signal(struct dg_server *server, const struct dg_config *confi
     default:
         (void)dg_notify_say(notify, "STOPPING=1");
         log_word(DG_LOG_INFO, "stopping", "signal", number == SIGINT ? "SIGINT" : "SIGTERM");
-        dg_server_stop(server, stop_wait_ms(server, config->process.drain_rate));
+        dg_server_stop(server, stop_wait_ms(server));
         return true;
     }
 }
@@ -135,7 +134,7 @@ static void serve_signals(struct dg_server *server, const struct dg_config *conf
         }
         struct signalfd_siginfo info;
         if (waits[0].revents && read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            is_over = serve_signal(server, config, notify, info.ssi_signo);
+            is_over = serve_signal(server, notify, info.ssi_signo);
     }
 }
 

@@ -175,6 +175,14 @@ bool dg_server_reload(struct dg_server *server, const struct dg_config *config, 
     return done;
 }
 
+uint32_t dg_server_drain_rate(struct dg_server *server)
+{
+    pthread_mutex_lock(&server->reload_lock);
+    uint32_t rate = server->config->process.drain_rate;
+    pthread_mutex_unlock(&server->reload_lock);
+    return rate;
+}
+
 // --- as an operator asks for it --------------------------------------------------------------------------
 
 static void log_refusal(const char *reason)

@@ -50,6 +50,7 @@ DG_MUST_USE bool dg_server_reload(struct dg_server *server, const struct dg_conf
 // The same, as SIGHUP and dtlsgate reload ask for it: the configuration is read again from where it came from. The log says
 // how it went, error all that is wrong.
 bool dg_server_reload_again(struct dg_server *server, char *error, size_t error_size);
+uint32_t dg_server_drain_rate(struct dg_server *server); // goodbyes a second, of the configuration in force
 // close_notify to every client, then the threads end; after wait_ms they end in any case.
 void dg_server_stop(struct dg_server *server, unsigned wait_ms);
 // Ends the threads and leaves every association as it is for the next process: handshakes under way get wait_ms to
