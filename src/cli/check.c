@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include "audit/audit.h"
+#include "base/log.h"
 #include "crypto/gate.h"
 #include "io/clock.h"
 #include "server/rehearse.h"
@@ -83,6 +84,7 @@ static int check(const struct asked *asked)
         free(errors);
         return status;
     }
+    dg_log_set_level(DG_LOG_ERROR); // what a start would warn of is found in another way
     struct dg_config *config = read_config(asked, errors);
     if (config) {
         status = audit(asked, config, errors);

@@ -89,6 +89,7 @@ static const char configuration[] =
     "    profile: modern\n"
     "    psk-file: psk.txt\n"
     "    client-ca: ca.pem\n"
+    "    expiry-warning: 3\n"
     "    certificates:\n"
     "      - cert: server.pem\n"
     "        key: server.key\n";
