@@ -32,6 +32,7 @@ static const char *put_file(const char *folder, const char *name, const char *te
 
 bool dial_rig_dialer(struct dial_rig *rig, const struct dial_options *options)
 {
+    sim_clock_set(rig->gate.now); // a case before may have left it later; tickets are good from their issue on
     char folder[] = "/tmp/dtlsgate-dial-XXXXXX";
     char paths[4][128] = {"", "", "", ""};
     (void)rig_pki();

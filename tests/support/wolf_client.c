@@ -305,10 +305,11 @@ size_t wolf_client_server_certificate(struct wolf_client *client, uint8_t *der, 
     WOLFSSL_X509 *certificate = wolfSSL_get_peer_certificate(client->ssl);
     int size = 0;
     const unsigned char *bytes = certificate != NULL ? wolfSSL_X509_get_der(certificate, &size) : NULL;
-    if (bytes == NULL || size <= 0 || (size_t)size > capacity)
-        return 0;
-    memcpy(der, bytes, (size_t)size);
-    return (size_t)size;
+    bool fits = bytes != NULL && size > 0 && (size_t)size <= capacity;
+    if (fits)
+        memcpy(der, bytes, (size_t)size);
+    wolfSSL_X509_free(certificate);
+    return fits ? (size_t)size : 0;
 }
 
 bool wolf_client_sni_answered(struct wolf_client *client)
