@@ -242,12 +242,21 @@ static bool has_room(const struct proxy *proxy, size_t size)
     return proxy->head + proxy->count < QUEUE_MAX && QUEUE_BYTES - proxy->used >= size;
 }
 
+// An eighth of the queue: a service that takes one datagram now and then does not make each cost a copy of all that wait.
+static bool is_worth_compacting(const struct proxy *proxy)
+{
+    if (proxy->count == 0)
+        return false;
+    const uint8_t *first = proxy->waiting[proxy->head].iov_base;
+    return proxy->head >= QUEUE_MAX / 8 || (size_t)(first - proxy->bytes) >= QUEUE_BYTES / 8;
+}
+
 static bool make_room(struct proxy *proxy, dg_time now, size_t size)
 {
     if (has_room(proxy, size))
         return true;
     proxy_flush(proxy, now);
-    if (!has_room(proxy, size) && proxy->head > 0)
+    if (!has_room(proxy, size) && is_worth_compacting(proxy))
         compact(proxy);
     return has_room(proxy, size);
 }

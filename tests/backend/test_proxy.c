@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ENDED 666 // an association that is no more
+
 struct fixture {
     struct dg_backend backend;
     struct dg_backend_proxy_config config;
@@ -44,7 +46,7 @@ static bool on_describe(void *context, struct dg_ref ref, struct dg_backend_subj
 {
     const struct fixture *fixture = context;
     *ret = fixture->subject;
-    return ref.id != 666; // has ended
+    return ref.id != ENDED;
 }
 
 static void on_trouble(void *context, dg_time now, const struct dg_backend_trouble *trouble)
@@ -208,6 +210,43 @@ DG_TEST(proxy_queue_is_bounded_and_keeps_its_order)
     fixture_free(fixture);
 }
 
+// A service that reads slowly, with the queue at its brim all the time: what the read ones left is used again, the order holds,
+// and each datagram is heard or counted.
+DG_TEST(proxy_queue_uses_its_room_again_while_it_is_full)
+{
+    enum { TURNS = 6000, A_TURN = 3, READ_A_TURN = 2 };
+    struct fixture *fixture = fixture_new(true, true);
+    static uint8_t heard[2048];
+    uint8_t text[400];
+    struct dg_ref ref;
+    struct dg_bytes payload;
+    uint32_t said = 0, count = 0, last = 0;
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < A_TURN; i++) {
+            said++;
+            memset(text, (int)(said & 0xff), sizeof text);
+            memcpy(text, &said, sizeof said);
+            say(fixture, DG_SECOND, ENDED + said, text, sizeof text - said % 100);
+        }
+        flush(fixture, DG_SECOND);
+        for (int i = 0; i < READ_A_TURN || turn + 1 == TURNS; i++) {
+            serve(fixture, DG_SECOND);
+            if (hear(fixture, heard, sizeof heard, &ref, &payload) == 0)
+                break;
+            uint32_t number;
+            memcpy(&number, payload.data, sizeof number);
+            CHECK_EQ(ref.id, ENDED + number);
+            CHECK(number > last && payload.size == sizeof text - number % 100);
+            CHECK_EQ(payload.data[payload.size - 1], number & 0xff);
+            last = number;
+            count++;
+        }
+    }
+    CHECK_EQ(count + count_of(fixture, DG_COUNT_BACKEND_FULL), said);
+    CHECK(count > TURNS * READ_A_TURN + 700); // it was nearly full to the end
+    fixture_free(fixture);
+}
+
 // Ten seconds of drops are one line, the next tells how many were left out; the look for the service is limited too.
 DG_TEST(proxy_service_that_is_away_is_told_at_a_limited_rate)
 {
@@ -280,7 +319,7 @@ DG_TEST(proxy_answers_come_in_any_number_and_bad_ones_are_counted)
     union dg_sockaddr gate;
     socklen_t size = sizeof gate;
     say(fixture, DG_SECOND, 5, "x", 1);
-    say(fixture, DG_SECOND, 666, "x", 1); // has ended: nothing is sent
+    say(fixture, DG_SECOND, ENDED, "x", 1); // nothing is sent
     flush(fixture, DG_SECOND);
     ssize_t got = recvfrom(fixture->service, datagram, sizeof datagram, 0, &gate.any, &size);
     REQUIRE(got > 0);
@@ -302,6 +341,7 @@ int main(int argc, char **argv)
         DG_CASE(proxy_udp_everything_arrives_in_order),
         DG_CASE(proxy_unix_everything_arrives_in_order),
         DG_CASE(proxy_queue_is_bounded_and_keeps_its_order),
+        DG_CASE(proxy_queue_uses_its_room_again_while_it_is_full),
         DG_CASE(proxy_service_that_is_away_is_told_at_a_limited_rate),
         DG_CASE(proxy_unix_service_that_was_replaced_gets_the_next_plaintext),
         DG_CASE(proxy_unix_socket_hears_the_service_only),
