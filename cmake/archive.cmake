@@ -22,6 +22,6 @@ add_custom_command(OUTPUT "${archive}"
 	COMMAND sh -c "\"${CMAKE_AR}\" -M < \"${script}\""
 	DEPENDS ${inputs} "${script}"
 	VERBATIM)
-add_custom_target(dtlsgate_archive DEPENDS "${archive}")
+add_custom_target(dtlsgate_archive ALL DEPENDS "${archive}")
 add_dependencies(product dtlsgate_archive)
 install(FILES "${archive}" DESTINATION ${CMAKE_INSTALL_LIBDIR})
