@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The reader.
+// Reads the two forms of such an address, and says what it found where it is neither. Never opens anything.
 #include "io/local_address.h"
 
 #include <stdio.h>
