@@ -3,12 +3,8 @@
 #include "cli/process.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 bool dg_process_open_standard_streams(void)
@@ -44,15 +40,4 @@ void dg_process_forbid_core_dumps(void)
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0);
-}
-
-bool dg_process_logs_to_journal(void)
-{
-    const char *named = getenv("JOURNAL_STREAM");
-    struct stat file;
-    char found[64];
-    if (named == NULL || fstat(STDERR_FILENO, &file) != 0)
-        return false;
-    snprintf(found, sizeof found, "%llu:%llu", (unsigned long long)file.st_dev, (unsigned long long)file.st_ino);
-    return strcmp(named, found) == 0;
 }

@@ -11,9 +11,6 @@
 // memory file, would then be written our words into. False: they cannot be.
 DG_MUST_USE bool dg_process_open_standard_streams(void);
 
-// Does standard error lead to systemd's journal? As systemd.exec(5) says: JOURNAL_STREAM names the file that it is.
-bool dg_process_logs_to_journal(void);
-
 // What a long-running subcommand asks for; each is best effort.
 // As many descriptors as the host allows: fewer only mean fewer associations.
 void dg_process_raise_descriptor_limit(void);

@@ -12,6 +12,7 @@
 #include "io/notify.h"
 #include "keeper/keeper.h"
 #include "server/alive.h"
+#include "server/log_options.h"
 #include "server/rehearse.h"
 #include "server/sandbox.h"
 #include "server/server.h"
@@ -35,14 +36,6 @@ struct origin {
     struct dg_notify notify;
     struct dg_inheritance inherited;
 };
-
-static void begin_log(const struct dg_options *options)
-{
-    dg_log_set_level((enum dg_log_level)options->log_level);
-    dg_log_set_format((enum dg_log_format)options->log_format);
-    dg_log_set_priorities(options->log_prefix == DG_LOG_PREFIX_YES ||
-                          (options->log_prefix == DG_LOG_PREFIX_AUTO && dg_process_logs_to_journal()));
-}
 
 static void log_word(enum dg_log_level level, const char *event, const char *key, const char *text)
 {
@@ -276,7 +269,7 @@ int dg_cli_serve(int argc, char **argv)
     if (!config)
         return DG_EXIT_USAGE;
     dg_log_set_clock(dg_clock_wall_ns);
-    begin_log(&config->process);
+    dg_log_begin_by(&config->process);
     dg_process_forbid_core_dumps();
     dg_crash_note_install();
     dg_process_raise_descriptor_limit();

@@ -9,6 +9,7 @@
 #include "host/privilege.h"
 #include "io/crash_note.h"
 #include "io/clock.h"
+#include "server/log_options.h"
 #include "server/report.h"
 
 #include <stdio.h>
@@ -160,7 +161,7 @@ static struct dg_server *new_server(const struct dg_config *config, dtlsgate_dat
         free(server);
         return NULL;
     }
-    dg_log_set_level((enum dg_log_level)config->process.log_level); // the process', as its lines are
+    dg_log_begin_by(&config->process); // the process', as its lines are
     server->started = server->options = config->process;
     server->on_datagram = on_datagram;
     server->callback_context = context;

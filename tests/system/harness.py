@@ -108,6 +108,9 @@ def end_everything(failures=0, name="end_everything"):
             process.kill()
     for server in servers:
         unbalanced = unbalanced or server.imbalance()
+    for process in _living:  # servers that scripts have started, too
+        said = process.find("event=counters-do-not-add-up")
+        unbalanced = unbalanced or (said and said.string)
     if unbalanced:
         print(f"not ok {name}: the counters do not add up: {one_line(unbalanced)}")
     failures += unbalanced is not None

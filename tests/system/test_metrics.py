@@ -11,7 +11,8 @@ import re
 import socket
 import stat
 
-from harness import SOURCE, Credentials, Server, case, check, check_equal, folder, fresh_key, main, wait_until
+from harness import (DTLSGATE, SOURCE, Credentials, Server, case, check, check_equal, folder, fresh_key, main, run,
+                     wait_until)
 from clients import openssl_psk
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -224,6 +225,26 @@ def metrics_go_on_after_a_crash():
     samples = scrape(path)
     check_equal(samples["dtlsgate_associations", None], 1, "associations of the process before")
     check_equal(total(samples, "datagrams_received"), 0, "counters begin anew")
+
+
+@case
+def metrics_go_on_after_an_upgrade():
+    credentials = Credentials()
+    place = folder()
+    server, path = serve(credentials, "--upgrade-socket", place / "upgrade", keeper="auto")
+    client = openssl_psk(server.port, credentials.identity, credentials.key)
+    client.say("one")
+    client.wait_line("one")
+    first = server.serving
+    status, text = run([DTLSGATE, "upgrade", place / "upgrade"], timeout=60)
+    check_equal((status, text.strip()), (0, "upgraded"), "the upgrade")
+    check(server.serving != first, "the same process serves")
+    check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "its mode")
+    client.say("two")
+    client.wait_line("two")
+    samples = scrape(path)
+    check_equal(samples["dtlsgate_associations", None], 1, "associations")
+    check_equal(total(samples, "plaintext_delivered"), 1, "delivered by this process")
 
 
 main()
