@@ -137,6 +137,7 @@ DG_TEST(batch_drops_what_is_longer_than_any_record)
     CHECK_EQ(count, 2);
     CHECK_EQ(received[count - 1].size, 5);
     CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_RECORD_TOO_LONG), 1);
+    CHECK_EQ(dg_datagram_drops_read(&counters, DG_COUNT_DROP_RECORD_TOO_LONG), 1); // its end
     dg_receive_batch_free(receive);
     close(client);
     dg_socket_group_close(&socket, 1);
