@@ -235,9 +235,10 @@ def metrics_go_on_after_an_upgrade():
     client = openssl_psk(server.port, credentials.identity, credentials.key)
     client.say("one")
     client.wait_line("one")
-    first = server.serving
+    first, before = server.serving, server.mark()
     status, text = run([DTLSGATE, "upgrade", place / "upgrade"], timeout=60)
     check_equal((status, text.strip()), (0, "upgraded"), "the upgrade")
+    server.wait_line(r"event=ready", start=before)
     check(server.serving != first, "the same process serves")
     check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, "its mode")
     client.say("two")
