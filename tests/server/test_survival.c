@@ -104,9 +104,16 @@ DG_TEST(survival_datagrams_that_waited_are_answered_whoever_reads_them)
         }
         survivor_set(&survivor, "workers", WORKERS[round]);
         survivor_start(&survivor);
-        all_converse("behind"); // all before it has been read by then
-        for (size_t i = 0; i < SETTLERS; i++)
-            after += settlers[i].answers;
+        all_converse("behind");
+        // All before it has been read by then; what one thread passes on to another may be answered a little later.
+        for (int wait = 0; wait < 1000 && after < before + SETTLERS * 6; wait++) {
+            usleep(wait > 0 ? 1000 : 0);
+            after = 0;
+            for (size_t i = 0; i < SETTLERS; i++) {
+                (void)settler_listen(&settlers[i]);
+                after += settlers[i].answers;
+            }
+        }
         CHECK(after >= before + SETTLERS * 6);
     }
     leave();
