@@ -49,6 +49,7 @@ static inline uint64_t dg_credential_of_rule(uint64_t credential, uint32_t rule)
 {
     return (credential >> DG_CREDENTIAL_ANCHOR_BITS << DG_CREDENTIAL_ANCHOR_BITS) | rule;
 }
+uint64_t dg_credential_of_anchor(struct dg_bytes certificate); // before a rule has been added
 // What a public key's owner is called: "sha256:" and the first half of its digest in hex.
 void dg_raw_key_proof(const uint8_t digest[32], struct dg_proof *ret);
 

@@ -28,7 +28,7 @@ struct dg_anchor {
     uint8_t *der;
     size_t size;
     unsigned line;            // of the file, for messages
-    uint64_t credential;
+    uint64_t credential;      // dg_credential_of_anchor
     uint64_t leaf;            // by which another CA may have revoked it
     bool is_revoked;          // it has: proves nobody
     bool may_sign_crls;

@@ -28,6 +28,12 @@ uint64_t dg_credential_of_bytes(const void *bytes, size_t size)
     return first_eight(digest);
 }
 
+uint64_t dg_credential_of_anchor(struct dg_bytes certificate)
+{
+    // The half that tells it is never 0, which stands for a fingerprint.
+    return dg_credential_of_rule(dg_credential_of_bytes(certificate.data, certificate.size) | UINT64_C(1) << 63, 0);
+}
+
 // Keyed by the PSK itself: changes with the identity and with the key, and tells nothing about the key.
 uint64_t dg_credential_of_psk(const struct dg_psk *psk)
 {

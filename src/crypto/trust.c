@@ -3,6 +3,7 @@
 #include "crypto/trust.h"
 
 #include "crypto/certificate.h"
+#include "crypto/chain.h"
 #include "crypto/file_error.h"
 #include "crypto/inner.h"
 
@@ -54,7 +55,7 @@ static bool add_anchor(struct dg_trust *trust, const struct dg_trust_source *fro
     memcpy(anchor->der, der.data, der.size);
     anchor->size = der.size;
     anchor->line = line;
-    anchor->credential = dg_credential_of_bytes(der.data, der.size) | UINT64_C(1) << 63; // its first half is never 0
+    anchor->credential = dg_credential_of_anchor(der);
     anchor->leaf = facts.leaf;
     anchor->may_sign_crls = facts.may_sign_crls;
     anchor->expires_s = facts.expires_s;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Reloads under load: two thousand associations exchange messages while their server reads its credentials again a
-// hundred times. Who is still known loses nothing, who is not is closed, and a broken file has no effect.
+// hundred times. Who is still known loses nothing, who is not or has been revoked is closed, and a broken file has no effect.
 #include "check.h"
+#include "crypto/chain.h"
+#include "support/credential_kit.h"
+#include "support/gate_rig.h"
 #include "support/settler.h"
 
 #include <poll.h>
@@ -19,6 +22,9 @@
 #define REMOVED 777 // the settler
 #define REMOVED_AT 30 // the reload
 #define BROKEN_AT 50
+#define CERTIFIED 100  // the last so many have certificates
+#define REVOKED 1950   // one of these
+#define REVOKED_AT 60
 #define PATIENCE_MS 10000
 
 static struct survivor survivor;
@@ -48,6 +54,64 @@ static void break_keys(void)
     CHECK(file != NULL && fputs("client-0000:no key at all\n", file) >= 0 && fclose(file) == 0);
 }
 
+// --- certificates -----------------------------------------------------------------------------------------
+
+static struct dg_pki_pem revoked, others; // many with one certificate
+static char folder[64], paths[4][96];
+
+static void write_text(const char *path, const char *text)
+{
+    char beside[128];
+    snprintf(beside, sizeof beside, "%s.new", path);
+    FILE *file = fopen(beside, "w");
+    CHECK(file != NULL && fchmod(fileno(file), 0600) == 0 && fputs(text, file) >= 0 && fclose(file) == 0 &&
+          rename(beside, path) == 0);
+}
+
+static void write_list(bool is_revoked)
+{
+    static char list[8192];
+    const struct kit_crl crl = {.issuer = &rig_pki()->ca, .revoked = {&revoked}, .count = is_revoked ? 1 : 0};
+    CHECK(kit_make_crl(&crl, list, sizeof list) > 0);
+    write_text(paths[3], list);
+}
+
+// Options of the server; the CA has issued two clients' certificates and revoked none.
+static const char *const *make_certificates(void)
+{
+    static const char *options[9] = {"cert", paths[0], "key", paths[1], "client-ca", paths[2], "client-crl", paths[3]};
+    static const char *const names[] = {"server.pem", "server.key", "ca.pem", "crl.pem"};
+    const struct rig_pki *pki = rig_pki();
+    const struct kit_request request = {.kind = DG_KEY_P256, .use = DG_PKI_CLIENT, .common_name = "meter", .issuer = &pki->ca};
+    CHECK(kit_make(&request, &revoked) == NULL && kit_make(&request, &others) == NULL);
+    snprintf(folder, sizeof folder, "/tmp/dtlsgate-reload-XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+    for (size_t i = 0; i < 4; i++)
+        snprintf(paths[i], sizeof paths[i], "%s/%s", folder, names[i]);
+    write_text(paths[0], pki->server.certificate);
+    write_text(paths[1], pki->server.key);
+    write_text(paths[2], pki->ca.certificate);
+    write_list(false);
+    return options;
+}
+
+static void remove_certificates(void)
+{
+    for (size_t i = 0; i < 4; i++)
+        (void)unlink(paths[i]);
+    (void)rmdir(folder);
+}
+
+// As a handshake with this certificate would have left it.
+static void certify(struct settler_setup *setup, const struct dg_pki_pem *pem)
+{
+    uint8_t der[4096];
+    struct dg_certificate_facts facts;
+    setup->anchor = dg_credential_of_anchor((struct dg_bytes){der, kit_der(&rig_pki()->ca, der, sizeof der)});
+    CHECK(dg_certificate_read((struct dg_bytes){der, kit_der(pem, der, sizeof der)}, &facts));
+    setup->leaf = facts.leaf;
+}
+
 // --- the load ---------------------------------------------------------------------------------------------
 
 static bool has_room_for_sockets(void)
@@ -62,7 +126,7 @@ static bool has_room_for_sockets(void)
 static void settle(void)
 {
     static struct settler_setup setups[SETTLERS];
-    survivor_prepare(&survivor, NULL);
+    survivor_prepare(&survivor, make_certificates());
     for (uint32_t i = 0; i < SETTLERS; i++) {
         snprintf(identities[i], sizeof identities[i], "client-%04u", i);
         setups[i] = (struct settler_setup){.version = i % 2 == 0 ? 12 : 13,
@@ -70,6 +134,8 @@ static void settle(void)
                                            .has_cid = i % 4 < 2,
                                            .who = i + 1,
                                            .identity = identities[i]};
+        if (i >= SETTLERS - CERTIFIED)
+            certify(&setups[i], i == REVOKED ? &revoked : &others);
         said[i] = 0;
     }
     write_keys(SETTLERS);
@@ -87,8 +153,8 @@ static void exchange(size_t first)
     struct pollfd waits[AT_ONCE];
     size_t members[AT_ONCE], count = 0;
     for (size_t i = first; i < first + AT_ONCE; i++) {
-        if (i == REMOVED)
-            continue; // says nothing all the time
+        if (i == REMOVED || i == REVOKED)
+            continue; // say nothing all the time
         settler_say(&settlers[i], "all is well");
         said[i]++;
         members[count] = i;
@@ -142,11 +208,15 @@ DG_TEST(reload_a_hundred_times_under_load_loses_no_message)
     for (int i = 0; i < RELOADS; i++) {
         if (i == REMOVED_AT)
             write_keys(REMOVED);
+        if (i == REVOKED_AT)
+            write_list(true);
         if (i == BROKEN_AT)
             break_keys();
         CHECK_EQ(reload_meanwhile(), i != BROKEN_AT);
         if (i == REMOVED_AT)
             CHECK(hears_the_end(&settlers[REMOVED])); // who has not said a word
+        if (i == REVOKED_AT)
+            CHECK(hears_the_end(&settlers[REVOKED]));
         if (i == BROKEN_AT)
             write_keys(REMOVED);
     }
@@ -159,13 +229,14 @@ DG_TEST(reload_a_hundred_times_under_load_loses_no_message)
         told += is_closed(&settlers[i]);
     }
     CHECK_EQ(short_of, 0);
-    CHECK_EQ(told, 1);
-    CHECK_EQ(settlers[REMOVED].answers, 0);
-    CHECK_EQ(survivor_associations(&survivor), SETTLERS - 1);
-    CHECK_EQ(survivor_counter(&survivor, "closed_unauthorised"), 1);
+    CHECK_EQ(told, 2);
+    CHECK_EQ(settlers[REMOVED].answers + settlers[REVOKED].answers, 0);
+    CHECK_EQ(survivor_associations(&survivor), SETTLERS - 2);
+    CHECK_EQ(survivor_counter(&survivor, "closed_unauthorised"), 2);
     CHECK_EQ(survivor_counter(&survivor, "handshakes_started"), 0);
     settlers_free(settlers, SETTLERS);
     survivor_free(&survivor);
+    remove_certificates();
 }
 
 // Slots outlive configurations: what the removed one had sent meanwhile waits in the socket, and stays unread.
@@ -177,12 +248,16 @@ DG_TEST(reload_of_a_stopped_server_delivers_nothing_of_whom_it_no_longer_knows)
     survivor_hand_over(&survivor);
     settler_say(&settlers[REMOVED], "let me in");
     settler_say(&settlers[REMOVED + 1], "me too");
+    settler_say(&settlers[REVOKED], "I am not on any list");
     write_keys(REMOVED);
+    write_list(true);
     survivor_start(&survivor);
     CHECK(hears_the_end(&settlers[REMOVED]));
+    CHECK(hears_the_end(&settlers[REVOKED]));
     CHECK(settler_converse(&settlers[REMOVED + 1], "and again"));
-    CHECK_EQ(settlers[REMOVED].answers, 0);
-    CHECK_EQ(survivor_associations(&survivor), SETTLERS - 1);
+    CHECK(settler_converse(&settlers[REVOKED + 1], "of the same CA"));
+    CHECK_EQ(settlers[REMOVED].answers + settlers[REVOKED].answers, 0);
+    CHECK_EQ(survivor_associations(&survivor), SETTLERS - 2);
     // Nobody else has been told anything, and who was silent is closed all the same.
     survivor_hand_over(&survivor);
     write_keys(0);
@@ -191,6 +266,7 @@ DG_TEST(reload_of_a_stopped_server_delivers_nothing_of_whom_it_no_longer_knows)
     CHECK_EQ(survivor_counter(&survivor, "closed_unauthorised"), 1);
     settlers_free(settlers, SETTLERS);
     survivor_free(&survivor);
+    remove_certificates();
 }
 
 int main(int argc, char **argv)

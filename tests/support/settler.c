@@ -118,11 +118,13 @@ static void fill_handover(struct dg_handover *handover, const struct settler *se
     handover->tx_message_seq = 8;
     handover->rx_message_seq = settler->message_seq;
     if (!settler->setup.is_anonymous) {
-        handover->identity_kind = DG_IDENTITY_PSK;
+        bool has_certificate = settler->setup.leaf != 0;
+        handover->identity_kind = has_certificate ? DG_IDENTITY_CERTIFICATE : DG_IDENTITY_PSK;
         const char *identity = identity_of(settler);
         handover->identity_size = (uint8_t)strlen(identity);
         memcpy(handover->identity, identity, handover->identity_size);
-        handover->credential = credential_of(survivor, identity);
+        handover->credential = has_certificate ? settler->setup.anchor : credential_of(survivor, identity);
+        handover->leaf = settler->setup.leaf;
     }
 }
 

@@ -17,6 +17,7 @@ struct settler_setup {
     uint32_t who;         // makes the keys, and with a connection ID the shard
     bool is_anonymous;    // proven by nothing (client-auth insecure-none), instead of by a key
     const char *identity; // that the survivor's key was good for; NULL: "device"
+    uint64_t anchor, leaf; // proven by a certificate instead: digests of its CA and of itself; 0: it was not
 };
 
 struct settler {
