@@ -50,9 +50,17 @@ static void on_replaced(void *context, void *snapshot)
     dg_snapshot_put(snapshot);
 }
 
+static void on_front_replaced(void *context, void *snapshot)
+{
+    struct dg_server *server = context;
+    dg_snapshot_put(snapshot);
+    atomic_store_explicit(&server->front_generation, server->front_takes, memory_order_release);
+}
+
 static void on_front_taken(void *context, const void *snapshot, struct dg_front_config *config)
 {
-    const struct dg_server *server = context;
+    struct dg_server *server = context;
+    server->front_takes = dg_snapshot_generation(snapshot);
     *config = dg_server_front_config(server, dg_snapshot_process(snapshot));
 }
 
@@ -182,7 +190,7 @@ static bool make_front(struct dg_server *server, char *error, size_t error_size)
                   .refused = on_hello_refused,
                   .debug_datagram = debug ? on_datagram : NULL,
                   .gate_taken = on_front_taken,
-                  .gate_replaced = on_replaced},
+                  .gate_replaced = on_front_replaced},
         .counters = server->counters[DG_MESH_FRONT],
         .latencies = server->latencies[0],
     };

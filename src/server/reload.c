@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TAKE_TURNS 1000 // of a millisecond, for a worker to take a new snapshot into use
+#define TAKE_TURNS 1000 // of a millisecond, for a thread to take a new snapshot into use
 
 // --- addresses -------------------------------------------------------------------------------------------
 
@@ -127,6 +127,16 @@ static void await_workers(const struct dg_server *server, uint32_t generation)
             usleep(1000);
 }
 
+static void await_front(const struct dg_server *server, uint32_t generation)
+{
+    bool is_running = server->is_started && !server->is_stopped;
+    for (int turn = 0; is_running && turn < TAKE_TURNS; turn++) {
+        if (atomic_load_explicit(&server->front_generation, memory_order_acquire) == generation)
+            return;
+        usleep(1000);
+    }
+}
+
 // The front last: whom it lets in by the new snapshot must not meet a worker that checks again by the old one.
 static void swap_in(struct dg_server *server, struct dg_snapshot *snapshot, uint32_t generation)
 {
@@ -136,6 +146,7 @@ static void swap_in(struct dg_server *server, struct dg_snapshot *snapshot, uint
     tell_workers(server, snapshot, generation);
     await_workers(server, generation);
     dg_snapshot_put(dg_front_loop_set_gate(server->front, dg_snapshot_get(snapshot)));
+    await_front(server, generation);
     dg_snapshot_put(before);
 }
 

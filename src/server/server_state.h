@@ -17,6 +17,7 @@
 #include "server/snapshot.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define DG_WORKERS_MAX 64
 
@@ -62,6 +63,8 @@ struct dg_server {
     struct dg_snapshot *snapshot;       // current; front and workers each hold their own reference
     struct dg_snapshot *front_snapshot; // the front's first; from then on it says which it uses
     uint32_t policy_generation;
+    uint32_t front_takes;               // the front thread's: the generation that it is taking into use
+    _Atomic uint32_t front_generation;  // in use at the front, which has let go of what it used before
 };
 
 // A snapshot of a configuration, whose addresses are known by these digests (snapshot.h). NULL: error says why.
