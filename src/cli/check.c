@@ -15,6 +15,7 @@
 
 struct asked {
     const char *path; // NULL: options alone
+    bool has_options; // beside the file
     bool is_json;
     char **rest;      // without --json
     int count;
@@ -26,8 +27,8 @@ static int print_help(FILE *out)
           "       dtlsgate check [--json] --listen ADDR:PORT --backend BACKEND [--option value ...]\n"
           "       dtlsgate check --list\n"
           "Reads a configuration and the files that it names as a security review does, and prints what it finds: the "
-          "weakness\n(CWE), the place, what is wrong, what to do. Run it as the user that runs dtlsgate, or as root. --list "
-          "prints all that\ncan be found.\n"
+          "weakness\n(CWE), the place, what is wrong, what to do. Run it as the user that starts the server. --list prints "
+          "all that\ncan be found.\n"
           "Status: 0 nothing above a note, 3 low, 4 medium, 5 high, 6 critical; 1 it could not be done, 2 it was asked "
           "wrongly.\n", out);
     return out == stdout ? DG_EXIT_OK : DG_EXIT_USAGE;
@@ -45,6 +46,10 @@ static struct asked take_arguments(int argc, char **argv)
         bool names_file = strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0;
         if (names_file && i + 1 < argc)
             asked.path = asked.rest[asked.count++] = argv[++i];
+        else if (strncmp(argv[i], "--config=", 9) == 0)
+            asked.path = argv[i] + 9;
+        else
+            asked.has_options = true;
     }
     return asked;
 }
@@ -52,7 +57,7 @@ static struct asked take_arguments(int argc, char **argv)
 // A file is looked at in spite of its errors, unless options stand beside it.
 static struct dg_config *read_config(const struct asked *asked, struct dg_config_errors *errors)
 {
-    if (asked->path && asked->count == 2)
+    if (asked->path && !asked->has_options)
         return dg_config_inspect(asked->path, errors);
     return dg_config_of_arguments(asked->count, asked->rest, errors);
 }

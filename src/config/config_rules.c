@@ -43,6 +43,15 @@ static bool does_more_than_deny(const struct dg_config_rule *rule)
            rule->rule.idle_seconds || rule->when_full != DG_POLICY_FULL_REFUSE;
 }
 
+// "\\" takes the next byte as it is: at the end there is none.
+static bool ends_in_escape(const char *pattern)
+{
+    size_t size = strlen(pattern), escapes = 0;
+    while (escapes < size && pattern[size - 1 - escapes] == '\\')
+        escapes++;
+    return escapes % 2 == 1;
+}
+
 static void check_rule(const struct dg_config *config, const struct dg_config_listener *listener,
                        const struct dg_config_rule *rule, struct dg_config_errors *errors)
 {
@@ -53,6 +62,9 @@ static void check_rule(const struct dg_config *config, const struct dg_config_li
     if (rule->when_full == DG_POLICY_FULL_REPLACE && rule->rule.associations_max == 0)
         dg_config_complain(errors, config->path, rule->place, "when-full: replace needs associations-max: otherwise "
                            "nothing is ever full");
+    if (ends_in_escape(rule->rule.identity))
+        dg_config_complain(errors, config->path, rule->place, "identity: ends with a \\ that nothing follows; for the "
+                           "character itself, write it twice");
     if (rule->proofs == unproven && listener->options.client_auth == DG_CLIENT_AUTH_REQUIRED)
         dg_config_complain(errors, config->path, rule->place, "the rule fits nobody: proof: none, where client-auth: "
                            "required lets nobody in without a proof");

@@ -102,6 +102,17 @@ bool dg_option_looks_secret(const char *value)
     return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
 }
 
+bool dg_option_holds_control(const void *text, size_t size)
+{
+    const uint8_t *bytes = text;
+    for (size_t i = 0; i < size; i++) {
+        bool is_c1 = i > 0 && bytes[i - 1] == 0xc2 && bytes[i] >= 0x80 && bytes[i] <= 0x9f; // U+0080 to U+009F
+        if (bytes[i] < 0x20 || bytes[i] == 0x7f || is_c1)
+            return true;
+    }
+    return false;
+}
+
 static bool set_text(char *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
 {
     size_t size = strlen(value);
@@ -110,10 +121,7 @@ static bool set_text(char *field, const struct dg_option *option, const char *va
                  "the file that holds it");
         return false;
     }
-    bool has_control = false;
-    for (size_t i = 0; i < size; i++)
-        has_control = has_control || (unsigned char)value[i] < 0x20 || value[i] == 0x7f;
-    if (has_control) {
+    if (dg_option_holds_control(value, size)) {
         snprintf(error, error_size, "found a control character, expected none");
         return false;
     }

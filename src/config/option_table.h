@@ -113,6 +113,8 @@ DG_MUST_USE bool dg_option_set(const struct dg_option *option, void *options, co
                                size_t error_size);
 bool dg_option_is_list(const struct dg_option *option);  // may be given several times
 bool dg_option_is_file(const struct dg_option *option);  // its values are names in the file system
+// Bytes that could drive a terminal: control characters of ASCII, and those of Unicode in UTF-8.
+bool dg_option_holds_control(const void *text, size_t size);
 // A name of a file that is relative to a folder: neither a path from the root, nor "credential:NAME" or "env:NAME", nor
 // "none" for a socket.
 bool dg_option_is_relative_file(const struct dg_option *option, const char *value);

@@ -64,14 +64,6 @@ static bool next_event(struct building *building, yaml_event_t *event)
     return false;
 }
 
-static bool holds_control(const uint8_t *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (text[i] < 0x20 || text[i] == 0x7f)
-            return true;
-    return false;
-}
-
 static struct dg_yaml_node *new_node(struct building *building, const yaml_event_t *event, enum dg_yaml_kind kind,
                                      const uint8_t *text, size_t size)
 {
@@ -95,7 +87,7 @@ static struct dg_yaml_node *build_scalar(struct building *building, const yaml_e
     size_t size = event->data.scalar.length;
     if (event->data.scalar.anchor || event->data.scalar.tag)
         return refuse(building, place, "found an anchor or a tag (& or !), expected a plain value");
-    if (holds_control(text, size))
+    if (dg_option_holds_control(text, size))
         return refuse(building, place, "found a value with a line break or another control character");
     struct dg_yaml_node *node = new_node(building, event, DG_YAML_SCALAR, text, size);
     if (node)

@@ -206,6 +206,8 @@ DG_TEST(config_errors_say_place_found_and_accepted)
         {LISTENER ", rules: [{action: allow, from: 10.0.0.0/8}, {action: deny, from: 10.2.0.0/16}]}]\n", "the rule is never reached"},
         {LISTENER ", rules: [{action: allow, identity: \"*\"}, {action: deny, identity: x}]}]\n", "the rule is never reached"},
         {LISTENER ", rules: [{name: n, action: deny, identity: a}, {name: n, action: allow}]}]\n", "is called \"n\" too"},
+        {LISTENER ", rules: [{identity: 'a\\', action: allow}]}]\n", "ends with a \\ that nothing follows"},
+        {LISTENER ", client-ca: \"a\\u009b31m\"}]\n", "another control character"},
         {LISTENER ", certificates: [{cert: a}]}]\n", "key: FILE is missing"},
         {LISTENER "}, {listen: \"127.0.0.1:5684\", backend: echo, psk-file: p}]\n", "is listened on twice, by listener 127.0.0.1:5684 too"},
         {"listeners: {listen: \"127.0.0.1:1\"}\n", "listeners: found a block of keys, expected a list of blocks"},
