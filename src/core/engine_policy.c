@@ -16,6 +16,7 @@ struct dg_rates {
     struct dg_bucket messages, bytes;
     dg_time said_at;
 };
+_Static_assert(sizeof(struct dg_rates) == 48, "docs/memory.md says so");
 
 // --- the rules in force ----------------------------------------------------------------
 
