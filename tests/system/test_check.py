@@ -146,6 +146,32 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
 
 
 @case
+def check_finds_weak_keys_in_a_store_by_their_identities():
+    credentials = Credentials()
+    shared, store = secrets.token_hex(32), credentials.path / "fleet"
+    keys = write(credentials.path / "keys", f"one:{shared}\ntwo:{shared}\nzeros:{'00' * 32}\nfine:{secrets.token_hex(32)}\n")
+    status, text = run([DTLSGATE, "psk", "import", keys, "--store", store])
+    check_equal(status, 0, text)
+    path = write(credentials.path / "c.yaml", LISTENER + "    psk-store: fleet\n")
+    found = findings(path)
+    check("one" in expect(found, "psk-group", 287, store, 0)["what"], "it does not say which identities")
+    check("zeros" in expect(found, "psk-trivial", 1391, store, 0)["what"], "it does not say which identity")
+    check("fine" not in json.dumps(found), "a good key was found")
+
+
+@case
+def check_finds_files_of_strangers():
+    if os.geteuid() != 0:
+        raise harness.Skipped("only root gives files away")
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", LISTENER + "    psk-file: psk.txt\n")
+    os.chown(credentials["psk.txt"], 12345, 12345)
+    found = findings(path)
+    expect(found, "file-owner", 282, path, 5, "medium")
+    check("12345" in expect(found, "refused", None, path, 1)["what"], "the refusal does not say whose it is")
+
+
+@case
 def check_finds_files_that_others_can_use():
     credentials = Credentials()
     service = f"proxy-unix:{credentials.path}/open/service"
@@ -192,13 +218,36 @@ def check_finds_certificates_that_are_expired_weak_or_not_their_keys():
 
 
 @case
+def check_finds_revocation_that_does_not_work():
+    credentials = Credentials()
+    work = folder()
+    (work / "index").write_text("")
+    (work / "conf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={work}/index\ndefault_md=sha256\n")
+    for name, dates in (("now.crl", ["-crldays", "2"]),
+                        ("old.crl", ["-crl_lastupdate", "200101000000Z", "-crl_nextupdate", "200201000000Z"])):
+        openssl("ca", "-gencrl", "-config", work / "conf", "-cert", credentials["ca.pem"], "-keyfile",
+                credentials["ca.key"], "-out", credentials.path / name, *dates)
+    path = write(credentials.path / "c.yaml", LISTENER + "    client-ca: ca.pem\n    cert: server.pem\n"
+                 "    key: server.key\n    client-crl: [old.crl]\n    crl-missing: accept\n")
+    found = findings(path)
+    expect(found, "crl-stale", 299, credentials.path / "old.crl", 1, "medium")
+    expect(found, "crl-optional", 299, path, 9, "medium")
+    check(not any(f["name"] == "no-revocation" for f in found), "there is a list")
+    path.write_text(path.read_text().replace("old.crl", "now.crl").replace("accept", "refuse"))
+    check(not any(f["cwe"] == 299 for f in findings(path)), "found where nothing is")
+
+
+@case
 def check_finds_a_loose_host():
     credentials = Credentials()
-    path = write(credentials.path / "c.yaml", "sandbox: none\nlog-contents: yes\n" + LISTENER.replace(
+    path = write(credentials.path / "c.yaml", "sandbox: none\nlog-contents: yes\nkey-log: keys\n"
+                 "metrics: 127.0.0.1:9684\n" + LISTENER.replace(
         "echo", "udp:192.0.2.1:5683") + "    backend-network: any\n    psk-file: psk.txt\n")
     found = findings(path)
     expect(found, "root-without-sandbox", 250, path, 1, "high")
     expect(found, "contents-logged", 532, path, 2)
+    expect(found, "keys-logged", 532, path, 3, "high")
+    expect(found, "counters-open", 497, path, 4, "note")
     expect(found, "backend-plaintext", 319, path, line_of(path, "192.0.2.1"), "high")
 
 
