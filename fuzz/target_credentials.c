@@ -73,7 +73,8 @@ static void read_certificate(const uint8_t *data, size_t size)
     const struct dg_name_rule *rule = dg_name_rule_find(any, 3, der);
     CHECK(rule == NULL || names.count > 0);
     struct dg_certificate_facts facts;
-    (void)dg_certificate_read(der, &facts);
+    if (dg_certificate_read(der, &facts))
+        CHECK(facts.expires_s > 0);
 }
 
 static void read_fingerprints(const uint8_t *data, size_t size)

@@ -272,6 +272,24 @@ def admin_reloads_at_once_do_not_harm():
     check_equal(operator.say("reload"), "reloaded\n", "a reload afterwards")
 
 
+@case
+def admin_of_a_server_that_became_somebody_else_is_that_users_and_reads_roots_files():
+    if os.geteuid() != 0:
+        raise Skipped("only root can become somebody else")
+    c, operator = Credentials(), Operator()
+    made = keys(c, "sensor-1", "sensor-2")
+    operator.path.parent.chmod(0o755)
+    server = Server(*c.psk(*operator.options("--user", "65534")))
+    check_equal(operator.path.stat().st_uid, 65534, "owner of the socket")
+    check(ask_as(65534, str(operator.path)).startswith("answer +dtlsgate"), "the server's own user is not heard")
+    check_equal(ask_as(65533, str(operator.path)), "error PermissionError", "another user")
+    client = connect(server.port, c, "sensor-1")
+    client.echo()
+    c.write_psk({"sensor-2": made["sensor-2"]})  # root's, mode 0600
+    check_equal(operator.say("reload"), "reloaded\n", "the answer")
+    server.wait_line(r"event=closed\b.*reason=closed_unauthorised\b.*identity=sensor-1")
+
+
 # --- why somebody is not connected ---------------------------------------------
 
 @case
