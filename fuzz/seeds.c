@@ -292,6 +292,16 @@ static void text_seeds(void)
     save_text("options", "wrong", "--lisen=1\n--workers\n-1\n--=\n--listen\n300.0.0.1:1");
     save_text("options", "missing", "--cert\na\n--key");
 
+    save_text("request", "status", "text status");
+    save_text("request", "associations", "json associations sensor-*");
+    save_text("request", "pattern", "json associations a\\x2a?\\x5c*\\x00");
+    save_text("request", "close", "text close 00ff00ff00ff00ff");
+    save_text("request", "close-identity", "text close-identity *");
+    save_text("request", "reload", "text reload");
+    save_text("request", "why", "json why a\\x0ab\\xff \xc3\xa9");
+    save_text("request", "address", "text why [2001:db8::1]:5684");
+    save_text("request", "other", "text dance");
+
     // A digit at a time, so that no line of this file looks like a key.
     char text[1024];
     size_t used = 0;
