@@ -56,6 +56,21 @@ static const char *behind(const char *text, const char *prefix)
     return strncmp(text, prefix, size) == 0 ? text + size : NULL;
 }
 
+static bool is_host_and_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    return colon != NULL && colon != text && colon[1] != '\0';
+}
+
+bool dg_backends_is_text(const char *text)
+{
+    const char *rest = behind(text, "udp:") != NULL ? behind(text, "udp:") : behind(text, "proxy-udp:");
+    if (rest != NULL)
+        return is_host_and_port(rest);
+    rest = behind(text, "proxy-unix:");
+    return rest != NULL ? rest[0] == '/' : strcmp(text, "echo") == 0 || strcmp(text, "callback") == 0;
+}
+
 static bool resolve(const char *where, struct row *row, char *error, size_t error_size)
 {
     char host[DG_HOST_MAX], why[DG_HOST_MAX + 128];
@@ -101,7 +116,7 @@ static bool parse(const struct dg_backends *backends, const char *text, struct r
         row->kind = PROXY_UNIX;
         return take_path(rest, row, error, error_size);
     }
-    snprintf(error, error_size, "found \"%.80s\", expected echo, udp:HOST:PORT, proxy-udp:HOST:PORT or proxy-unix:PATH%s", text,
+    snprintf(error, error_size, "found \"%.80s\", expected " DG_BACKENDS_EXPECTED "%s", text,
              strcmp(text, "callback") == 0 ? " (callback is for programs that give one to dtlsgate_server_new)" : "");
     return false;
 }

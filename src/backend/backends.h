@@ -27,6 +27,9 @@ struct dg_backends_config {
 struct dg_backends *dg_backends_new(const struct dg_backends_config *config); // NULL: memory is short
 void dg_backends_free(struct dg_backends *backends); // after every object that was made of it; NULL is fine
 
+// Is it of one of these forms? Looks nothing up.
+bool dg_backends_is_text(const char *text);
+#define DG_BACKENDS_EXPECTED "echo, udp:HOST:PORT, proxy-udp:HOST:PORT or proxy-unix:PATH"
 // The number of the backend that text names: echo, udp:HOST:PORT, proxy-udp:HOST:PORT, proxy-unix:PATH or callback. Looks
 // HOST up when the text is new. One thread at a time; workers may use earlier numbers meanwhile. False: error says what
 // is wrong, without the option's name.

@@ -3,6 +3,8 @@
 // no file.
 #include "config/config_internal.h"
 
+#include "backend/backends.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
@@ -161,6 +163,15 @@ static void check_certificates(const struct dg_config *config, const struct dg_c
     }
 }
 
+// On a command line the backend itself says what it expects.
+void dg_config_check_backend(const struct dg_config *config, struct dg_config_place place, const char *backend,
+                             struct dg_config_errors *errors)
+{
+    if (config->path[0] && backend[0] && !dg_backends_is_text(backend))
+        dg_config_complain(errors, config->path, place, "backend: found \"%.80s\", expected " DG_BACKENDS_EXPECTED
+                           ", where PATH begins with /", backend);
+}
+
 static void check_listener(const struct dg_config *config, size_t index, struct dg_config_errors *errors)
 {
     const struct dg_config_listener *listener = &config->listeners[index];
@@ -171,6 +182,7 @@ static void check_listener(const struct dg_config *config, size_t index, struct 
     check_names(config, index, errors);
     for (uint32_t i = 0; i < listener->options.listen.count; i++)
         check_address(config, index, i, errors);
+    dg_config_check_backend(config, dg_config_place_of(config, listener, "backend"), listener->options.backend, errors);
     check_certificates(config, listener, errors);
     dg_config_check_rules(config, listener, errors);
 }

@@ -15,6 +15,9 @@ void dg_config_complain_secret(struct dg_config_errors *errors, const char *path
 void dg_config_settle(struct dg_config *config);
 // What single options cannot know, all of it.
 void dg_config_check(const struct dg_config *config, struct dg_config_errors *errors);
+// The text of a backend, of a listener or a rule.
+void dg_config_check_backend(const struct dg_config *config, struct dg_config_place place, const char *backend,
+                             struct dg_config_errors *errors);
 void dg_config_check_rules(const struct dg_config *config, const struct dg_config_listener *listener,
                            struct dg_config_errors *errors);
 // NULL: memory is short.

@@ -62,6 +62,7 @@ static void check_rule(const struct dg_config *config, const struct dg_config_li
     if (rule->when_full == DG_POLICY_FULL_REPLACE && rule->rule.associations_max == 0)
         dg_config_complain(errors, config->path, rule->place, "when-full: replace needs associations-max: otherwise "
                            "nothing is ever full");
+    dg_config_check_backend(config, rule->place, rule->backend, errors);
     if (ends_in_escape(rule->rule.identity))
         dg_config_complain(errors, config->path, rule->place, "identity: ends with a \\ that nothing follows; for the "
                            "character itself, write it twice");
