@@ -70,6 +70,12 @@ DG_TEST(tally_replaces_the_oldest_of_an_identity)
     dg_tally_leave(tally, ref_of(70, 2));
     CHECK_EQ(dg_tally_count(tally, 7), 2);
     CHECK_EQ(dg_tally_count(tally, 8), 1);
+    // Nor where there is room again before it has ended.
+    CHECK(join(tally, 10, 5, 7, 120, 2, true));
+    CHECK_EQ(ended[1].id, 1);
+    dg_tally_leave(tally, ref_of(9, 4));
+    CHECK(!join(tally, 0, 1, 7, 100, 2, true));
+    CHECK_EQ(dg_tally_count(tally, 7), 1);
     dg_tally_free(tally);
 }
 
