@@ -14,18 +14,21 @@
 
 static struct dg_config_errors errors;
 
-// Makes a file of the text, "/dev/fd/N" or so, and loads it.
-static struct dg_config *load(const char *text)
+// Makes a file of the text and reads it.
+static struct dg_config *read_text(const char *text, struct dg_config *(*read)(const char *, struct dg_config_errors *))
 {
     int file = memfd_create("config", MFD_CLOEXEC);
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     size_t size = strlen(text);
     bool is_written = file >= 0 && fchmod(file, 0600) == 0 && write(file, text, size) == (ssize_t)size;
-    struct dg_config *config = is_written ? dg_config_load(path, &errors) : NULL;
+    struct dg_config *config = is_written ? read(path, &errors) : NULL;
     close(file);
     return config;
 }
+
+static struct dg_config *load(const char *text) { return read_text(text, dg_config_load); }
+static struct dg_config *inspect(const char *text) { return read_text(text, dg_config_inspect); }
 
 static bool says(const char *part)
 {
@@ -145,6 +148,86 @@ DG_TEST(config_dump_loads_again_as_it_was)
     }
     dg_config_free(config);
     free(first);
+}
+
+// Something that is not the default, for an option of any kind.
+static void print_other(FILE *out, const char *indent, const struct dg_option *option)
+{
+    const char *last = strrchr(option->argument, '|');
+    fprintf(out, "%s%s: ", indent, option->name);
+    switch (option->kind) {
+    case DG_OPTION_KIND_TEXT:
+        fprintf(out, "%s\n", dg_option_is_file(option) ? "some/file" : "\"a \\\"text\\\"\"");
+        break;
+    case DG_OPTION_KIND_TEXTS:
+        fputs("[\"one, two\", '# three']\n", out);
+        break;
+    case DG_OPTION_KIND_ADDRESSES:
+        fputs("[127.0.0.1:7, \"[2001:db8::1]:8\"]\n", out);
+        break;
+    case DG_OPTION_KIND_NETWORKS:
+        fputs("[10.0.0.0/8, 2001:db8::/32, 192.0.2.7, \"::/0\"]\n", out);
+        break;
+    case DG_OPTION_KIND_NUMBER:
+        fprintf(out, "%u\n", option->preset == option->max ? option->min : option->max);
+        break;
+    case DG_OPTION_KIND_CHOICE:
+        fprintf(out, "%.*s\n", (int)strcspn(option->preset ? option->argument : last + 1, "|"),
+                option->preset ? option->argument : last + 1);
+        break;
+    case DG_OPTION_KIND_WORDS:
+        fprintf(out, "[%s, %.*s]\n", last + 1, (int)strcspn(option->argument, "|"), option->argument);
+        break;
+    case DG_OPTION_KIND_FLAG:
+        CHECK_MSG(false, "a file has no flags");
+        break;
+    }
+}
+
+static void print_others(FILE *out, const char *indent, const struct dg_option_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        print_other(out, indent, &table->rows[i]);
+}
+
+static void differ(const struct dg_option_table *table, const void *a, const void *b)
+{
+    for (size_t i = 0; i < table->count; i++)
+        CHECK_MSG(!dg_option_equal(&table->rows[i], a, b), "%s: is not read, or not told apart", table->rows[i].name);
+}
+
+// Whatever row is added to a table: it is read from a file, dumped, and read again as it was.
+DG_TEST(config_every_option_goes_into_a_file_and_comes_back)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    REQUIRE(out != NULL);
+    print_others(out, "", &dg_options_table_process);
+    fputs("listeners:\n  - name: x\n", out);
+    print_others(out, "    ", &dg_options_table_listener);
+    fputs("    rules:\n      -\n", out);
+    print_others(out, "        ", &dg_config_table_rule);
+    fclose(out);
+    struct dg_options defaults;
+    const struct dg_config_rule rule = {0};
+    dg_options_default(&defaults);
+    struct dg_config *config = inspect(text);
+    REQUIRE(config != NULL && config->listener_count == 1 && config->listeners[0].rule_count == 1);
+    differ(&dg_options_table_process, &config->process, &defaults);
+    differ(&dg_options_table_listener, &config->listeners[0].options, &defaults);
+    differ(&dg_config_table_rule, &config->listeners[0].rules[0], &rule);
+    char *first = dump(config);
+    dg_config_free(config);
+    config = inspect(first);
+    REQUIRE(config != NULL);
+    char *second = dump(config);
+    CHECK_STR(second, first);
+    CHECK(strstr(first, "not given") == NULL);
+    dg_config_free(config);
+    free(second);
+    free(first);
+    free(text);
 }
 
 DG_TEST(config_of_options_is_one_listener)
@@ -327,6 +410,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(config_file_has_its_values_and_places),
         DG_CASE(config_dump_loads_again_as_it_was),
+        DG_CASE(config_every_option_goes_into_a_file_and_comes_back),
         DG_CASE(config_of_options_is_one_listener),
         DG_CASE(config_errors_say_place_found_and_accepted),
         DG_CASE(config_errors_are_all_told_in_their_order),
