@@ -23,7 +23,7 @@ struct scene {
     struct dg_admin *admin;
     uint32_t slices;   // that the worker has
     uint32_t asked;    // how often it was asked
-    bool reload_works;
+    _Atomic bool reload_works; // the reload has a thread of its own
     uint8_t message[DG_MESSAGE_BYTES_MAX];
 };
 
