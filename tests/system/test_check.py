@@ -129,12 +129,12 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
     word = b"password for everything".hex()
     psk = write(credentials.path / "psk.txt", f"one:{shared}\n# a comment\ntwo:{shared}\nshort:{secrets.token_hex(12)}\n"
                 f"pattern:{'00' * 16}\ncounted:{bytes(range(32)).hex()}\nword:{word}\nnonsense\n"
-                f"fine:{secrets.token_hex(16)}\n")
+                f"fine:{secrets.token_hex(16)}\n\x1b[31mred:{'00' * 16}\n")
     path = write(credentials.path / "c.yaml", LISTENER + "    psk-file: psk.txt\n    profile: iot\n")
     found = findings(path)
     expect(found, "psk-group", 287, psk, 3, "high")
     expect(found, "psk-short", 326, psk, 4, "high")
-    for line in (5, 6, 7):
+    for line in (5, 6, 7, 10):
         expect(found, "psk-trivial", 1391, psk, line, "critical")
     expect(found, "psk-not-readable", None, psk, 8)
     expect(found, "plain-psk", 326, path, 6)
@@ -143,6 +143,8 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
     check(not any(f["file"] == str(psk) and f["line"] in (1, 2, 9) for f in found), "a good key was found")
     text = json.dumps(found)
     check(shared not in text and word not in text, "a key is shown")
+    _status, text = run([DTLSGATE, "check", "-c", path])
+    check("\x1b" not in text and "\\x1b[31mred" in text.lower(), f"an identity drives the terminal: {text}")
 
 
 @case
