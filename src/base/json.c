@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The writer. Bytes that are not printable ASCII are escaped one by one, so that the document is valid whatever they
-// are.
+// The writer. What is not printable ASCII is escaped: characters of UTF-8 as what they are, any other byte as the character
+// of its number, so that the document is valid whatever they are.
 #include "base/json.h"
 
 #include "base/log.h"
@@ -79,6 +79,35 @@ void dg_json_bool(struct dg_json *json, const char *name, bool value)
     fputs(value ? "true" : "false", json->out);
 }
 
+// A character of UTF-8 (RFC 3629 4); a byte that begins none stands for itself.
+static uint32_t next_character(const unsigned char **text)
+{
+    static const uint32_t SMALLEST[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *at = *text;
+    size_t size = at[0] < 0xc2 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 1;
+    uint32_t value = size == 1 ? at[0] : at[0] & (0x7fu >> size);
+    *text += 1;
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return at[0];
+        value = value << 6 | (at[i] & 0x3fu);
+    }
+    if (value < SMALLEST[size > 1 ? size : 0] || (value >= 0xd800 && value < 0xe000) || value > 0x10ffff)
+        return at[0];
+    *text += size - 1;
+    return value;
+}
+
+static void write_character(FILE *out, uint32_t value)
+{
+    if (value >= 0x20 && value <= 0x7e && value != '"' && value != '\\')
+        fputc((int)value, out);
+    else if (value < 0x10000)
+        fprintf(out, "\\u%04x", value);
+    else // RFC 8259 7: a pair of surrogates
+        fprintf(out, "\\u%04x\\u%04x", 0xd7c0u + (value >> 10), 0xdc00u | (value & 0x3ff));
+}
+
 void dg_json_text(struct dg_json *json, const char *name, const char *value)
 {
     begin(json, name);
@@ -87,12 +116,8 @@ void dg_json_text(struct dg_json *json, const char *name, const char *value)
         return;
     }
     fputc('"', json->out);
-    for (const unsigned char *at = (const unsigned char *)value; *at; at++) {
-        if (*at < 0x20 || *at > 0x7e || *at == '"' || *at == '\\')
-            fprintf(json->out, "\\u%04x", *at);
-        else
-            fputc(*at, json->out);
-    }
+    for (const unsigned char *at = (const unsigned char *)value; *at;)
+        write_character(json->out, next_character(&at));
     fputc('"', json->out);
 }
 

@@ -67,12 +67,41 @@ DG_TEST(json_bytes_beyond_the_room_are_cut)
     CHECK_EQ(strlen(text), 2 + 9 * DG_JSON_BYTES_MAX); // quotes, and \u005cx00 each
 }
 
+// Names of an operator's own: UTF-8 stays what it is, broken UTF-8 breaks nothing.
+DG_TEST(json_text_of_utf_8)
+{
+    static const char *const TEXTS[][2] = {
+        {"caf\xc3\xa9", "\"caf\\u00e9\"\n"},
+        {"\xe2\x82\xac", "\"\\u20ac\"\n"},
+        {"\xf0\x9f\x98\x80", "\"\\ud83d\\ude00\"\n"},
+        {"\xf4\x8f\xbf\xbf", "\"\\udbff\\udfff\"\n"},
+        {"a\xc3", "\"a\\u00c3\"\n"},                           // cut
+        {"\xc0\xaf", "\"\\u00c0\\u00af\"\n"},               // too long for what it says
+        {"\xe0\x80\xaf", "\"\\u00e0\\u0080\\u00af\"\n"},
+        {"\xed\xa0\x80", "\"\\u00ed\\u00a0\\u0080\"\n"}, // a surrogate
+        {"\xf5\x80\x80\x80", "\"\\u00f5\\u0080\\u0080\\u0080\"\n"},
+        {"\x7f\x01", "\"\\u007f\\u0001\"\n"},
+    };
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        struct dg_json json = begin(true);
+        REQUIRE(json.out != NULL);
+        dg_json_open_array(&json, NULL);
+        dg_json_text(&json, NULL, TEXTS[i][0]);
+        dg_json_close_array(&json);
+        fclose(json.out);
+        char expected[128];
+        snprintf(expected, sizeof expected, "[%.*s]\n", (int)strlen(TEXTS[i][1]) - 1, TEXTS[i][1]);
+        CHECK_STR(text, expected);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(json_document_on_one_line),
         DG_CASE(json_document_for_people),
         DG_CASE(json_bytes_are_escaped_as_in_the_log),
+        DG_CASE(json_text_of_utf_8),
         DG_CASE(json_bytes_beyond_the_room_are_cut),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
