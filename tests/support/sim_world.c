@@ -6,11 +6,13 @@
 #include "backend/echo.h"
 #include "base/secret.h"
 #include "check.h"
+#include "core/balance.h"
 #include "core/wire_constants.h"
 #include "support/sim_audit.h"
 #include "support/sim_books.h"
 #include "support/sim_clock.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,6 +30,7 @@ struct sim_message {
     size_t size;
     size_t early_sizes[DG_EARLY_MAX];
     size_t early_count;
+    bool is_rest; // of a datagram that the front has counted
     _Alignas(16) uint8_t bytes[];
 };
 
@@ -260,10 +263,9 @@ static void on_forward(void *context, dg_time now, const struct dg_path *path, c
                        bool is_rest)
 {
     struct sim_world *world = context;
-    (void)is_rest;
     (void)now;
     uint32_t worker = worker_of(world, named_shard(world, path, data, size));
-    (void)message_new(world, TO_WORKER_FORWARDED, worker, path, data, size, 0);
+    message_new(world, TO_WORKER_FORWARDED, worker, path, data, size, 0)->is_rest = is_rest;
 }
 
 static void on_failed(void *context, dg_time now, const struct dg_path *path,
@@ -354,17 +356,24 @@ static void worker_start(struct sim_world *world, uint32_t number)
                                              world->config.aead, &output, &hooks, &worker->counters));
 }
 
+// As take_datagram of io/worker_loop.c.
 static void worker_take(struct sim_world *world, struct sim_worker *worker, const struct dg_path *path, uint8_t *data,
-                        size_t size, bool is_forwarded)
+                        size_t size, bool is_forwarded, bool is_rest)
 {
-    if (dg_engine_receive(worker->engine, world->now, path, data, size) != DG_ENGINE_UNKNOWN) {
+    dg_datagram_begin(&worker->counters);
+    enum dg_engine_verdict verdict = dg_engine_receive(worker->engine, world->now, path, data, size);
+    if (verdict == DG_ENGINE_UNKNOWN && !is_forwarded) {
+        message_new(world, TO_FRONT_UNKNOWN, 0, path, data, size, 0)->is_rest = is_rest;
         return;
     }
-    if (is_forwarded) {
+    if (verdict == DG_ENGINE_UNKNOWN) {
         dg_count(&worker->counters, DG_COUNT_DROP_NO_ASSOCIATION);
-        return;
     }
-    (void)message_new(world, TO_FRONT_UNKNOWN, 0, path, data, size, 0);
+    if (!is_rest && verdict == DG_ENGINE_OPENED) {
+        dg_count(&worker->counters, DG_COUNT_DATAGRAMS_OPENED);
+    } else if (!is_rest) {
+        dg_datagram_dropped(&worker->counters);
+    }
 }
 
 // Gives the message's datagram at `from` in a buffer of exactly its size, so that a sanitizer sees who reads on.
@@ -393,7 +402,7 @@ static void take_handover(struct sim_world *world, struct sim_message *message)
     const uint8_t *at = message->bytes + sizeof handover;
     for (size_t i = 0; is_open && i < message->early_count; i++) {
         uint8_t *copy = exact_copy(at, message->early_sizes[i]);
-        worker_take(world, worker, &message->path, copy, message->early_sizes[i], true);
+        worker_take(world, worker, &message->path, copy, message->early_sizes[i], true, true);
         at += message->early_sizes[i];
         free(copy);
     }
@@ -411,7 +420,8 @@ static void take_message(struct sim_world *world, struct sim_message *message)
         break;
     case TO_WORKER:
     case TO_WORKER_FORWARDED:
-        worker_take(world, worker, &message->path, copy, message->size, message->kind == TO_WORKER_FORWARDED);
+        worker_take(world, worker, &message->path, copy, message->size, message->kind == TO_WORKER_FORWARDED,
+                    message->is_rest);
         break;
     case HANDOVER:
         dg_wipe(copy, message->size);
@@ -467,8 +477,35 @@ void sim_world_open(struct sim_world *world, const struct dg_handshake_ops *ops,
 
 void sim_world_close(struct sim_world *world)
 {
-    dg_front_free(world->front);
+    if (world->front != NULL) {
+        dg_front_give_up(world->front);
+        dg_front_free(world->front);
+    }
     world->front = NULL;
+}
+
+// As io/leftovers.c.
+static void count_leftover(struct sim_world *world, const struct sim_message *message)
+{
+    if (message->kind == HANDOVER) {
+        dg_count(&world->front_counters, DG_COUNT_HANDOVERS_GIVEN_UP);
+    } else if (message->kind != REPLACE_PATH && !message->is_rest) {
+        dg_datagrams_dropped(&world->front_counters, DG_COUNT_DROP_STOPPED, 1);
+    }
+}
+
+static void check_balance(const struct sim_world *world)
+{
+    const struct dg_counters *sets[1 + SIM_WORKERS_MAX] = {&world->front_counters};
+    struct dg_imbalance found;
+    for (uint32_t i = 0; i < world->config.workers; i++) {
+        sets[1 + i] = &world->workers[i].counters;
+    }
+    if (!dg_counters_balance(sets, 1 + world->config.workers, &found)) {
+        fprintf(stderr, "seed=%" PRIu64 ": %s: %s is %" PRIu64 ", its parts %" PRIu64 "\n", world->config.seed, found.text,
+                found.name, found.whole, found.parts);
+        abort();
+    }
 }
 
 void sim_world_free(struct sim_world *world)
@@ -479,9 +516,11 @@ void sim_world_free(struct sim_world *world)
     sim_world_close(world);
     while (world->first_message != NULL) {
         struct sim_message *next = world->first_message->next;
+        count_leftover(world, world->first_message);
         message_free(world->first_message);
         world->first_message = next;
     }
+    check_balance(world);
     for (uint32_t i = 0; i < world->config.workers; i++) {
         dg_engine_free(world->workers[i].engine);
         world->workers[i].backend.ops->free(world->workers[i].backend.self);
@@ -509,7 +548,7 @@ static void take_at_server(struct sim_world *world, const struct dg_address *fro
     } else {
         struct sim_worker *worker = &world->workers[worker_of(world, shard)];
         dg_count(&worker->counters, DG_COUNT_DATAGRAMS_RECEIVED);
-        worker_take(world, worker, &path, data, size, false);
+        worker_take(world, worker, &path, data, size, false, false);
     }
 }
 
