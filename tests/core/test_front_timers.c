@@ -107,7 +107,9 @@ DG_TEST(front_retries_the_hand_over_until_its_deadline)
     rig.no_room = true;
     struct toy_client late = client_of(false, false, 999);
     front_rig_run(&rig, now, &late);
-    dg_front_advance(rig.front, now + rig.config.handshake_timeout);
+    dg_front_advance(rig.front, now + rig.config.handover_timeout - 1);
+    CHECK_EQ(dg_front_busy(rig.front), 1);
+    dg_front_advance(rig.front, now + rig.config.handover_timeout);
     CHECK_EQ(RIG_COUNT(&rig, HANDOVERS_GIVEN_UP), 1);
     CHECK_EQ(dg_front_busy(rig.front), 0);
     CHECK_EQ(rig.front->pending_used, 0);
