@@ -8,7 +8,7 @@
 #include <time.h>
 
 // Words of a message may quote a configuration's: a line stays a line.
-static void put_line(FILE *out, char mark, const char *format, va_list arguments)
+DG_PRINTF(3, 0) static void put_line(FILE *out, char mark, const char *format, va_list arguments)
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);

@@ -67,20 +67,42 @@ static const char *ended_words(const struct dg_failure_run *run)
     return run->count == 1 ? "ended" : "each ended";
 }
 
-static const char *alert_words(uint8_t sent, uint8_t received, char text[64])
+// IANA's names of the alerts that end handshakes (RFC 8446 6, RFC 5246 7.2).
+static const char *alert_name(uint8_t alert)
+{
+    static const struct {
+        uint8_t number;
+        const char *name;
+    } NAMES[] = {
+        {0, "close_notify"}, {10, "unexpected_message"}, {20, "bad_record_mac"}, {22, "record_overflow"},
+        {40, "handshake_failure"}, {42, "bad_certificate"}, {43, "unsupported_certificate"}, {44, "certificate_revoked"},
+        {45, "certificate_expired"}, {46, "certificate_unknown"}, {47, "illegal_parameter"}, {48, "unknown_ca"},
+        {49, "access_denied"}, {50, "decode_error"}, {51, "decrypt_error"}, {70, "protocol_version"},
+        {71, "insufficient_security"}, {80, "internal_error"}, {90, "user_canceled"}, {109, "missing_extension"},
+        {110, "unsupported_extension"}, {112, "unrecognized_name"}, {113, "bad_certificate_status_response"},
+        {115, "unknown_psk_identity"}, {116, "certificate_required"}, {120, "no_application_protocol"},
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        if (NAMES[i].number == alert)
+            return NAMES[i].name;
+    return "of another kind";
+}
+
+#define ALERT_TEXT 128
+static const char *alert_words(uint8_t sent, uint8_t received, char text[ALERT_TEXT])
 {
     text[0] = '\0';
     if (sent != 255)
-        snprintf(text, 64, "; alert %u sent", sent);
+        snprintf(text, ALERT_TEXT, "; alert %u, %s, sent", sent, alert_name(sent));
     size_t size = strlen(text);
     if (received != 255)
-        snprintf(text + size, 64 - size, "; alert %u received", received);
+        snprintf(text + size, ALERT_TEXT - size, "; alert %u, %s, received", received, alert_name(received));
     return text;
 }
 
 static void say_run(const struct dg_answer *answer, const struct dg_failure_run *run)
 {
-    char first[DG_ANSWER_TIME], last[DG_ANSWER_TIME], peer[DG_ADDRESS_TEXT], who[WHO_TEXT], alerts[64], advice[ADVICE_TEXT];
+    char first[DG_ANSWER_TIME], last[DG_ANSWER_TIME], peer[DG_ADDRESS_TEXT], who[WHO_TEXT], alerts[ALERT_TEXT], advice[ADVICE_TEXT];
     dg_address_format(&run->peer, peer);
     name_of(run, who);
     dg_answer_line(answer, "%llu %s since %s, the last %s from %s, %s: %s (%s%s)%s%s%s", (unsigned long long)run->count,

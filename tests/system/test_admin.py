@@ -388,6 +388,22 @@ def admin_why_of_a_client_that_a_rule_denies():
 
 
 @case
+def admin_why_of_a_client_that_says_more_than_its_rule_allows():
+    c, operator = Credentials(), Operator()
+    keys(c, "sensor-1")
+    path = c.path / "rules.yaml"
+    path.write_text(f"control-socket: {operator.path}\nlisteners:\n  - name: gate\n    listen: 127.0.0.1:0\n    backend: echo\n"
+                    "    psk-file: psk.txt\n    rules:\n      - name: slow ones\n        identity: sensor-*\n        action: allow\n"
+                    "        messages-rate: 1\n")
+    server = ConfiguredServer(path)
+    client = connect(server.port, c, "sensor-1")
+    for i in range(100):
+        client.say(f"word {i}")
+    text = operator.why("sensor-1", "connected now", "drop_rate_messages", "rule slow ones", "raise messages-rate")
+    check("proven by psk" in text, text)
+
+
+@case
 def admin_why_of_an_address_with_a_penalty():
     c, operator = Credentials(), Operator()
     keys(c, "sensor-1")
