@@ -109,7 +109,7 @@ def end_everything(failures=0, name="end_everything"):
     for server in servers:
         unbalanced = unbalanced or server.imbalance()
     for process in _living:  # servers that scripts have started, too
-        said = isinstance(process, Process) and process.find("event=counters-do-not-add-up")
+        said = process.find("event=counters-do-not-add-up") if isinstance(process, Process) else None
         unbalanced = unbalanced or (said and said.string)
     if unbalanced:
         print(f"not ok {name}: the counters do not add up: {one_line(unbalanced)}")
