@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The store of pre-shared keys and the index that is made of it, beside a plain list of what was put in: changes are whole
-// or not at all, what is refused is refused in words.
+// or not at all, what is refused is refused in words, and no key stays
+// behind in memory.
 #include "check.h"
 
+#include "base/random.h"
+#include "base/secret.h"
 #include "credentials/credentials.h"
 #include "credentials/psk_file.h"
 #include "credentials/psk_store.h"
@@ -295,6 +298,66 @@ DG_TEST(psk_table_beside_a_plain_list)
     dg_psk_table_clear(&table);
 }
 
+// A key that is in memory nowhere but masked, so that looking for it does not find the look itself.
+static uint8_t masked[32];
+#define MASK 0x5a
+
+// Reads what a sanitizer keeps between variables too.
+__attribute__((noinline, no_sanitize("address"))) static size_t count_in(const volatile uint8_t *data, size_t size)
+{
+    size_t found = 0;
+    for (size_t at = 0; at + sizeof masked <= size; at++) {
+        size_t same = 0;
+        while (same < sizeof masked && (data[at + same] ^ MASK) == masked[same])
+            same++;
+        found += same == sizeof masked;
+    }
+    return found;
+}
+
+// In all that may be written to, but for what is too large to be anything but a sanitizer's.
+static size_t count_in_memory(void)
+{
+    char line[256];
+    size_t found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long first, end;
+        char mode[5];
+        if (sscanf(line, "%lx-%lx %4s", &first, &end, mode) == 3 && mode[0] == 'r' && mode[1] == 'w' && end - first <= 64u << 20)
+            found += count_in((const volatile uint8_t *)first, end - first);
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+DG_TEST(psk_store_leaves_no_key_behind_in_memory)
+{
+    fresh();
+    uint8_t *key = dg_secret_new(32);
+    dg_random_bytes(key, 32);
+    for (size_t i = 0; i < 32; i++)
+        masked[i] = key[i] ^ MASK;
+    struct dg_psk_store *store = open_store(DG_PSK_STORE_CREATE);
+    REQUIRE(store);
+    CHECK_EQ(dg_psk_store_add(store, text("a"), (struct dg_bytes){key, 32}, error, sizeof error), DG_PSK_STORED);
+    for (unsigned i = 0; i < 200; i++) { // several pages
+        char name[16];
+        snprintf(name, sizeof name, "other-%u", i);
+        CHECK_EQ(add(store, name, i), DG_PSK_STORED);
+    }
+    dg_psk_store_close(store);
+    CHECK(count_in_memory() > 0); // it can be found
+    dg_secret_free(key, 32);
+    CHECK_EQ(count_in_memory(), 0);
+    struct dg_psk_table table = {0};
+    CHECK_MSG(dg_psk_store_load(&table, path, error, sizeof error), "%s", error);
+    CHECK_EQ(count_in_memory(), 1); // the index has it
+    dg_psk_table_clear(&table);
+    CHECK_EQ(count_in_memory(), 0);
+}
+
 // A line that is written is read as the same key, whatever the identity is made of.
 static bool is_same(void *context, const struct dg_psk *psk, char *why, size_t why_size)
 {
@@ -328,6 +391,7 @@ int main(int argc, char **argv)
         DG_CASE(psk_store_and_file_make_one_snapshot),
         DG_CASE(psk_table_beside_a_plain_list),
         DG_CASE(psk_lines_are_read_as_they_were_written),
+        DG_CASE(psk_store_leaves_no_key_behind_in_memory),
     };
     int status = dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
     if (folder[0]) {

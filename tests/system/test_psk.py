@@ -13,7 +13,7 @@ import subprocess
 
 import clients
 import harness
-from harness import DTLSGATE, Credentials, Server, case, check, check_equal, folder, fresh_key, main, run, wait_until
+from harness import DTLSGATE, ConfiguredServer, Credentials, Server, case, check, check_equal, folder, fresh_key, main, run, wait_until
 
 
 class Store:
@@ -180,6 +180,20 @@ def psk_store_and_file_together_have_each_identity_once():
     line = reload(server, r"event=reload-refused.*").group(0)
     check("demo" in line and "line 1" in line and "expected it in one of them" in line, line)
     is_let_in(server, device)
+
+
+@case
+def psk_store_in_a_configuration_is_named_from_its_folder():
+    store = Store()
+    device = store.add("sensor-17")
+    file = store.folder / "gate.yaml"
+    file.write_text("backoff-max: 10\nlisteners:\n  - name: fleet\n    listen: 127.0.0.1:0\n    backend: echo\n"
+                    "    psk-store: fleet.db\n")
+    server = ConfiguredServer(file)
+    is_let_in(server, device)
+    store.psk("remove", "sensor-17")
+    reload(server)
+    is_refused(server, device, "--dtls", "1.3", counter="fail_unknown_identity")
 
 
 @case
