@@ -18,7 +18,8 @@
 
 #define REQUEST_PATIENCE (5 * DG_SECOND) // for the line
 #define READER_PATIENCE (10 * DG_SECOND) // for a caller to read some of its answer
-#define WORKER_PATIENCE (10 * DG_SECOND) // for a slice: a worker that is this slow serves nobody
+#define WORKER_PATIENCE (10 * DG_SECOND) // unless the configuration says another
+#define LISTENER_PAUSE DG_SECOND         // after an accept that failed for want of descriptors or memory
 #define EVENT_LISTENER UINT32_MAX
 #define EVENT_WAKE (UINT32_MAX - 1)
 #define MESSAGE_ROOM ((DG_MESSAGE_BYTES_MAX + DG_CACHE_LINE - 1) / DG_CACHE_LINE * DG_CACHE_LINE)
@@ -27,7 +28,8 @@ struct dg_admin {
     struct dg_admin_config config;
     char path[108];
     int listener, epoll_fd;
-    bool is_listening; // watched; not while all places are taken
+    bool is_listening; // watched; not while all places are taken, nor
+    dg_time listen_at; // before this, since the host was short of something
     uint32_t self;     // in the mesh
     struct dg_wake *wake;
     uint8_t *message;  // MESSAGE_ROOM
@@ -69,7 +71,7 @@ static bool ask_worker(struct dg_admin *admin, struct dg_session *session, dg_ti
     const struct dg_ring_part part = {&request, sizeof request};
     session->is_asked =
         dg_mesh_put(admin->config.mesh, admin->self, dg_mesh_worker(session->worker), DG_MESSAGE_SCAN, &part, 1);
-    session->deadline = now + WORKER_PATIENCE;
+    session->deadline = now + admin->config.worker_patience;
     return session->is_asked;
 }
 
@@ -271,7 +273,7 @@ static void watch_listener(struct dg_admin *admin, bool is_wanted)
 static void end_session(struct dg_admin *admin, struct dg_session *session)
 {
     dg_session_end(session);
-    watch_listener(admin, true);
+    admin->listen_at = 0; // a place and a descriptor are free
 }
 
 static void serve_session(struct dg_admin *admin, uint32_t number, uint32_t events, dg_time now)
@@ -301,6 +303,12 @@ static void serve_session(struct dg_admin *admin, uint32_t number, uint32_t even
     watch_session(admin, number);
 }
 
+static void rest_listener(struct dg_admin *admin, dg_time until)
+{
+    admin->listen_at = until;
+    watch_listener(admin, false);
+}
+
 // One a turn: whoever calls again and again takes its turn like the others. Callers beyond the places wait in the
 // kernel's queue until one is free.
 static void accept_caller(struct dg_admin *admin, dg_time now)
@@ -309,13 +317,16 @@ static void accept_caller(struct dg_admin *admin, dg_time now)
     while (number < DG_ADMIN_CALLERS_MAX && admin->sessions[number].state != DG_SESSION_VACANT)
         number++;
     if (number == DG_ADMIN_CALLERS_MAX) {
-        watch_listener(admin, false);
+        rest_listener(admin, DG_NEVER); // until a session ends
         return;
     }
     bool is_refused;
     int fd = dg_local_accept(admin->listener, &is_refused);
-    if (fd < 0)
+    if (fd < 0) {
+        if (!is_refused && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            rest_listener(admin, now + LISTENER_PAUSE); // or its readiness would keep this thread turning
         return;
+    }
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
     if (epoll_ctl(admin->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         close(fd);
@@ -387,6 +398,8 @@ static void turn(struct dg_admin *admin)
     struct epoll_event events[DG_ADMIN_CALLERS_MAX + 2];
     dg_time now = dg_clock_now();
     sample(admin, now);
+    if (now >= admin->listen_at)
+        watch_listener(admin, true);
     dg_wake_will_sleep(admin->wake);
     int timeout = dg_mesh_is_empty(admin->config.mesh, admin->self) ? wait_ms(admin, now) : 0;
     int count = epoll_wait(admin->epoll_fd, events, DG_ADMIN_CALLERS_MAX + 2, timeout);
@@ -430,6 +443,8 @@ struct dg_admin *dg_admin_new(const struct dg_admin_config *config, char *error,
         return NULL;
     }
     admin->config = *config;
+    if (admin->config.worker_patience == 0)
+        admin->config.worker_patience = WORKER_PATIENCE;
     admin->epoll_fd = -1;
     admin->self = dg_mesh_admin(config->worker_count);
     admin->wake = dg_mesh_wake(config->mesh, admin->self);

@@ -62,6 +62,7 @@ struct dg_admin_config {
     struct dg_mesh *mesh;         // of dg_mesh_size(worker_count) threads
     uint32_t worker_count;
     struct dg_failures *failures;
+    dg_time worker_patience;      // for a slice: a worker that is slower serves nobody. 0: ten seconds
     struct dg_admin_server server;
 };
 

@@ -52,7 +52,7 @@ static void tell_names(void *context, const struct dg_scan_row *row, struct dg_a
     snprintf(ret->listener, sizeof ret->listener, "gate");
 }
 
-static struct scene *begin(void)
+static struct scene *begin_with(dg_time worker_patience)
 {
     char error[256] = "";
     struct scene *scene = calloc(1, sizeof *scene);
@@ -68,12 +68,15 @@ static struct scene *begin(void)
         .mesh = scene->mesh,
         .worker_count = 1,
         .failures = scene->failures,
+        .worker_patience = worker_patience,
         .server = {.context = scene, .status = tell_status, .reload = do_reload, .name = tell_names},
     };
     scene->admin = dg_admin_new(&config, error, sizeof error);
     CHECK_MSG(scene->admin != NULL && dg_admin_start(scene->admin), "%s", error);
     return scene;
 }
+
+static struct scene *begin(void) { return begin_with(0); }
 
 static void finish(struct scene *scene)
 {
@@ -220,6 +223,43 @@ DG_TEST(control_status_and_reload_come_back_as_words)
     finish(scene);
 }
 
+DG_TEST(control_worker_that_does_not_answer_is_said_so)
+{
+    static char text[1024];
+    char word[512];
+    struct scene *scene = begin_with(50 * DG_MILLISECOND);
+    scene->slices = 1;
+    CHECK(!call(scene, "associations", text, sizeof text, word));
+    CHECK_MSG(strstr(word, "a worker does not answer") != NULL, "%s", word);
+    CHECK(serve_worker(scene, 10000)); // its answer comes late, to nobody
+    CHECK(call(scene, "status", text, sizeof text, word));
+    finish(scene);
+}
+
+// More callers than there are places, or than the host has descriptors for: they wait, and the thread sleeps.
+DG_TEST(control_callers_wait_for_a_place)
+{
+    static char text[16384];
+    char word[512];
+    struct scene *scene = begin();
+    int waiting[2 * DG_ADMIN_CALLERS_MAX];
+    for (size_t i = 0; i < DG_ADMIN_CALLERS_MAX; i++)
+        waiting[i] = ask(scene, "text sta");
+    int late = ask(scene, "text status\n"); // behind those that say half a word
+    struct pollfd wait = {.fd = late, .events = POLLIN};
+    CHECK_EQ(poll(&wait, 1, SILENCE_MS), 0);
+    close(waiting[3]);
+    CHECK_EQ(poll(&wait, 1, 10000), 1);
+    CHECK_EQ(recv(late, text, 1, 0), 1);
+    CHECK_EQ(text[0], '+');
+    close(late);
+    for (size_t i = 0; i < DG_ADMIN_CALLERS_MAX; i++)
+        if (i != 3)
+            close(waiting[i]);
+    CHECK(call(scene, "status", text, sizeof text, word));
+    finish(scene);
+}
+
 DG_TEST(control_socket_that_somebody_listens_at_is_left_alone)
 {
     char error[256];
@@ -241,6 +281,8 @@ int main(int argc, char **argv)
         DG_CASE(control_caller_that_goes_away_is_forgotten),
         DG_CASE(control_ends_in_the_middle_of_an_answer),
         DG_CASE(control_status_and_reload_come_back_as_words),
+        DG_CASE(control_worker_that_does_not_answer_is_said_so),
+        DG_CASE(control_callers_wait_for_a_place),
         DG_CASE(control_socket_that_somebody_listens_at_is_left_alone),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
