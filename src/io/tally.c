@@ -53,8 +53,10 @@ struct dg_tally {
 struct dg_tally *dg_tally_new(uint32_t shard_count, uint32_t slots_per_shard)
 {
     struct dg_tally *tally = calloc(1, sizeof *tally);
-    if (tally == NULL)
+    if (tally == NULL || (uint64_t)shard_count * slots_per_shard >= UINT32_MAX) {
+        free(tally);
         return NULL;
+    }
     tally->hash_key = dg_hash_key_new();
     tally->slots_per_shard = slots_per_shard;
     tally->size = shard_count * slots_per_shard;
