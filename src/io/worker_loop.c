@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The turns of a worker: sockets first, each batch answered before the next is read, then the backend, then
 // bounded messages, then timers. Every datagram ends in the engine, at another thread, or counted.
-#include "io/worker_loop.h"
+#include "io/worker_state.h"
 
 #include "base/secret.h"
 #include "core/ahead.h"
-#include "core/steer.h"
 #include "io/clock.h"
 #include "io/crash_note.h"
-#include "io/worker_backends.h"
-#include "io/worker_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,131 +19,7 @@
 #define KEEP_PATIENCE (200 * DG_MILLISECOND)
 #define DRAIN_MESSAGE_TURNS 16 // a flood must not keep a worker from ending
 
-struct dg_worker_loop {
-    struct dg_loop loop;
-    struct dg_worker_loop_config config;
-    struct dg_steer steer;
-    struct dg_engine *engine;
-    struct dg_worker_backends backends;
-    struct dg_worker_limits limits;
-    const struct dg_policy *rules; // the policy's; NULL: it has none
-    void *policy; // in use
-    _Atomic(void *) next_policy;
-    _Atomic uint32_t policy_generation;
-    bool is_draining;
-    _Atomic bool is_holding;
-    dg_time kept_until; // 0: not told to end yet
-    uint8_t contested[DG_DATAGRAM_MAX];
-};
-
-// --- between engine and backend --------------------------------------------------------------------------
-
-static void on_deliver(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, const uint8_t *data,
-                       size_t size)
-{
-    struct dg_worker_loop *loop = context;
-    dg_worker_backends_deliver(&loop->backends, now, ref, slot, data, size);
-}
-
-static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                      const struct dg_handover *handover)
-{
-    struct dg_worker_loop *loop = context;
-    if (loop->config.hooks.opened != NULL) {
-        loop->config.hooks.opened(loop->config.hooks.context, now, ref, slot, handover);
-    }
-}
-
-static void on_closed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                      enum dg_counter reason)
-{
-    struct dg_worker_loop *loop = context;
-    dg_worker_limits_closed(&loop->limits, ref);
-    dg_worker_backends_closed(&loop->backends, now, ref);
-    if (loop->config.hooks.closed != NULL) {
-        loop->config.hooks.closed(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
-                                  reason);
-    }
-}
-
-static void on_moved(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                     const struct dg_address *from)
-{
-    struct dg_worker_loop *loop = context;
-    dg_worker_limits_moved(&loop->limits, loop->config.engine.prefix_max, ref, slot);
-    if (loop->config.hooks.moved != NULL) {
-        loop->config.hooks.moved(loop->config.hooks.context, now, ref, slot, dg_engine_identity(loop->engine, ref),
-                                 from);
-    }
-}
-
-static struct dg_policy_verdict on_authorise(void *context, const struct dg_slot *slot, struct dg_bytes identity)
-{
-    struct dg_worker_loop *loop = context;
-    return loop->config.hooks.authorise(loop->config.hooks.context, loop->policy, slot, identity);
-}
-
-static void on_allowed(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot)
-{
-    struct dg_worker_loop *loop = context;
-    dg_worker_backends_settle(&loop->backends, now, ref, slot);
-}
-
-static enum dg_counter on_join(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                               struct dg_bytes identity, bool is_new)
-{
-    struct dg_worker_loop *loop = context;
-    return dg_worker_limits_join(&loop->limits, loop->rules, loop->config.engine.prefix_max, now, ref, slot, identity,
-                                 is_new);
-}
-
-static void on_refused(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
-                       uint16_t rule)
-{
-    struct dg_worker_loop *loop = context;
-    if (loop->config.hooks.refused != NULL) {
-        loop->config.hooks.refused(loop->config.hooks.context, loop->policy, now, handover, reason, rule);
-    }
-}
-
-static void on_limited(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
-                       enum dg_counter reason)
-{
-    struct dg_worker_loop *loop = context;
-    if (loop->config.hooks.limited != NULL) {
-        loop->config.hooks.limited(loop->config.hooks.context, loop->policy, now, ref, slot,
-                                   dg_engine_identity(loop->engine, ref), reason);
-    }
-}
-
 // --- making and freeing ----------------------------------------------------------------------------------
-
-static struct dg_engine *new_engine(struct dg_worker_loop *loop)
-{
-    const struct dg_worker_loop_config *config = &loop->config;
-    uint32_t shards[DG_SHARDS_MAX];
-    size_t count = 0;
-    for (uint32_t shard = 0; shard < loop->steer.shard_count && shard < DG_SHARDS_MAX; shard++) {
-        if (dg_steer_worker(shard, config->worker_count) == config->worker) {
-            shards[count++] = shard;
-        }
-    }
-    const struct dg_engine_hooks hooks = {
-        .context = loop,
-        .deliver = on_deliver,
-        .opened = on_opened,
-        .closed = on_closed,
-        .moved = on_moved,
-        .authorise = config->hooks.authorise != NULL ? on_authorise : NULL,
-        .allowed = on_allowed,
-        .join = config->tally != NULL ? on_join : NULL,
-        .refused = on_refused,
-        .limited = on_limited,
-    };
-    const struct dg_output output = dg_send_batch_output(loop->loop.send);
-    return dg_engine_new(&config->engine, config->memory, shards, count, config->aead, &output, &hooks,
-                         config->counters);
-}
 
 // False: memory is short for what its rules count.
 static bool use_rules(struct dg_worker_loop *loop)
@@ -172,7 +45,7 @@ struct dg_worker_loop *dg_worker_loop_new(const struct dg_worker_loop_config *co
         dg_worker_loop_free(loop);
         return NULL;
     }
-    loop->engine = new_engine(loop);
+    loop->engine = dg_worker_new_engine(loop);
     if (loop->engine == NULL || !use_rules(loop)) {
         snprintf(error, error_size, "memory is short for a worker's shards");
         dg_worker_loop_free(loop);
