@@ -41,11 +41,7 @@ bool dg_server_make_backends(struct dg_server *server, char *error, size_t error
 static bool backend_number(void *backends, const char *backend, bool allow_beyond_loopback, uint16_t *ret_number,
                            char *error, size_t error_size)
 {
-    char reason[400];
-    if (dg_backends_number(backends, backend, allow_beyond_loopback, ret_number, reason, sizeof reason))
-        return true;
-    snprintf(error, error_size, "--backend: %s", reason);
-    return false;
+    return dg_backends_number(backends, backend, allow_beyond_loopback, ret_number, error, error_size);
 }
 
 struct dg_snapshot *dg_server_make_snapshot(struct dg_server *server, const struct dg_config *config,

@@ -98,23 +98,28 @@ static struct dg_gate *make_gate(const struct dg_snapshot_source *source, const 
     return gate;
 }
 
-// Says which listener it is about, where there may be several.
+// Says which listener it is about, and where that stands, where there may be several.
 static bool explain(const struct dg_snapshot_source *source, const struct dg_config_listener *listener,
-                    const char *reason, char *error, size_t error_size)
+                    struct dg_config_place place, const char *reason, char *error, size_t error_size)
 {
     if (source->config->path[0])
-        snprintf(error, error_size, "%s:%u: listener %s: %s", source->config->path, listener->place.line, listener->name,
-                 reason);
+        snprintf(error, error_size, "%s:%u:%u: listener %s: %s", source->config->path, place.line, place.column,
+                 listener->name, reason);
     else
         snprintf(error, error_size, "%s", reason);
     return false;
 }
 
 static bool find_number(const struct dg_snapshot_source *source, const struct dg_config_listener *listener,
-                        const char *backend, uint16_t *ret_number, char *error, size_t error_size)
+                        struct dg_config_place place, const char *backend, uint16_t *ret_number, char *error,
+                        size_t error_size)
 {
+    char reason[400], text[420];
     bool beyond = listener->options.backend_network == DG_BACKEND_NETWORK_ANY;
-    return source->backend_number(source->context, backend, beyond, ret_number, error, error_size);
+    if (source->backend_number(source->context, backend, beyond, ret_number, reason, sizeof reason))
+        return true;
+    snprintf(text, sizeof text, "%sbackend: %s", source->config->path[0] ? "" : "--", reason);
+    return explain(source, listener, place, text, error, error_size);
 }
 
 // The listener's rules with the numbers of their backends. False: error says what is wrong; ret->rules is the caller's
@@ -129,13 +134,15 @@ static bool number_rules(const struct dg_snapshot_source *source, const struct d
         snprintf(error, error_size, "memory is short for the rules");
         return false;
     }
-    if (!find_number(source, listener, listener->options.backend, &ret->backend, error, error_size))
+    struct dg_config_place place = dg_config_place_of(source->config, listener, "backend");
+    if (!find_number(source, listener, place, listener->options.backend, &ret->backend, error, error_size))
         return false;
     for (size_t i = 0; i < listener->rule_count; i++) {
         const struct dg_config_rule *rule = &listener->rules[i];
         rules[i] = rule->rule;
         rules[i].backend = ret->backend;
-        if (rule->backend[0] && !find_number(source, listener, rule->backend, &rules[i].backend, error, error_size))
+        if (rule->backend[0] &&
+            !find_number(source, listener, rule->place, rule->backend, &rules[i].backend, error, error_size))
             return false;
     }
     return true;
@@ -152,12 +159,10 @@ static bool add_policy(struct dg_snapshot *snapshot, const struct dg_snapshot_so
     bool done = true;
     size_t address = 0;
     for (size_t i = 0; done && i < config->listener_count; i++) {
-        char reason[512];
         listeners[i].digests = &digests[address];
         listeners[i].digest_count = config->listeners[i].options.listen.count;
         address += listeners[i].digest_count;
-        done = number_rules(source, &config->listeners[i], &listeners[i], reason, sizeof reason) ||
-               explain(source, &config->listeners[i], reason, error, error_size);
+        done = number_rules(source, &config->listeners[i], &listeners[i], error, error_size);
     }
     if (done) {
         snapshot->policy = dg_policy_new(listeners, config->listener_count);
@@ -197,7 +202,7 @@ static bool add_gates(struct dg_snapshot *snapshot, const struct dg_snapshot_sou
         char reason[512];
         listener->gate = make_gate(source, from, reason, sizeof reason);
         if (!listener->gate)
-            return explain(source, from, reason, error, error_size);
+            return explain(source, from, from->place, reason, error, error_size);
         memcpy(listener->name, from->name, sizeof listener->name);
         snapshot->listener_count++;
     }

@@ -309,6 +309,17 @@ DG_TEST(reload_with_one_broken_file_changes_nothing_and_names_listener_and_file)
     file_server_free(&gate);
 }
 
+DG_TEST(reload_with_a_wrong_backend_names_its_place)
+{
+    start_two("");
+    REQUIRE(gate.server != NULL);
+    write_two("", "    rules:\n      - {action: allow, backend: \"carrier-pigeon\"}\n");
+    refuses(FILE_SERVER_CONFIG ":15:"); // of the rule
+    refuses("listener valves: backend: ");
+    CHECK(is_let_in(VALVES, &valve, 13));
+    file_server_free(&gate);
+}
+
 DG_TEST(reload_refuses_other_addresses_whole)
 {
     start_two("");
@@ -406,6 +417,7 @@ int main(int argc, char **argv)
         DG_CASE(reload_closes_whom_a_listener_no_longer_knows_and_nobody_else),
         DG_CASE(reload_leaves_the_removed_until_they_speak_where_that_is_asked_for),
         DG_CASE(reload_with_one_broken_file_changes_nothing_and_names_listener_and_file),
+        DG_CASE(reload_with_a_wrong_backend_names_its_place),
         DG_CASE(reload_refuses_other_addresses_whole),
         DG_CASE(reload_applies_rules_and_options_of_front_and_engine),
         DG_CASE(listeners_of_several_addresses_are_one),

@@ -141,7 +141,7 @@ def reload_under_load_disturbs_nobody_but_the_removed():
         if number == 60:
             broken = dict(gate.keys, bench="no key at all")
             gate.credentials.write_psk(broken)
-            gate.reload(r"event=reload-refused\b.*gate\.yaml:\d+: listener fleet: .*psk\.txt:1\b")
+            gate.reload(r"event=reload-refused\b.*gate\.yaml:\d+:\d+: listener fleet: .*psk\.txt:1\b")
             gate.credentials.write_psk(gate.keys)
         gate.reload()
         if number == 20:
