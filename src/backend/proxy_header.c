@@ -22,10 +22,10 @@ static const uint8_t SIGNATURE[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 
 
 static void write_tlv(struct dg_writer *writer, uint8_t type, const void *value, size_t size)
 {
+    DG_BUG_UNLESS(size <= UINT16_MAX);
     dg_write_u8(writer, type);
-    size_t place = dg_write_open(writer, 2);
+    dg_write_u16(writer, (uint16_t)size);
     dg_write_bytes(writer, value, size);
-    dg_write_close(writer, place, 2);
 }
 
 static void write_text(struct dg_writer *writer, uint8_t type, const char *text)
@@ -34,9 +34,8 @@ static void write_text(struct dg_writer *writer, uint8_t type, const char *text)
 }
 
 // The specification wants one family for both addresses: where they differ, IPv4 goes in its mapped form.
-static void write_addresses(struct dg_writer *writer, const struct dg_backend_subject *subject)
+static void write_addresses(struct dg_writer *writer, const struct dg_backend_subject *subject, bool is_v4)
 {
-    bool is_v4 = dg_address_is_ipv4(&subject->peer) && dg_address_is_ipv4(&subject->local);
     size_t skip = is_v4 ? 12 : 0;
     dg_write_bytes(writer, subject->peer.ip + skip, 16 - skip);
     dg_write_bytes(writer, subject->local.ip + skip, 16 - skip);
@@ -91,7 +90,7 @@ void dg_proxy_write(struct dg_writer *writer, struct dg_ref ref, const struct dg
     dg_write_u8(writer, VERSION_2 | COMMAND_PROXY);
     dg_write_u8(writer, is_v4 ? INET_DGRAM : INET6_DGRAM);
     size_t place = dg_write_open(writer, 2);
-    write_addresses(writer, subject);
+    write_addresses(writer, subject, is_v4);
     dg_write_u8(writer, DG_PROXY_UNIQUE_ID);
     dg_write_u16(writer, UNIQUE_ID_SIZE);
     dg_write_u64(writer, ref.id);
