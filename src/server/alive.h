@@ -16,8 +16,8 @@ struct dg_alive {
     uint64_t turns[DG_ALIVE_THREADS_MAX];
 };
 
-// Have all threads turned since the last question with this object, zeroed at first? Wakes them. Only while they run;
-// from the thread that starts and stops them. A thread that is busy with one turn for long is not stuck: ask seconds
+// Have all threads turned since the last question with this object, zeroed at first? Wakes them. Only while they run:
+// from the thread that starts and stops them, or from one that ends before them. A thread that is busy with one turn for long is not stuck: ask seconds
 // apart.
 DG_MUST_USE bool dg_server_is_alive(struct dg_server *server, struct dg_alive *alive);
 

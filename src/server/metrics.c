@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEALTH_PERIOD (2 * DG_SECOND) // no turn of a thread that is well takes so long
+
 bool dg_server_make_latencies(struct dg_server *server)
 {
     const size_t size = (sizeof(struct dg_latencies) + DG_CACHE_LINE - 1) / DG_CACHE_LINE * DG_CACHE_LINE;
@@ -83,10 +85,18 @@ static void view(void *context, struct dg_metrics *ret)
                          dg_mesh_most(server->mesh));
 }
 
+// Threads that had nothing to do are woken by the question, and have turned when it is asked again a while later. The
+// loops outlive the HTTP thread.
 static bool is_healthy(void *context)
 {
-    const struct dg_server *server = context;
-    return !server->is_ending;
+    struct dg_server *server = context;
+    dg_time now = dg_clock_now();
+    if (server->health_asked_at == 0 || dg_time_since(now, server->health_asked_at) >= HEALTH_PERIOD) {
+        bool have_turned = dg_server_is_alive(server, &server->health);
+        server->was_alive = have_turned || server->health_asked_at == 0; // at first they may not have begun
+        server->health_asked_at = now;
+    }
+    return server->was_alive && !server->is_ending;
 }
 
 bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_size)

@@ -12,6 +12,7 @@
 #include "io/threads.h"
 #include "io/worker_loop.h"
 #include "server/administration.h"
+#include "server/alive.h"
 #include "server/report.h"
 #include "server/server.h"
 #include "server/snapshot.h"
@@ -47,6 +48,9 @@ struct dg_server {
     struct dg_latencies *latencies[1 + DG_WORKERS_MAX]; // of the front and the workers
     struct dg_http *http;                            // NULL: nobody may ask
     uint64_t started_at_s;                           // of the wall clock
+    struct dg_alive health;                          // these three are the HTTP thread's
+    dg_time health_asked_at;
+    bool was_alive;
     _Atomic bool is_ending;                          // what the HTTP thread may read
     struct dg_front_loop *front;
     struct dg_worker_loop *workers[DG_WORKERS_MAX];
