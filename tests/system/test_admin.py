@@ -200,6 +200,24 @@ def admin_close_reaches_every_shard():
 
 
 @case
+def admin_a_stop_says_goodbye_in_every_shard_and_a_reload_is_heard_in_all():
+    c, operator = Credentials(), Operator()
+    names = [f"sensor-{i}" for i in range(12)]
+    made = keys(c, *names)
+    server = Server(*c.psk(*operator.options("--workers", "8")))
+    open_ones = [connect(server.port, c, name) for name in names]
+    for client in open_ones:
+        client.echo()
+    check(sum(1 for n in operator.documents("status")[0]["associations"]["by_worker"] if n) > 1, "all are in one worker")
+    c.write_psk({name: made[name] for name in names[6:]})
+    operator.say("reload")
+    wait_until(lambda: len(operator.documents("associations")) == 6, "the end of those that were removed")
+    check_equal(sorted(row["identity"] for row in operator.documents("associations")), sorted(names[6:]), "who is left")
+    check_equal(server.stop(), 0, "exit status")
+    check(server.find(r"event=counters.*closed_unauthorised=6\b.*closed_shutdown=6\b"), "not all were told")
+
+
+@case
 def admin_what_is_closed_stays_closed_after_kill_9():
     c, operator = Credentials(), Operator()
     made = keys(c, "sensor-1", "sensor-2")
