@@ -155,7 +155,8 @@ void dg_gate_put(struct dg_gate *gate)
         wolfSSL_CTX_free(gate->sides[i].context);
         dg_own_clear(&gate->own[i]);
     }
-    dg_key_turns_free(gate->turns);
+    if (gate->turns != gate->config.turns)
+        dg_key_turns_free(gate->turns);
     dg_trust_clear(&gate->trust);
     dg_credentials_put(gate->credentials);
     dg_secret_free(gate, sizeof *gate);

@@ -18,12 +18,16 @@ enum dg_profile {
     DG_PROFILE_IOT,    // adds plain PSK and the CCM_8 suites of RFC 7925
 };
 
+struct dg_key_turns;
+
 struct dg_gate_config {
     struct dg_credentials *credentials; // the gate takes a reference of its own
     enum dg_profile profile;
     bool authenticate_clients;   // false only by the operator's explicit word
     struct dg_memory_secrets *secrets; // cookie secrets and ticket keys, attached (crypto/rotation.h); written by the
                                        // front thread alone, whichever thread makes the gate
+    struct dg_key_turns *turns;  // of identities with two keys (core/key_turns.h), so that a reload forgets none: the front
+                                 // thread's, outlives the gate. NULL: the gate has its own
     uint64_t ticket_realm;       // tickets are good at gates of the same realm alone
     bool offer_rrc;              // return routability checks (RFC 9853) to who asks for them with a connection ID
     uint16_t datagram_max;       // bytes of UDP payload of our handshake flights

@@ -77,7 +77,7 @@ struct dg_gate {
     size_t side_count;
     size_t side;               // of the hello at hand; while the gate is made, of the context at hand
     uint8_t dummy_secret[32];  // makes keys for unknown identities (RFC 4279 2)
-    struct dg_key_turns *turns; // of identities with two keys; NULL: there are none
+    struct dg_key_turns *turns; // of identities with two keys, its own or config's; NULL: there are none
     uint32_t cookie_generation; // of which cookie_keys are made; odd: none yet
     uint8_t cookie_keys[2][2][32]; // current and previous; for 1.2 and for 1.3
     struct {

@@ -124,8 +124,10 @@ bool dg_psk_install(struct dg_gate *gate)
         return true;
     wolfSSL_CTX_set_psk_server_callback(context, on_psk12);
     wolfSSL_CTX_set_psk_server_tls13_callback(context, on_psk13);
+    if (gate->config.turns != NULL)
+        gate->turns = gate->config.turns;
     if (gate->turns != NULL || dg_credentials_psk_rotating(gate->credentials) == 0)
         return true;
-    gate->turns = dg_key_turns_new(TURNS_MAX);
+    gate->turns = dg_key_turns_new(DG_KEY_TURNS_MAX);
     return gate->turns != NULL;
 }

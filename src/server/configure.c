@@ -51,6 +51,7 @@ struct dg_snapshot *dg_server_make_snapshot(struct dg_server *server, const stru
         .config = config,
         .digests = digests,
         .secrets = server->memfile.memory.secrets,
+        .turns = server->turns,
         .generation = generation,
         .backend_number = backend_number,
         .context = server->backends,

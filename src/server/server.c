@@ -157,7 +157,10 @@ static struct dg_server *new_server(const struct dg_config *config, dtlsgate_dat
     if (!server)
         return NULL;
     server->config = dg_config_copy(config);
-    if (!server->config) {
+    server->turns = dg_key_turns_new(DG_KEY_TURNS_MAX);
+    if (!server->config || !server->turns) {
+        dg_config_free(server->config);
+        dg_key_turns_free(server->turns);
         free(server);
         return NULL;
     }
@@ -438,6 +441,7 @@ void dg_server_free(struct dg_server *server)
     dg_server_free_latencies(server);
     dg_server_close_sockets(server);
     dg_snapshot_put(server->snapshot);
+    dg_key_turns_free(server->turns);
     dg_backends_free(server->backends);
     if (!server->is_handed_over)
         dg_crash_note_memory(NULL, 0);

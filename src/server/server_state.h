@@ -5,6 +5,7 @@
 
 #include "backend/backends.h"
 #include "config/config.h"
+#include "core/key_turns.h"
 #include "crypto/gate.h"
 #include "admin/http.h"
 #include "io/front_loop.h"
@@ -42,6 +43,7 @@ struct dg_server {
     struct dg_socket retired[DG_CONFIG_ADDRESSES_MAX * (1 + DG_WORKERS_MAX)]; // of it, for threads that are no more
     size_t retired_count;
     struct dg_tally *tally;                          // limits over all workers
+    struct dg_key_turns *turns;                      // of identities with two keys: the front's, over all snapshots
     struct dg_mesh *mesh;
     struct dg_socket *sockets[1 + DG_WORKERS_MAX];   // of each thread, one for each listening address
     struct dg_counters *counters[3 + DG_WORKERS_MAX];

@@ -83,6 +83,7 @@ static struct dg_gate *make_gate(const struct dg_snapshot_source *source, const 
         .profile = (enum dg_profile)options->profile,
         .authenticate_clients = options->client_auth == DG_CLIENT_AUTH_REQUIRED,
         .secrets = source->secrets,
+        .turns = source->turns,
         .ticket_realm = ticket_realm(listener->name),
         .offer_rrc = process->rrc != DG_RRC_NO,
         .datagram_max = (uint16_t)process->datagram_max,

@@ -18,12 +18,15 @@
 
 struct dg_snapshot;
 
+struct dg_key_turns;
+
 struct dg_snapshot_source {
     const struct dg_config *config;
     // What the listening addresses are known by (dg_path.listener), one for each of the configuration, in its order.
     // NULL: those of the addresses as configured, for a look at a configuration that nobody listens for.
     const uint64_t *digests;
     struct dg_memory_secrets *secrets;
+    struct dg_key_turns *turns; // the front thread's, of all gates; NULL: each gate's own
     uint32_t generation;
     // Number of the backend of this text; it stays as long as the process. False: error says why there is none.
     bool (*backend_number)(void *context, const char *backend, bool allow_beyond_loopback, uint16_t *ret_number,

@@ -143,6 +143,8 @@ def psk_store_rotation_of_dtls_12_needs_two_tries_at_most():
     check_equal(tries(old), 1, "tries with the current key")
     check_equal(tries(new), 2, "tries with the next key")
     check_equal(tries(new), 1, "tries with the next key, again")
+    reload(server)
+    check_equal(tries(new), 1, "tries with the next key after a reload")
 
 
 @case
