@@ -124,7 +124,9 @@ int dg_cookie_match(struct dg_gate *gate, const struct dg_path *path, const stru
 int dg_cookie_judged(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello)
 {
     dg_cookie_refresh(gate);
-    bool is_set = gate->judged.is_set;
+    // A first hello has the random of the one that its client answered the question with (RFC 8446 4.1.2): where that
+    // one went no further, a late copy of the first would pass for it.
+    bool is_set = gate->judged.is_set && (hello->cookie.size > 0 || hello->has_cookie_extension);
     gate->judged.is_set = false;
     if (is_set && hello->random.size == sizeof gate->judged.random &&
         dg_secret_equal(gate->judged.random, hello->random.data, sizeof gate->judged.random) &&

@@ -147,6 +147,34 @@ DG_TEST(cookie_changed_in_any_byte_is_refused)
 }
 
 // A 1.2 cookie covers the hello (RFC 6347 4.2.1): random, suites.
+// RFC 8446 4.1.2: both have one random. The first comes once more after the second was judged and went no further, for
+// want of room: it is a stranger's, and is answered.
+DG_TEST(late_first_hello_is_none_with_a_cookie)
+{
+    struct rig_options options = everything;
+    options.profile = DG_PROFILE_IOT;
+    REQUIRE(rig_new(&rig, &options));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config config = {
+            .version = version, .psk_identity = RIG_IDENTITY, .psk_key = rig_psk, .psk_key_size = 32, .groups = {WOLF_GROUP_X25519}};
+        struct hello first, second;
+        REQUIRE(rig_client(&rig, &config));
+        (void)wolf_client_connect(rig.client);
+        first.size = rig_queue_get(&rig.to_server, first.record, sizeof first.record);
+        rig_give(&rig, first.record, first.size);
+        (void)wolf_client_connect(rig.client);
+        second.size = rig_queue_get(&rig.to_server, second.record, sizeof second.record);
+        REQUIRE(read_hello(&first) && read_hello(&second));
+        CHECK_MEM(first.parsed.random.data, second.parsed.random.data, 32);
+        CHECK_EQ(check(&rig, &second), DG_COOKIE_VALID);
+        unsigned sent = rig.server_datagrams;
+        CHECK_EQ(give(&rig, &first), DG_HELLO_ANSWERED);
+        CHECK_EQ(rig.server_datagrams, sent + 1);
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
 DG_TEST(cookie_12_of_another_hello_is_refused)
 {
     REQUIRE(rig_new(&rig, &everything));
@@ -379,6 +407,7 @@ int main(int argc, char **argv)
         DG_CASE(cookie_of_another_address_is_refused),
         DG_CASE(cookie_of_an_ipv6_peer_with_a_scope),
         DG_CASE(cookie_changed_in_any_byte_is_refused),
+        DG_CASE(late_first_hello_is_none_with_a_cookie),
         DG_CASE(cookie_12_of_another_hello_is_refused),
         DG_CASE(cookie_secrets_rotate),
         DG_CASE(cookie_secrets_that_stood_still_too_long_all_go),
