@@ -13,6 +13,7 @@
 static struct rig rig;
 static struct dg_handover handover;
 static uint8_t current[32], next[32], wrong[32];
+static struct dg_key_turns *shared_turns; // NULL: each gate has its own
 
 static void make_keys(void)
 {
@@ -42,6 +43,7 @@ static bool open_gate(const uint8_t first[32], const uint8_t *second, bool with_
                                         .with_certificate = with_certificate,
                                         .with_client_ca = with_certificate,
                                         .psk_lines = lines,
+                                        .turns = shared_turns,
                                         .profile = DG_PROFILE_IOT};
     return rig_new(&rig, &options);
 }
@@ -126,6 +128,23 @@ DG_TEST(rotation_12_turns_are_not_moved_by_others)
     rig_free(&rig);
 }
 
+// A reload makes another gate: where gates share the turns, it forgets none.
+DG_TEST(rotation_12_turns_outlive_a_reload)
+{
+    make_keys();
+    for (int is_shared = 0; is_shared < 2; is_shared++) {
+        shared_turns = is_shared ? dg_key_turns_new(64) : NULL;
+        REQUIRE(open_gate(current, next, false));
+        CHECK_EQ(tries(12, next, NULL), 2);
+        rig_free(&rig);
+        REQUIRE(open_gate(current, next, false));
+        CHECK_EQ(tries(12, next, NULL), is_shared ? 1 : 2);
+        rig_free(&rig);
+        dg_key_turns_free(shared_turns);
+        shared_turns = NULL;
+    }
+}
+
 // A wrong key of an identity with two, of one with one, and of nobody's look the same.
 DG_TEST(rotation_wrong_key_looks_like_any_wrong_key)
 {
@@ -206,6 +225,7 @@ int main(int argc, char **argv)
         DG_CASE(rotation_13_takes_both_keys_at_the_first_try),
         DG_CASE(rotation_12_takes_both_keys_at_the_second_try_at_the_latest),
         DG_CASE(rotation_12_turns_are_not_moved_by_others),
+        DG_CASE(rotation_12_turns_outlive_a_reload),
         DG_CASE(rotation_wrong_key_looks_like_any_wrong_key),
         DG_CASE(rotation_finished_knows_the_new_key_alone),
         DG_CASE(rotation_claims_are_told_to_the_front),

@@ -217,6 +217,7 @@ bool rig_new(struct rig *rig, const struct rig_options *options)
         .profile = options->profile,
         .authenticate_clients = !options->without_authentication,
         .secrets = rig->secrets,
+        .turns = options->turns,
         .ticket_realm = options->ticket_realm,
         .offer_rrc = !options->without_rrc,
         .datagram_max = options->datagram_max > 0 ? options->datagram_max : 1200,

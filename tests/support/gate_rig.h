@@ -51,6 +51,7 @@ struct rig_options {
     const char *names[4];                    // rules for clients' names
     const char *ticket_keys;                 // lines
     struct dg_memory_secrets *secrets;       // NULL: the rig's own
+    struct dg_key_turns *turns;              // NULL: the gate's own
     uint64_t ticket_realm;
 };
 
