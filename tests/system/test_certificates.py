@@ -141,6 +141,10 @@ def certificate_that_ends_soon_is_warned_of():
     server = Server(*options, "--expiry-warning", "0")
     check(not server.find(r"event=certificate_expires"), "warned all the same")
     check_equal(server.stop(), 0, "exit status")
+    server = Server(*options, "--client-crl", authority.list(), "--expiry-warning", "3650")
+    server.wait_line(r"event=ca_expires\b.*ca\.pem line=1 days_left=\d+ advice=")
+    server.wait_line(r"event=crl_expires\b.*ca\.pem line=1 days_left=(39|40) advice=")
+    check_equal(server.stop(), 0, "exit status")
 
 
 # --- revocation ---------------------------------------------------------------
