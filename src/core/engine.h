@@ -64,7 +64,8 @@ struct dg_engine_hooks {
     // A finished handshake that was not taken over. rule: that denied it or had no room, or DG_POLICY_NO_RULE.
     void (*refused)(void *context, dg_time now, const struct dg_handover *handover, enum dg_counter reason,
                     uint16_t rule);
-    // Its rule's rate drops what it says: told once a minute of an association. May be NULL.
+    // Its rule's rate drops what it says, or it speaks from where no rule allows it: told once a minute of an
+    // association. May be NULL.
     void (*limited)(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, enum dg_counter reason);
 };
 

@@ -60,6 +60,7 @@ struct dg_engine {
     size_t drain_shard;
     uint32_t drain_cursor;
     dg_time warned_at[DG_WARNED_SLOTS]; // no_renegotiation, by the association's id
+    dg_time told_at[DG_WARNED_SLOTS];   // of what came from a network that is not allowed, likewise
 };
 
 // An association under the hand. Callbacks of the owner may end it: dg_association_is_alive after each.

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define BURST_SECONDS 2                // that may be saved up under a rule's rates
-#define LIMITED_AGAIN (60 * DG_SECOND) // an association whose messages are dropped is spoken of so often
+#define TOLD_AGAIN (60 * DG_SECOND)    // an association whose messages are dropped is spoken of so often
 
 // What an association may still say, in memory of this process.
 struct dg_rates {
@@ -233,6 +233,16 @@ static enum dg_counter take_of_rates(const struct dg_association *association, c
     return DG_COUNT_NONE;
 }
 
+static void tell(const struct dg_association *association, dg_time *said_at, enum dg_counter reason)
+{
+    struct dg_engine *engine = association->engine;
+    if (engine->hooks.limited == NULL || (*said_at != 0 && dg_time_since(association->now, *said_at) < TOLD_AGAIN))
+        return;
+    *said_at = association->now;
+    engine->hooks.limited(engine->hooks.context, association->now, dg_shard_ref(association->shard, association->slot),
+                          association->slot, reason);
+}
+
 static enum dg_counter within_rates(const struct dg_association *association, size_t size)
 {
     struct dg_engine *engine = association->engine;
@@ -244,23 +254,21 @@ static enum dg_counter within_rates(const struct dg_association *association, si
     struct dg_rates *all = engine->rates[association->shard - engine->shards];
     struct dg_rates *rates = &all[dg_shard_slot_number(association->shard, association->slot)];
     enum dg_counter reason = take_of_rates(association, rule, rates, size);
-    if (reason == DG_COUNT_NONE || engine->hooks.limited == NULL ||
-        (rates->said_at != 0 && dg_time_since(association->now, rates->said_at) < LIMITED_AGAIN))
-        return reason;
-    rates->said_at = association->now;
-    engine->hooks.limited(engine->hooks.context, association->now, dg_shard_ref(association->shard, association->slot),
-                          association->slot, reason);
+    if (reason != DG_COUNT_NONE)
+        tell(association, &rates->said_at, reason);
     return reason;
 }
 
 bool dg_policy_lets_pass(const struct dg_receive *receive, size_t size)
 {
-    const struct dg_engine *engine = receive->association.engine;
+    struct dg_engine *engine = receive->association.engine;
     enum dg_counter reason = DG_COUNT_NONE;
-    if (engine->has_networks && !is_from_allowed_place(receive))
+    if (engine->has_networks && !is_from_allowed_place(receive)) {
         reason = DG_COUNT_DROP_POLICY_NETWORK;
-    else if (engine->has_rates)
+        tell(&receive->association, &engine->told_at[receive->association.id % DG_WARNED_SLOTS], reason);
+    } else if (engine->has_rates) {
         reason = within_rates(&receive->association, size);
+    }
     if (reason != DG_COUNT_NONE)
         dg_count(engine->counters, reason);
     return reason == DG_COUNT_NONE;

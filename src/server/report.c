@@ -134,7 +134,10 @@ void dg_report_limited(struct dg_report_limit *limit, dg_time now, struct dg_ref
     dg_log_begin(&line, DG_LOG_WARNING, "limited");
     log_association(&line, ref);
     log_address(&line, "peer", &slot->peer);
-    dg_log_text(&line, "reason", "says more than its rule allows a second: what is above that is dropped");
+    dg_log_text(&line, "reason",
+                reason == DG_COUNT_DROP_POLICY_NETWORK
+                    ? "speaks from a network from which no rule allows it: what comes from there is dropped"
+                    : "says more than its rule allows a second: what is above that is dropped");
     dg_log_text(&line, "counter", dg_counter_name(reason));
     dg_log_text(&line, "rule", rule);
     log_unsaid(&line, limit);

@@ -31,7 +31,7 @@ void dg_report_refused(struct dg_report_limit *limit, dg_time now, const struct 
 void dg_report_doubted(struct dg_report_limit *limit, dg_time now, const struct dg_path *path,
                        const struct dg_handshake_failure *failure);
 void dg_report_closed(struct dg_ref ref, const struct dg_slot *slot, struct dg_bytes identity, enum dg_counter reason);
-// Its rule's rate drops what it says.
+// Its rule's rate drops what it says, or it speaks from where no rule allows it.
 void dg_report_limited(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                        struct dg_bytes identity, const char *rule, enum dg_counter reason);
 void dg_report_moved(struct dg_report_limit *limit, dg_time now, struct dg_ref ref, const struct dg_slot *slot,

@@ -271,6 +271,8 @@ DG_TEST(policy_network_holds_before_an_address_is_proven)
         CHECK_EQ(server.delivered, 1);
         CHECK_EQ(fake_count(&server, DG_COUNT_DROP_POLICY_NETWORK), 1);
         CHECK_EQ(server.closed, 0);
+        CHECK_EQ(server.limited, 1);
+        CHECK_EQ(server.refusal, DG_COUNT_DROP_POLICY_NETWORK);
         (void)data_from(A);
         CHECK_EQ(server.delivered, 2);
         scene_stop();

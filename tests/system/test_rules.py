@@ -170,6 +170,7 @@ def rules_by_network_hold_for_clients_that_move():
     before, relay.inside = relay.inside, at("127.0.0.3")
     word = "from elsewhere"
     client.say(word)
+    server.wait_line(r"event=limited\b.*counter=drop_policy_network\b.*identity=sensor-1")
     wait_until(lambda: server.counter("drop_policy_network") >= 1, "a word to be dropped")
     ended(server, "sensor-1", "closed_unauthorised")
     check(server.find(r"event=moved\b.*peer=127\.0\.0\.3:"), "it did not move")
