@@ -382,5 +382,19 @@ def associations_of_a_network_are_limited_over_all_workers():
     check_equal(server.stop(), 0, "exit status")
 
 
+@case
+def associations_in_all_are_limited_over_all_workers():
+    """The memory of so few has room for more in each shard: what holds is the number that was asked for."""
+    credentials = Credentials()
+    server = serve(credentials, "\n      - action: allow\n", top="workers: 8\nassociations-max: 64")
+    harness.run([DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--load", "idle", "--associations", "90",
+                 "--duration", "1", "--handshake-timeout", "3"], timeout=60)
+    found = server.counters()
+    check(found.get("table_full", 0) >= 26, f"table_full: {found.get('table_full')}")
+    live = found["associations_opened"] - found.get("associations_closed", 0)
+    check(56 <= live <= 64, f"{live} associations") # who comes at the brim with others may be refused with them
+    check_equal(server.stop(), 0, "exit status")
+
+
 if __name__ == "__main__":
     main()
