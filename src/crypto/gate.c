@@ -99,6 +99,7 @@ static bool build_side(struct dg_gate *gate, const struct dg_trust_source *from,
     if (!dg_psk_install(gate))
         return complain(error, error_size, "out of memory");
     dg_tickets_install(gate);
+    dg_listener_install(side->context);
     side->listener = dg_listener_new(gate);
     return side->listener != NULL || complain(error, error_size, "out of memory");
 }

@@ -129,6 +129,7 @@ struct dg_failure_words {
 struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake, int alert);
 
 // listener.c
+void dg_listener_install(WOLFSSL_CTX *context);
 struct dg_handshake *dg_listener_new(struct dg_gate *gate); // of the side at hand
 enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
                                         size_t size, struct dg_bytes cid, const struct dg_output *output,

@@ -14,7 +14,7 @@
 
 #define HELLO_RECORD_MAX 4096 // one record; a larger hello is nobody's
 
-// RFC 6066 3: who has used the name says so. The library ties tickets to it then.
+// RFC 6066 3: who has used the name says so, but not where a session of DTLS 1.2 is resumed.
 static bool answer_name(WOLFSSL *ssl, const char *name)
 {
     if (wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, (word16)strlen(name)) != WOLFSSL_SUCCESS)
@@ -43,7 +43,7 @@ static int on_good_hello(WOLFSSL *ssl, void *context)
     if (peek->offers_13 && !has_psk && handshake->gate->config.authenticate_clients)
         wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT, dg_verify_peer);
     const struct dg_own *own = &handshake->gate->own[handshake->side];
-    if (dg_certificate_answers(own, peek->server_name) && !answer_name(ssl, peek->server_name))
+    if (!peek->has_ticket12 && dg_certificate_answers(own, peek->server_name) && !answer_name(ssl, peek->server_name))
         return -1;
     if (handshake->peek.wants_raw_server_key && own->raw_key != NULL) {
         static const char types[] = {WOLFSSL_CERT_TYPE_RPK};
@@ -54,6 +54,15 @@ static int on_good_hello(WOLFSSL *ssl, void *context)
     }
     return 0;
 }
+
+// The library keeps the name where somebody wants to hear it, and then ties tickets to it, answered or not.
+static int on_name(WOLFSSL *ssl, int *alert, void *context)
+{
+    (void)ssl, (void)alert, (void)context;
+    return 0;
+}
+
+void dg_listener_install(WOLFSSL_CTX *context) { wolfSSL_CTX_set_servername_callback(context, on_name); }
 
 struct dg_handshake *dg_listener_new(struct dg_gate *gate)
 {

@@ -135,6 +135,8 @@ void dg_peek_hello(const struct dg_hello *hello, const struct dg_credentials *cr
             peek_certificate_types(body, ret);
         else if (type == DG_EXT_PRE_SHARED_KEY && hello->offers_13 && dg_credentials_takes_psks(credentials))
             peek_identities(body, credentials, ret);
+        else if (type == DG_EXT_SESSION_TICKET)
+            ret->has_ticket12 = body.size > 0 && !hello->offers_13;
         else if (type == DG_EXT_SERVER_NAME)
             peek_server_name(body, ret);
         else if (type == DG_EXT_SIGNATURE_ALGORITHMS)

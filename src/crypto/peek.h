@@ -34,6 +34,7 @@ struct dg_peek {
     bool has_cid;
     bool has_rrc;             // RFC 9853 3
     bool has_ems;             // extended_master_secret (RFC 7627)
+    bool has_ticket12;        // session_ticket holds one (RFC 5077 3.2)
     bool has_psk_dhe;         // psk_key_exchange_modes names psk_dhe_ke (RFC 8446 4.2.9)
     bool wants_raw_server_key; // server_certificate_type puts it first, or names nothing else (RFC 7250 4.1)
     char server_name[DG_SERVER_NAME_MAX]; // in lower case (RFC 6066 3); empty: none that could be one

@@ -166,8 +166,14 @@ DG_TEST(sessions_resume_under_a_chosen_certificate)
         REQUIRE(rig_client(&rig, &config) && wolf_client_resume(rig.client, session));
         CHECK(rig_take(&rig, &handover));
         CHECK_EQ(handover.resumed, 1);
+        CHECK_EQ(wolf_client_sni_answered(rig.client), version == 13); // RFC 6066 3: never in a resumed one of 1.2
         CHECK_EQ(handover.leaf, leaf);
         CHECK(leaf != 0);
+        rig_hang_up(&rig);
+        config.server_name = "first.example"; // RFC 6066 3: under another name it does not go on
+        REQUIRE(rig_client(&rig, &config) && wolf_client_resume(rig.client, session));
+        CHECK(rig_take(&rig, &handover));
+        CHECK_EQ(handover.resumed, 0);
         rig_hang_up(&rig);
         wolf_session_free(session);
     }
