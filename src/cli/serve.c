@@ -6,12 +6,12 @@
 
 #include "base/log.h"
 #include "cli/process.h"
+#include "cli/watch.h"
 #include "config/config.h"
 #include "io/clock.h"
 #include "io/crash_note.h"
 #include "io/notify.h"
 #include "keeper/keeper.h"
-#include "server/alive.h"
 #include "server/log_options.h"
 #include "server/rehearse.h"
 #include "server/sandbox.h"
@@ -104,30 +104,35 @@ static int watch_ms(const struct dg_config *config, const struct dg_notify *noti
     return limit_ms > 0 && notify->fd >= 0 ? (int)(limit_ms / 4 + 1) : -1;
 }
 
-static void serve_signals(struct dg_server *server, const struct dg_config *config, struct dg_notify *notify,
-                          int signal_fd)
+// True: the signal ends the threads that are watched.
+static bool is_end(const struct dg_notify *notify, uint32_t number)
 {
-    struct dg_alive alive = {0};
+    return number == SIGTERM || number == SIGINT || (number == SIGUSR2 && notify->fd >= 0);
+}
+
+static void serve_signals(struct dg_server *server, struct dg_notify *notify, struct dg_watch *watch, int signal_fd)
+{
     bool is_over = false;
     while (!is_over) {
-        int patience_ms = watch_ms(config, notify);
-        if (patience_ms >= 0 && dg_server_is_alive(server, &alive))
-            (void)dg_notify_say(notify, "WATCHDOG=1");
         struct pollfd waits[] = {
             {.fd = signal_fd, .events = POLLIN},
             {.fd = notify->has_keeper ? notify->fd : -1, .events = POLLIN},
         };
-        if (poll(waits, 2, patience_ms) < 0)
+        if (poll(waits, 2, -1) < 0)
             continue;
         if (waits[1].revents) {
             // Whoever killed the keeper can kill us too. Until then the clients are served.
             log_word(DG_LOG_ERROR, "keeper-lost", "reason",
                      "the keeper has died: this server goes on alone, and its associations end with it");
+            dg_watch_end(watch);
             dg_notify_close(notify);
         }
         struct signalfd_siginfo info;
-        if (waits[0].revents && read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            is_over = serve_signal(server, notify, info.ssi_signo);
+        if (!waits[0].revents || read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+            continue;
+        if (is_end(notify, info.ssi_signo))
+            dg_watch_end(watch);
+        is_over = serve_signal(server, notify, info.ssi_signo);
     }
 }
 
@@ -199,9 +204,13 @@ static int run(const struct dg_config *config, struct origin *origin)
         fprintf(stderr, "dtlsgate serve: %s\n", error);
         return DG_EXIT_FAILURE;
     }
+    struct dg_watch watch;
+    if (!dg_watch_start(&watch, server, &origin->notify, watch_ms(config, &origin->notify)))
+        log_word(DG_LOG_ERROR, "not-watched", "reason", "descriptors or threads are short: nobody hears that this server turns");
+    dg_notify_watched(&origin->notify, config->process.watchdog * DG_SECOND);
     dg_notify_ready(&origin->notify); // first: who reads the line may kill us, and that is then no failed start
     log_ready(&origin->notify);
-    serve_signals(server, config, &origin->notify, signal_fd);
+    serve_signals(server, &origin->notify, &watch, signal_fd);
     dg_server_report_counters(server);
     dg_server_free(server);
     close(signal_fd);

@@ -247,6 +247,16 @@ bool dg_notify_keep(const struct dg_notify *notify, const struct dg_inheritance 
     return true;
 }
 
+void dg_notify_watched(const struct dg_notify *notify, dg_time limit)
+{
+    char text[DG_NOTIFY_MESSAGE];
+    if (!notify->has_keeper) {
+        return; // systemd has a limit of its own
+    }
+    snprintf(text, sizeof text, "WATCHDOG_USEC=%llu", (unsigned long long)(limit / (DG_MILLISECOND / 1000)));
+    (void)dg_notify_say(notify, text);
+}
+
 void dg_notify_ready(const struct dg_notify *notify)
 {
     (void)dg_notify_say(notify, "READY=1");

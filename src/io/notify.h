@@ -52,6 +52,9 @@ bool dg_notify_forget(const struct dg_notify *notify, const char *name);
 // errno says why something could not be stored.
 DG_MUST_USE bool dg_notify_keep(const struct dg_notify *notify, const struct dg_inheritance *inherited,
                                 const struct dg_inheritance *wanted);
+// Tells our keeper, and nobody else, how long we may say nothing before we count as hanging; 0: for ever. It was started
+// with options that may be older than ours.
+void dg_notify_watched(const struct dg_notify *notify, dg_time limit);
 // We serve. A server whose keeper dies after this lives on.
 void dg_notify_ready(const struct dg_notify *notify);
 

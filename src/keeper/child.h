@@ -23,6 +23,8 @@ struct dg_child {
     bool is_leaving;  // was told to hand over
     dg_time ready_at;
     dg_time alive_at; // it became ready, or last said that its threads turn; 0: not ready, and not watched
+    bool has_watchdog; // it has said how long it may be silent:
+    dg_time watchdog;
     bool is_late;     // and then nothing for too long; it gets a second chance
     char status[DG_NOTICE_STATUS]; // its last word for people
 };

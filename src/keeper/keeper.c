@@ -90,10 +90,16 @@ static void hear(struct keeper *keeper, struct dg_child *child)
             memcpy(child->status, notice->status, sizeof child->status);
         if (notice->is_prepared && child == &keeper->next)
             dg_replace_prepared(keeper);
+        if (notice->is_watched) {
+            child->has_watchdog = true;
+            child->watchdog = notice->watchdog;
+        }
         if (notice->is_ready)
             became_ready(keeper, child);
         if (notice->is_alive)
             dg_watchdog_heard(child, dg_clock_now());
+        if (notice->is_stopping)
+            child->alive_at = 0; // a goodbye takes as long as it takes
     }
 }
 

@@ -36,6 +36,19 @@ static bool is_name(struct line name)
     return true;
 }
 
+// Microseconds, at most a year. False: that is no such number.
+static bool take_time(struct line number, dg_time *ret)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < number.size; i++) {
+        if (number.text[i] < '0' || number.text[i] > '9' || value > UINT64_C(31536000000000) / 10)
+            return false;
+        value = value * 10 + (uint64_t)(number.text[i] - '0');
+    }
+    *ret = value * (DG_MILLISECOND / 1000);
+    return number.size > 0;
+}
+
 static void take_line(struct dg_notice *notice, struct line line)
 {
     struct line rest;
@@ -43,6 +56,10 @@ static void take_line(struct dg_notice *notice, struct line line)
         notice->is_ready = true;
     } else if (is(line, "WATCHDOG=1")) {
         notice->is_alive = true;
+    } else if (begins(line, "WATCHDOG_USEC=", &rest)) {
+        notice->is_watched = take_time(rest, &notice->watchdog);
+    } else if (is(line, "STOPPING=1")) {
+        notice->is_stopping = true;
     } else if (is(line, "X_DTLSGATE_PREPARED=1")) {
         notice->is_prepared = true;
     } else if (is(line, "FDSTORE=1")) {

@@ -4,6 +4,7 @@
 #ifndef DG_KEEPER_NOTICE_H
 #define DG_KEEPER_NOTICE_H
 
+#include "base/time_value.h"
 #include "io/inheritance.h"
 
 #include <stdbool.h>
@@ -14,6 +15,9 @@
 struct dg_notice {
     bool is_ready;
     bool is_alive;                   // its threads turn
+    bool is_watched;                 // watchdog was said
+    dg_time watchdog;                // a server that is silent for so long hangs; 0: it is not watched
+    bool is_stopping;                // it says goodbye to its clients, and nothing more to us
     bool is_prepared;                // everything that can be done without the memory is done
     bool stores;                     // the descriptors that came along, under name
     bool forgets;                    // all descriptors of this name

@@ -11,19 +11,25 @@ void dg_watchdog_heard(struct dg_child *child, dg_time now)
     child->is_late = false;
 }
 
+// A server goes by the file as it is now; what the keeper was started with is older.
+static dg_time limit_of(const struct keeper *keeper)
+{
+    return keeper->server.has_watchdog ? keeper->server.watchdog : keeper->config->watchdog;
+}
+
 // While a server hands over or starts, the steps of the upgrade have time limits of their own.
 static bool is_watched(const struct keeper *keeper)
 {
     const struct dg_child *server = &keeper->server;
     return server->pid > 0 && server->alive_at > 0 && !server->is_leaving && !keeper->is_stopping &&
-           keeper->config->watchdog > 0;
+           limit_of(keeper) > 0;
 }
 
 // Half of the time again for one that is late: after a pause of the whole machine the keeper may simply be the first to
 // run again.
 static dg_time server_deadline(const struct keeper *keeper)
 {
-    dg_time limit = keeper->config->watchdog;
+    dg_time limit = limit_of(keeper);
     return is_watched(keeper) ? keeper->server.alive_at + limit + (keeper->server.is_late ? limit / 2 : 0) : DG_NEVER;
 }
 

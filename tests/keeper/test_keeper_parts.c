@@ -33,6 +33,12 @@ DG_TEST(notices_are_taken_for_what_they_say)
     CHECK_STR(notice.status, "all is well");
     CHECK(parsed(DG_NOTIFY_PREPARED).is_prepared);
     CHECK(parsed("FDSTOREREMOVE=1\nFDNAME=memory").forgets);
+    CHECK(parsed("STOPPING=1").is_stopping);
+    notice = parsed("WATCHDOG_USEC=1500000");
+    CHECK(notice.is_watched && notice.watchdog == 1500 * DG_MILLISECOND);
+    notice = parsed("WATCHDOG_USEC=0");
+    CHECK(notice.is_watched && notice.watchdog == 0);
+    CHECK(!parsed("WATCHDOG_USEC=\nWATCHDOG_USEC=-1\nWATCHDOG_USEC=99999999999999999999").is_watched);
     CHECK(!parsed("READY=0\nREADY=11\nXREADY=1\nready=1\n=\n\n").is_ready);
 }
 

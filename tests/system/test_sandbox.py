@@ -8,10 +8,12 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 
 import clients
 import harness
-from harness import SANITIZED, Credentials, Server, Skipped, case, check, check_equal, folder, fresh_key
+from harness import (DTLSGATE, SANITIZED, ConfiguredServer, Credentials, Server, Skipped, case, check, check_equal, folder,
+                     fresh_key, run)
 
 NOBODY = 65534
 READING = 1 << 2  # CAP_DAC_READ_SEARCH
@@ -186,6 +188,45 @@ def watchdog_leaves_an_idle_server_alone():
     harness.time.sleep(3)
     check(not server.find(r"event=server-hangs"), "an idle server was taken for a hung one")
     check_equal(server.serving, serving, "the server")
+
+
+@case
+def watchdog_waits_for_a_reload_that_takes_longer_than_its_limit():
+    credentials = Credentials()
+    store = credentials.path / "fleet.db"
+    status, text = run([DTLSGATE, "psk", "import", credentials["psk.txt"], "--store", store])
+    check_equal(status, 0, f"status of the import: {text}")
+    server = Server("--psk-store", store, "--watchdog", "1", keeper="auto")
+    serving = server.serving
+    holder = sqlite3.connect(store, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")  # the reload waits 5 seconds for that
+    start = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line(r"event=reload-refused .*somebody else has been changing it", start=start)
+    holder.close()
+    check(not server.find(r"event=server-hangs"), "a server that reads its keys was taken for one that hangs")
+    check_equal(server.serving, serving, "the server")
+
+
+@case
+def watchdog_goes_by_the_limit_that_the_server_reads_at_an_upgrade():
+    credentials = Credentials()
+    place = folder()
+    file = place / "gate.yaml"
+
+    def write(seconds):
+        file.write_text(f"watchdog: {seconds}\nupgrade-socket: {place}/upgrade\n"
+                        f"listeners: [{{name: a, listen: '127.0.0.1:0', backend: echo, psk-file: {credentials['psk.txt']}}}]\n")
+
+    write(3600)
+    server = ConfiguredServer(file, keeper="auto")
+    write(1)
+    status, text = run([DTLSGATE, "upgrade", place / "upgrade"], timeout=60)
+    check_equal(status, 0, f"status of the upgrade: {text}")
+    start = server.mark()
+    os.kill(server.serving, signal.SIGSTOP)
+    server.wait_line(r"event=server-hangs", start=start)
+    server.wait_line(r"event=ready pid=\d+", start=start)
 
 
 if __name__ == "__main__":
