@@ -482,8 +482,14 @@ def readme_other_end_works_as_written():
     (work / "build" / "dtlsgate").symlink_to(DTLSGATE)
     ports = {port: str(free_port()) for port in ("5683", "5684", "5685", "5693")}
 
+    def with_free_ports(text):
+        return re.sub(r"\b(568[345]|5693)\b", lambda m: ports[m.group(1)], text)
+
     def shell(line):
-        line = re.sub(r"\b(568[345]|5693)\b", lambda m: ports[m.group(1)], line)
+        configuration = work / "demo" / "dtlsgate.yaml"
+        if configuration.exists():
+            configuration.write_text(with_free_ports(configuration.read_text()))
+        line = with_free_ports(line)
         if not line.rstrip().endswith("&"):
             return run(["sh", "-c", f"cd {work} && {line}"])
         process = Process(["sh", "-c", f"cd {work} && exec {line.rstrip()[:-1]}"], name=line)
