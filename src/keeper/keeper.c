@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,14 @@ void dg_keeper_log(enum dg_log_level level, const char *event, const char *reaso
     if (reason)
         dg_log_text(&line, "reason", reason);
     dg_log_end(&line);
+}
+
+void dg_keeper_signal(pid_t pid, int number)
+{
+    if (kill(pid, number) != 0 && errno == EPERM)
+        dg_keeper_log(DG_LOG_ERROR, "not-signalled",
+                      "the server has become another user (--user), whose processes the keeper may not signal: let it have "
+                      "CAP_KILL (CapabilityBoundingSet= of the unit)");
 }
 
 bool dg_keeper_start(struct keeper *keeper, struct dg_child *child, int binary, bool replaces)
@@ -196,7 +205,7 @@ static void reap(struct keeper *keeper)
 static void pass_on(const struct keeper *keeper, int number)
 {
     if (keeper->server.pid > 0)
-        kill(keeper->server.pid, number);
+        dg_keeper_signal(keeper->server.pid, number);
 }
 
 static void stop(struct keeper *keeper, int number)
@@ -205,7 +214,7 @@ static void stop(struct keeper *keeper, int number)
     keeper->restart_at = DG_NEVER;
     keeper->upgrade_until = DG_NEVER;
     if (keeper->next.pid > 0) {
-        kill(keeper->next.pid, SIGKILL);
+        dg_keeper_signal(keeper->next.pid, SIGKILL);
         dg_replace_refuse(keeper, "the server was told to end");
     }
     (void)dg_notify_say(&keeper->above, "STOPPING=1");

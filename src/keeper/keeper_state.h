@@ -31,6 +31,8 @@ struct keeper {
 
 // Starts a server from this program. False: it could not be, which has been logged.
 bool dg_keeper_start(struct keeper *keeper, struct dg_child *child, int binary, bool replaces);
+// To one of our servers. That it is not allowed is logged: such a server neither stops nor hands over.
+void dg_keeper_signal(pid_t pid, int number);
 void dg_keeper_log(enum dg_log_level level, const char *event, const char *reason);
 
 // --- watchdog.c ----------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ void dg_replace_prepared(struct keeper *keeper)
         return;
     keeper->next.is_prepared = true;
     keeper->server.is_leaving = true;
-    kill(keeper->server.pid, SIGUSR2);
+    dg_keeper_signal(keeper->server.pid, SIGUSR2);
     keeper->upgrade_until = dg_clock_now() + HAND_OVER_TIME;
 }
 
@@ -113,7 +113,7 @@ void dg_replace_lost(struct keeper *keeper, const char *why)
     char text[DG_UPGRADE_ANSWER];
     snprintf(text, sizeof text, "the new program %s as soon as it was ready; it is started again", why);
     dg_replace_refuse(keeper, text);
-    kill(keeper->server.pid, SIGKILL); // owns nothing any more, and nobody else can begin while it is there
+    dg_keeper_signal(keeper->server.pid, SIGKILL); // owns nothing any more, and nobody else can begin while it is there
 }
 
 void dg_replace_promote(struct keeper *keeper)
@@ -131,12 +131,12 @@ void dg_replace_late(struct keeper *keeper)
     keeper->upgrade_until = DG_NEVER;
     if (keeper->server.is_leaving) {
         dg_keeper_log(DG_LOG_WARNING, "upgrade-late", "the old server does not hand over: it is killed, which frees the memory");
-        kill(keeper->server.pid, SIGKILL);
+        dg_keeper_signal(keeper->server.pid, SIGKILL);
     } else if (keeper->next.pid > 0) {
         dg_keeper_log(DG_LOG_ERROR, "upgrade-late", "the new program does not get ready: it is killed");
-        kill(keeper->next.pid, SIGKILL);
+        dg_keeper_signal(keeper->next.pid, SIGKILL);
     } else if (keeper->server.is_new) {
         dg_keeper_log(DG_LOG_ERROR, "upgrade-late", "the new program does not get ready: it is killed");
-        kill(keeper->server.pid, SIGKILL);
+        dg_keeper_signal(keeper->server.pid, SIGKILL);
     }
 }

@@ -58,6 +58,6 @@ void dg_watchdog_check(struct keeper *keeper, dg_time now)
     dg_keeper_log(DG_LOG_ERROR, "server-hangs",
                   "a thread of the server has not turned for longer than --watchdog: it is killed, and the next one goes on "
                   "with its associations");
-    kill(keeper->server.pid, SIGKILL);
+    dg_keeper_signal(keeper->server.pid, SIGKILL);
     keeper->server.alive_at = 0; // once is enough
 }

@@ -4,11 +4,14 @@
 # systemd is manager.py; packaging/dtlsgate.socket is the unit.
 
 import os
+import re
+import shutil
+import signal
 import socket
 
 import clients
 import harness
-from harness import Credentials, case, check, check_equal
+from harness import DTLSGATE, Credentials, Process, Skipped, case, check, check_equal, run
 from manager import Manager
 
 
@@ -64,6 +67,29 @@ def activation_without_reuse_port_is_refused_in_words():
     check(server.wait() != 0, "it started")
     server.wait_line(r"ReusePort=yes")
     manager.close()
+
+
+@case
+def activation_with_the_capabilities_of_the_unit_starts_upgrades_and_stops():
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0 or not setpriv:
+        raise Skipped("needs root and setpriv")
+    unit = (harness.SOURCE / "packaging" / "dtlsgate.socket").read_text()
+    words = re.search(r"CapabilityBoundingSet=(.*)", unit).group(1).split()
+    bounds = ",".join(["-all", *("+" + word.removeprefix("CAP_").lower() for word in words)])
+    credentials = Credentials()
+    place = harness.folder()
+    file = credentials.path / "gate.yaml"
+    file.write_text(f"upgrade-socket: {place}/upgrade\ncontrol-socket: {place}/control\nuser: nobody\n"
+                    "listeners: [{name: a, listen: '127.0.0.1:0', backend: echo, psk-file: psk.txt}]\n")
+    server = Process([setpriv, "--bounding-set=" + bounds, DTLSGATE, "serve", "-c", file])
+    server.wait_line(r"event=ready pid=")
+    for command in (["reload", "--control", place / "control"], ["upgrade", place / "upgrade"],
+                    ["status", "--control", place / "control"]):
+        status, text = run([setpriv, "--bounding-set=" + bounds, DTLSGATE, *command], timeout=60)
+        check_equal(status, 0, f"status of {command[0]}: {text}")
+    server.signal(signal.SIGTERM)
+    check_equal(server.wait(), 0, "exit status")
 
 
 if __name__ == "__main__":
