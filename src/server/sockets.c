@@ -224,20 +224,6 @@ static bool are_few_enough(const struct dg_server *server, char *error, size_t e
     return false;
 }
 
-// Associations remember 32 bits of it.
-static bool can_be_told_apart(const struct dg_server *server, char *error, size_t error_size)
-{
-    for (size_t i = 0; i < server->address_count; i++)
-        for (size_t k = 0; k < i; k++)
-            if (server->sockets[0][i].listener == server->sockets[0][k].listener) {
-                char text[DG_ADDRESS_TEXT];
-                dg_address_format(&server->sockets[0][i].address, text);
-                snprintf(error, error_size, "listening address %s has the digest of another one: choose another port", text);
-                return false;
-            }
-    return true;
-}
-
 static enum opened open_all(struct dg_server *server, char *error, size_t error_size)
 {
     for (uint32_t thread = 0; thread <= server->worker_count; thread++) {
@@ -278,8 +264,7 @@ static bool open_sorted_or_alone(struct dg_server *server, char *error, size_t e
 
 bool dg_server_open_sockets(struct dg_server *server, char *error, size_t error_size)
 {
-    return are_few_enough(server, error, error_size) && open_sorted_or_alone(server, error, error_size) &&
-           can_be_told_apart(server, error, error_size);
+    return are_few_enough(server, error, error_size) && open_sorted_or_alone(server, error, error_size);
 }
 
 void dg_server_close_sockets(struct dg_server *server)
