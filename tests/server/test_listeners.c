@@ -208,7 +208,7 @@ static struct wolf_session *session_of(struct live_client *client, const struct 
             return session;
         wolf_session_free(session);
     }
-    CHECK(!"a ticket came");
+    CHECK_MSG(false, "no ticket came");
     return NULL;
 }
 
