@@ -91,17 +91,36 @@ static bool does_apply(const char *name)
     return false;
 }
 
+// What else than an upgrade it takes, and why. NULL: an upgrade.
+static const char *takes_more(const char *name, bool is_more_associations)
+{
+    static const char *const KEEPERS[] = {"keeper", "binary", "upgrade-socket"};
+    for (size_t i = 0; i < sizeof KEEPERS / sizeof KEEPERS[0]; i++)
+        if (strcmp(name, KEEPERS[i]) == 0)
+            return "the rest is in force; the keeper has read this option as it began, and an upgrade leaves it alone: restart the "
+                   "service (systemctl restart loses no association under the unit of dtlsgate)";
+    if (is_more_associations || strcmp(name, "connection-id-length") == 0)
+        return "the rest is in force; the memory of the associations was made for the old value, and an upgrade goes on with it: "
+               "stop the service and start it again, which ends all associations";
+    return NULL;
+}
+
 static void report_waiting(const struct dg_server *server, const struct dg_config *config)
 {
     for (size_t i = 0; i < dg_options_table_process.count; i++) {
         const struct dg_option *option = &dg_options_table_process.rows[i];
         struct dg_log_line line;
-        if (does_apply(option->name) || dg_option_equal(option, &server->started, &config->process))
+        bool is_fewer_handshakes = strcmp(option->name, "handshakes-max") == 0 &&
+                                   config->process.handshakes_max < server->started.handshakes_max;
+        if (does_apply(option->name) || is_fewer_handshakes || dg_option_equal(option, &server->started, &config->process))
             continue;
+        bool is_more_associations = strcmp(option->name, "associations-max") == 0 &&
+                                    config->process.associations_max > server->started.associations_max;
+        const char *more = takes_more(option->name, is_more_associations);
         dg_log_begin(&line, DG_LOG_WARNING, "waits-for-restart");
         dg_log_text(&line, "option", option->name);
-        dg_log_text(&line, "reason", "the rest is in force; this option takes effect as the server starts the next time: "
-                                     "dtlsgate upgrade loses no association");
+        dg_log_text(&line, "reason", more ? more : "the rest is in force; this option takes effect as the server starts the next "
+                                                   "time: dtlsgate upgrade loses no association");
         dg_log_end(&line);
     }
 }

@@ -235,17 +235,27 @@ def listener_that_is_gone_after_an_upgrade_ends_its_associations():
 
 @case
 def reload_says_which_options_wait_for_a_restart():
-    gate = Gate()
-    gate.write(top="idle-timeout: 100\nhandshakes-max: 100\n")
+    gate = Gate(keeper="auto")
+    gate.write(top="idle-timeout: 100\nhandshakes-max: 3000\n")
     place = gate.server.mark()
     for _ in range(2):  # it is still true at the next one
         gate.reload()
         gate.server.wait_line(r"event=waits-for-restart option=handshakes-max reason=.*dtlsgate upgrade", start=place)
         check(not gate.server.find(r"event=waits-for-restart option=idle-timeout", start=place), "idle-timeout applies")
         place = gate.server.mark()
-    gate.write()
+    gate.write(top="handshakes-max: 100\n")  # fewer find room in the table that is there
     gate.reload()
     check(not gate.server.find(r"event=waits-for-restart", start=place), "nothing waits any more")
+    # An upgrade changes neither what the keeper has read nor the memory that it hands on.
+    gate.write(top="binary: /bin/true\nconnection-id-length: 5\nassociations-max: 2000000\nwatchdog: 50\n")
+    gate.reload()
+    for option, advice in (("binary", "restart the service"), ("connection-id-length", "stop the service"),
+                           ("associations-max", "stop the service"), ("watchdog", "dtlsgate upgrade")):
+        gate.server.wait_line(rf"event=waits-for-restart option={option} reason=.*{advice}", start=place)
+    gate.write(top="associations-max: 1000\n")
+    place = gate.server.mark()
+    gate.reload()
+    gate.server.wait_line(r"event=waits-for-restart option=associations-max reason=.*dtlsgate upgrade", start=place)
     check_equal(gate.server.stop(), 0, "exit status")
 
 
