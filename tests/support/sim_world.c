@@ -6,13 +6,12 @@
 #include "backend/echo.h"
 #include "base/secret.h"
 #include "check.h"
-#include "core/balance.h"
 #include "core/wire_constants.h"
 #include "support/sim_audit.h"
+#include "support/sim_balance.h"
 #include "support/sim_books.h"
 #include "support/sim_clock.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -356,24 +355,15 @@ static void worker_start(struct sim_world *world, uint32_t number)
                                              world->config.aead, &output, &hooks, &worker->counters));
 }
 
-// As take_datagram of io/worker_loop.c.
 static void worker_take(struct sim_world *world, struct sim_worker *worker, const struct dg_path *path, uint8_t *data,
                         size_t size, bool is_forwarded, bool is_rest)
 {
     dg_datagram_begin(&worker->counters);
     enum dg_engine_verdict verdict = dg_engine_receive(worker->engine, world->now, path, data, size);
-    if (verdict == DG_ENGINE_UNKNOWN && !is_forwarded) {
+    if (verdict == DG_ENGINE_UNKNOWN && !is_forwarded)
         message_new(world, TO_FRONT_UNKNOWN, 0, path, data, size, 0)->is_rest = is_rest;
-        return;
-    }
-    if (verdict == DG_ENGINE_UNKNOWN) {
-        dg_count(&worker->counters, DG_COUNT_DROP_NO_ASSOCIATION);
-    }
-    if (!is_rest && verdict == DG_ENGINE_OPENED) {
-        dg_count(&worker->counters, DG_COUNT_DATAGRAMS_OPENED);
-    } else if (!is_rest) {
-        dg_datagram_dropped(&worker->counters);
-    }
+    else
+        sim_balance_end(&worker->counters, verdict, is_rest);
 }
 
 // Gives the message's datagram at `from` in a buffer of exactly its size, so that a sanitizer sees who reads on.
@@ -477,35 +467,10 @@ void sim_world_open(struct sim_world *world, const struct dg_handshake_ops *ops,
 
 void sim_world_close(struct sim_world *world)
 {
-    if (world->front != NULL) {
+    if (world->front != NULL)
         dg_front_give_up(world->front);
-        dg_front_free(world->front);
-    }
+    dg_front_free(world->front);
     world->front = NULL;
-}
-
-// As io/leftovers.c.
-static void count_leftover(struct sim_world *world, const struct sim_message *message)
-{
-    if (message->kind == HANDOVER) {
-        dg_count(&world->front_counters, DG_COUNT_HANDOVERS_GIVEN_UP);
-    } else if (message->kind != REPLACE_PATH && !message->is_rest) {
-        dg_datagrams_dropped(&world->front_counters, DG_COUNT_DROP_STOPPED, 1);
-    }
-}
-
-static void check_balance(const struct sim_world *world)
-{
-    const struct dg_counters *sets[1 + SIM_WORKERS_MAX] = {&world->front_counters};
-    struct dg_imbalance found;
-    for (uint32_t i = 0; i < world->config.workers; i++) {
-        sets[1 + i] = &world->workers[i].counters;
-    }
-    if (!dg_counters_balance(sets, 1 + world->config.workers, &found)) {
-        fprintf(stderr, "seed=%" PRIu64 ": %s: %s is %" PRIu64 ", its parts %" PRIu64 "\n", world->config.seed, found.text,
-                found.name, found.whole, found.parts);
-        abort();
-    }
 }
 
 void sim_world_free(struct sim_world *world)
@@ -514,13 +479,12 @@ void sim_world_free(struct sim_world *world)
         return;
     }
     sim_world_close(world);
-    while (world->first_message != NULL) {
-        struct sim_message *next = world->first_message->next;
-        count_leftover(world, world->first_message);
-        message_free(world->first_message);
-        world->first_message = next;
+    for (struct sim_message *message = world->first_message, *next; message != NULL; message = next) {
+        next = message->next;
+        sim_balance_leftover(world, message->kind == HANDOVER, message->is_rest || message->kind == REPLACE_PATH);
+        message_free(message);
     }
-    check_balance(world);
+    sim_balance_check(world);
     for (uint32_t i = 0; i < world->config.workers; i++) {
         dg_engine_free(world->workers[i].engine);
         world->workers[i].backend.ops->free(world->workers[i].backend.self);
