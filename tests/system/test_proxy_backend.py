@@ -455,18 +455,25 @@ def proxy_service_may_be_slow():
     wait_until(is_full, "the counter backend_full")
     check(client.running(), "the client was sent away")
     server.wait_line(r"event=backend_full\b")
-    dropped = server.counter("backend_full")
-    delivered = server.counter("plaintext_delivered")
     heard = 0
-    slow.settimeout(harness.PATIENCE)
-    while heard < delivered - dropped:
-        Message(*slow.recvfrom(65536))
-        heard += 1
-    client.say("the last")
-    while b"the last" not in (message := Message(*slow.recvfrom(65536))).payload:
-        pass
-    slow.sendto(message.header + message.payload, message.gate)
-    client.wait_line("^the last$")
+
+    def is_all_heard():
+        nonlocal heard
+        while select.select([slow], [], [], 0)[0]:
+            Message(*slow.recvfrom(65536))
+            heard += 1
+        counters = server.counters()
+        return heard == counters["plaintext_delivered"] - counters["backend_full"]
+    wait_until(is_all_heard, "each message to be heard or counted")
+
+    def is_answered():
+        client.say("the last")
+        while select.select([slow], [], [], 0)[0]:
+            message = Message(*slow.recvfrom(65536))
+            if b"the last" in message.payload:
+                slow.sendto(message.header + message.payload, message.gate)
+        return client.find("^the last$")
+    wait_until(is_answered, "an answer of the service that reads again")
     server.wait_line(r"event=backend_back\b")
     slow.close()
 
