@@ -106,18 +106,24 @@ static bool is_blank(const uint8_t id[32])
     return dg_secret_equal(id, blank, sizeof blank);
 }
 
-// The library has verified the chain; this only says which CA it ended in. By name and key identifiers where
-// both have them, else by the signature, since several CAs may go by one name.
-static bool is_issued_by(struct dg_bytes der, const struct dg_certificate_facts *facts, const struct dg_anchor *anchor)
+// Who may have issued a certificate, by what its own says.
+struct signer {
+    struct dg_bytes der;
+    const uint8_t *subject_hash, *key_id; // as in dg_certificate_facts
+};
+
+// The library has verified each certificate under some CA that it knows; this says under which. By name and key
+// identifiers where both have them, else by the signature, since several CAs may go by one name.
+static bool is_issued_by(struct dg_bytes der, const struct dg_certificate_facts *facts, const struct signer *signer)
 {
-    if (!dg_secret_equal(facts->issuer_hash, anchor->subject_hash, sizeof anchor->subject_hash))
+    if (!dg_secret_equal(facts->issuer_hash, signer->subject_hash, sizeof facts->issuer_hash))
         return false;
-    if (!is_blank(facts->issuer_key_id) && !is_blank(anchor->key_id))
-        return dg_secret_equal(facts->issuer_key_id, anchor->key_id, sizeof anchor->key_id);
+    if (!is_blank(facts->issuer_key_id) && !is_blank(signer->key_id))
+        return dg_secret_equal(facts->issuer_key_id, signer->key_id, sizeof facts->issuer_key_id);
     WOLFSSL_CERT_MANAGER *manager = wolfSSL_CertManagerNew();
     bool verifies = manager != NULL &&
-                    wolfSSL_CertManagerLoadCABuffer(manager, anchor->der, (long)anchor->size, WOLFSSL_FILETYPE_ASN1) ==
-                        WOLFSSL_SUCCESS &&
+                    wolfSSL_CertManagerLoadCABuffer(manager, signer->der.data, (long)signer->der.size,
+                                                    WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS &&
                     wolfSSL_CertManagerVerifyBuffer(manager, der.data, (long)der.size, WOLFSSL_FILETYPE_ASN1) ==
                         WOLFSSL_SUCCESS;
     wolfSSL_CertManagerFree(manager);
@@ -139,7 +145,8 @@ static struct issuer find_anchor(const struct dg_trust *trust, struct dg_bytes d
         // A chain may carry its anchor itself.
         if (anchor->size == der.size && dg_secret_equal(anchor->der, der.data, der.size))
             return (struct issuer){anchor, true};
-        if (is_issued_by(der, facts, anchor))
+        const struct signer signer = {{anchor->der, anchor->size}, anchor->subject_hash, anchor->key_id};
+        if (is_issued_by(der, facts, &signer))
             return (struct issuer){anchor, false};
     }
     return (struct issuer){0};
@@ -176,6 +183,25 @@ static enum dg_chain_problem judge_facts(const struct dg_certificate_facts *fact
     return facts->is_not_yet_valid ? DG_CHAIN_NOT_YET_VALID : DG_CHAIN_FINE;
 }
 
+static struct dg_bytes shown(const WOLFSSL_X509_STORE_CTX *store, int place)
+{
+    return (struct dg_bytes){store->certs[place].buffer, store->certs[place].length};
+}
+
+// Among what the peer has shown, in any order and with others between (RFC 8446 4.4.2). Not simply the next one: the
+// library finds issuers where it likes, also among those that it saw in earlier handshakes, so whoever shows a certificate
+// of somebody else instead of its revoked or expired issuer would be judged by that. 0: it is not there.
+static int find_issuer(const WOLFSSL_X509_STORE_CTX *store, struct dg_bytes der, const struct dg_certificate_facts *facts)
+{
+    for (int i = 1; i < store->totalCerts; i++) {
+        struct dg_certificate_facts above;
+        const struct signer signer = {shown(store, i), above.subject_hash, above.key_id};
+        if (dg_certificate_read(signer.der, &above) && above.is_ca && is_issued_by(der, facts, &signer))
+            return i;
+    }
+    return 0;
+}
+
 enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL_X509_STORE_CTX *store,
                                      bool of_server, struct dg_proof *ret)
 {
@@ -184,8 +210,9 @@ enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL
     struct issuer issuer = {0};
     enum dg_chain_problem revoked = DG_CHAIN_FINE;
     int count = trust != NULL ? store->totalCerts : 1;
-    for (int i = 0; i < count && issuer.anchor == NULL; i++) {
-        struct dg_bytes der = {store->certs[i].buffer, store->certs[i].length};
+    int place = 0;
+    for (int i = 0; i < count; i++) {
+        struct dg_bytes der = shown(store, place);
         struct dg_certificate_facts facts;
         if (!dg_certificate_read(der, &facts))
             return DG_CHAIN_UNREADABLE;
@@ -201,6 +228,8 @@ enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL
         problem = judge_revocation(trust, &facts, issuer);
         if (revoked == DG_CHAIN_FINE || problem == DG_CHAIN_REVOKED) // which says more than a list that is missing
             revoked = problem;
+        if (issuer.anchor != NULL || (place = find_issuer(store, der, &facts)) == 0)
+            break;
     }
     if (trust != NULL && issuer.anchor == NULL)
         return DG_CHAIN_NO_ANCHOR;

@@ -283,6 +283,49 @@ DG_TEST(a_revoked_intermediate_proves_nobody)
     }
 }
 
+// A chain has to be one: who puts a certificate that the root did issue in front of the revoked intermediate, or in its
+// place once the library has seen it, must not get around what is known of that.
+DG_TEST(a_revoked_intermediate_does_not_hide_behind_another_certificate)
+{
+    static struct dg_pki_pem root, middle, client, bystander;
+    static char chains[3][16384];
+    const struct kit_request requests[] = {
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "root"},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "middle", .issuer = &root},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CLIENT, .common_name = "meter", .issuer = &middle},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CLIENT, .common_name = "bystander", .issuer = &root}};
+    REQUIRE(kit_make(&requests[0], &root) == NULL && kit_make(&requests[1], &middle) == NULL &&
+            kit_make(&requests[2], &client) == NULL && kit_make(&requests[3], &bystander) == NULL);
+    snprintf(chains[0], sizeof chains[0], "%s%s", client.certificate, middle.certificate);
+    snprintf(chains[1], sizeof chains[1], "%s%s%s", client.certificate, bystander.certificate, middle.certificate);
+    snprintf(chains[2], sizeof chains[2], "%s%s", client.certificate, bystander.certificate);
+    static const char none[] = "the client's chain does not reach a CA that we know";
+    static const char gone[] = "the client's certificate has been revoked";
+    static const char *const reasons[2][3] = {{NULL, NULL, none}, {gone, gone, none}};
+    for (size_t revoked = 0; revoked < 2; revoked++) {
+        const struct kit_crl of_root = {.issuer = &root, .revoked = {&middle}, .count = revoked};
+        struct rig_options options = usual(list_of(0, &of_root));
+        options.client_ca = root.certificate;
+        options.accepts_missing_crl = true; // there is no list of the intermediate
+        REQUIRE(rig_new(&rig, &options));
+        for (size_t i = 0; i < 3; i++) {
+            struct wolf_client_config config = client_with(13, &client);
+            struct dg_handshake_failure failure = {.reason = NULL};
+            config.ca = NULL;
+            config.certificate = chains[i];
+            REQUIRE(rig_client(&rig, &config));
+            bool is_in = rig_run(&rig) == DG_STEP_DONE;
+            if (rig.handshake != NULL && !is_in)
+                dg_wolf_handshake.why(rig.handshake, &failure);
+            CHECK_EQ(is_in, reasons[revoked][i] == NULL);
+            if (reasons[revoked][i] != NULL)
+                CHECK_STR(failure.reason != NULL ? failure.reason : "it was let in", reasons[revoked][i]);
+            rig_hang_up(&rig);
+        }
+        rig_free(&rig);
+    }
+}
+
 // A list of a large fleet: read at once, asked in no time.
 DG_TEST(a_list_of_fifty_thousand_is_read)
 {
@@ -307,6 +350,7 @@ int main(int argc, char **argv)
         DG_CASE(a_list_with_any_bit_changed_verifies_under_no_key),
         DG_CASE(a_ticket_does_not_outlive_a_revocation),
         DG_CASE(a_revoked_intermediate_proves_nobody),
+        DG_CASE(a_revoked_intermediate_does_not_hide_behind_another_certificate),
         DG_CASE(a_list_of_fifty_thousand_is_read),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
