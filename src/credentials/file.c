@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,6 +115,31 @@ bool dg_file_check_secret(const char *path, const char *what, char *error, size_
         return false;
     }
     return check_secret_file(path, what, &status, error, error_size);
+}
+
+bool dg_file_check_folder(const char *path, const char *what, char *error, size_t error_size)
+{
+    struct stat status;
+    char *folder = realpath(path, NULL); // the links of it are followed by whoever opens it, too
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder ? 1 : 0] = '\0';
+    bool done = false;
+    if (!slash || stat(folder, &status) != 0)
+        snprintf(error, error_size, "%s: cannot look at the folder of the %s: %s", path, what, strerror(errno));
+    else if (status.st_mode & (S_IWGRP | S_IWOTH))
+        snprintf(error, error_size,
+                 "%s: the folder of the %s, %s, has mode %04o, so that others may put files beside them; expected a folder "
+                 "that only its owner writes to; do: chmod go-w %s, or put them into a folder of their own",
+                 path, what, folder, (unsigned)(status.st_mode & 07777), folder);
+    else if (status.st_uid != geteuid() && status.st_uid != 0)
+        snprintf(error, error_size,
+                 "%s: the folder of the %s, %s, belongs to user %u; expected root or the user that runs dtlsgate (%u)", path,
+                 what, folder, (unsigned)status.st_uid, (unsigned)geteuid());
+    else
+        done = true;
+    free(folder);
+    return done;
 }
 
 #define STREAM_MAX (1u << 20) // bytes of a stream, whose size nobody knows before

@@ -105,8 +105,12 @@ static bool complain(const struct dg_psk_store *store, char *error, size_t error
     else if ((code & 0xff) == SQLITE_READONLY)
         snprintf(error, error_size, "%s: may not be written by user %u; do: change the store as its owner", store->path,
                  (unsigned)geteuid());
-    else
-        snprintf(error, error_size, "%s: SQLite: %s", store->path, sqlite3_errmsg(store->database));
+    else {
+        const char *words = sqlite3_errmsg(store->database); // may hold names out of a file's schema
+        char shown[4 * SHOWN + 1];
+        dg_escape(shown, sizeof shown, words, strlen(words));
+        snprintf(error, error_size, "%s: SQLite: %s", store->path, shown);
+    }
     return false;
 }
 
@@ -204,7 +208,8 @@ struct dg_psk_store *dg_psk_store_open(const char *given, enum dg_psk_store_use 
         return NULL;
     if (use == DG_PSK_STORE_CREATE && !create_file(path, error, error_size))
         return NULL;
-    if (!dg_file_check_secret(path, WHAT, error, error_size))
+    // SQLite believes a journal that lies beside the file, whoever has put it there.
+    if (!dg_file_check_secret(path, WHAT, error, error_size) || !dg_file_check_folder(path, WHAT, error, error_size))
         return NULL;
     struct dg_psk_store *store = new_store(path);
     if (!store) {

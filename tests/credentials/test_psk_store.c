@@ -190,6 +190,103 @@ DG_TEST(psk_store_of_others_is_refused_in_words)
     CHECK_MSG(strstr(error, "another program") != NULL, "%s", error);
 }
 
+// --- a journal that others have put there -------------------------------------------------------------------
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+// What a change that was interrupted leaves behind, in the form of the library: it undoes everything, down to these pages.
+static void plant_journal(const uint8_t *pages, size_t size)
+{
+    static const uint8_t magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    const uint32_t page_size = (uint32_t)pages[16] << 8 | pages[17];
+    uint8_t head[512] = {0}, number[4];
+    char name[160];
+    snprintf(name, sizeof name, "%s-journal", path);
+    FILE *file = fopen(name, "w");
+    memcpy(head, magic, sizeof magic);
+    put_u32(head + 8, (uint32_t)(size / page_size));
+    put_u32(head + 16, (uint32_t)(size / page_size));
+    put_u32(head + 20, sizeof head);
+    put_u32(head + 24, page_size);
+    CHECK(file && fwrite(head, sizeof head, 1, file) == 1);
+    for (uint32_t i = 0; i < size / page_size; i++) {
+        const uint8_t *page = pages + (size_t)i * page_size;
+        uint32_t sum = 0;
+        for (uint32_t at = page_size - 200; at < page_size && at > 0; at -= 200)
+            sum += page[at];
+        put_u32(number, i + 1);
+        CHECK(fwrite(number, 4, 1, file) == 1 && fwrite(page, page_size, 1, file) == 1);
+        put_u32(number, sum);
+        CHECK(fwrite(number, 4, 1, file) == 1);
+    }
+    CHECK(fclose(file) == 0);
+}
+
+static size_t copy_of_store(uint8_t *out, size_t capacity)
+{
+    FILE *file = fopen(path, "r");
+    size_t size = file ? fread(out, 1, capacity, file) : 0;
+    if (file)
+        (void)fclose(file);
+    return size;
+}
+
+// Who may make files beside the store decides what is in it: under a sticky bit too, and behind a link.
+DG_TEST(psk_store_beside_which_others_may_put_files_is_refused)
+{
+    static const mode_t modes[] = {01777, 0770, 0703, 0702};
+    static uint8_t theirs[1 << 16];
+    struct dg_psk_table table = {0};
+    char elsewhere[] = "/tmp/dg-psk-link-XXXXXX", link[160];
+    REQUIRE(mkdtemp(elsewhere));
+    snprintf(link, sizeof link, "%s/fleet.db", elsewhere);
+    fresh();
+    struct dg_psk_store *store = open_store(DG_PSK_STORE_CREATE);
+    CHECK(store && add(store, "intruder", 9) == DG_PSK_STORED);
+    dg_psk_store_close(store);
+    size_t size = copy_of_store(theirs, sizeof theirs);
+    CHECK(size > 0 && size < sizeof theirs);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        fresh();
+        store = open_store(DG_PSK_STORE_CREATE);
+        CHECK(store && add(store, "a", 1) == DG_PSK_STORED);
+        dg_psk_store_close(store);
+        CHECK(chmod(folder, modes[i]) == 0 && symlink(path, link) == 0);
+        plant_journal(theirs, size);
+        for (int use = DG_PSK_STORE_READ; use <= DG_PSK_STORE_CREATE; use++) {
+            CHECK(!open_store((enum dg_psk_store_use)use));
+            CHECK_MSG(strstr(error, "others may put files beside"), "%s", error);
+        }
+        CHECK(!dg_psk_store_open(link, DG_PSK_STORE_CHANGE, error, sizeof error));
+        CHECK(unlink(link) == 0);
+        char journal[160];
+        snprintf(journal, sizeof journal, "%s-journal", path);
+        CHECK(unlink(journal) == 0 && chmod(folder, 0755) == 0);
+        CHECK_MSG(dg_psk_store_load(&table, path, error, sizeof error), "%s", error);
+        CHECK(has(&table, "a", 1, (unsigned[]){1, 0}) && has(&table, "intruder", 0, NULL));
+        dg_psk_table_clear(&table);
+    }
+    CHECK(rmdir(elsewhere) == 0 && chmod(folder, 0700) == 0);
+}
+
+// What a file says of itself reaches no terminal.
+DG_TEST(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print)
+{
+    fresh();
+    struct dg_psk_store *store = open_store(DG_PSK_STORE_CREATE);
+    REQUIRE(store && add(store, "a", 1) == DG_PSK_STORED);
+    dg_psk_store_close(store);
+    alter("PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', char(27) || '[31mx', 'x', 7, 'CREATE nonsense')");
+    struct dg_psk_table table = {0};
+    CHECK(!dg_psk_store_load(&table, path, error, sizeof error));
+    CHECK_MSG(strchr(error, 27) == NULL && strstr(error, "[31mx") != NULL, "%s", error);
+    dg_psk_table_clear(&table);
+}
+
 // Somebody else's change is waited for, and then said.
 DG_TEST(psk_store_is_read_while_it_is_changed)
 {
@@ -387,6 +484,8 @@ int main(int argc, char **argv)
         DG_CASE(psk_store_change_without_commit_is_undone),
         DG_CASE(psk_store_refuses_what_a_file_may_not_hold),
         DG_CASE(psk_store_of_others_is_refused_in_words),
+        DG_CASE(psk_store_beside_which_others_may_put_files_is_refused),
+        DG_CASE(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print),
         DG_CASE(psk_store_is_read_while_it_is_changed),
         DG_CASE(psk_store_and_file_make_one_snapshot),
         DG_CASE(psk_table_beside_a_plain_list),
