@@ -23,7 +23,8 @@
 
 struct dg_http {
     struct dg_http_config config;
-    struct MHD_Daemon *daemon;
+    int fd;                    // listens; -1: the daemon's to close
+    struct MHD_Daemon *daemon; // NULL: nobody answers yet
     uint16_t port;
     char path[DG_LOCAL_PATH_MAX]; // of the Unix socket, and which file that was
     dev_t device;
@@ -190,20 +191,23 @@ struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, si
         return NULL;
     }
     http->config = *config;
-    int fd = address.path != NULL ? listen_unix(http, address.path, error, error_size)
-                                  : listen_tcp(http, &address.address, error, error_size);
-    if (fd < 0) {
-        free(http);
-        return NULL;
-    }
-    http->daemon = start(http, fd);
+    http->fd = address.path != NULL ? listen_unix(http, address.path, error, error_size)
+                                    : listen_tcp(http, &address.address, error, error_size);
+    if (http->fd >= 0)
+        return http;
+    free(http);
+    return NULL;
+}
+
+bool dg_http_start(struct dg_http *http, char *error, size_t error_size)
+{
+    http->daemon = start(http, http->fd);
     if (http->daemon == NULL) {
         snprintf(error, error_size, "--metrics: the HTTP library does not start: descriptors or threads are short");
-        close(fd);
-        dg_http_free(http);
-        return NULL;
+        return false;
     }
-    return http;
+    http->fd = -1;
+    return true;
 }
 
 // Another server, our successor perhaps, may listen under this name by now.
@@ -222,7 +226,11 @@ void dg_http_free(struct dg_http *http)
     remove_socket(http);
     if (http->daemon != NULL)
         MHD_stop_daemon(http->daemon); // closes the socket
+    if (http->fd >= 0)
+        close(http->fd);
     free(http);
 }
+
+const char *dg_http_path(const struct dg_http *http) { return http->path[0] != '\0' ? http->path : NULL; }
 
 uint16_t dg_http_port(const struct dg_http *http) { return http->port; }

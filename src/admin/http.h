@@ -21,9 +21,13 @@ struct dg_http_config {
     void (*begin)(void);                                 // in that thread, before it serves anybody; may be NULL
 };
 
-// Listens from then on. NULL: error says why not.
+// Listens from then on; who asks waits. NULL: error says why not.
 struct dg_http *dg_http_new(const struct dg_http_config *config, char *error, size_t error_size);
+// Starts the thread that answers. False: error says why not.
+DG_MUST_USE bool dg_http_start(struct dg_http *http, char *error, size_t error_size);
 void dg_http_free(struct dg_http *http); // NULL is fine; removes its Unix socket, and nobody else's
+// The path of its Unix socket; NULL: it is no such.
+const char *dg_http_path(const struct dg_http *http);
 // Where it listens; of a Unix socket, 0.
 uint16_t dg_http_port(const struct dg_http *http);
 

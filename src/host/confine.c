@@ -13,7 +13,8 @@
 // Names of hosts (getaddrinfo(3)) and the libraries that look them up, time zones, chance.
 static const char *const usual[] = {
     "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
-    "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/ld.so.cache", "/run/systemd/resolve", "/lib", "/lib64", "/usr/lib",
+    "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/ld.so.cache", "/run/systemd/resolve", "/run/NetworkManager",
+    "/run/resolvconf", "/lib", "/lib64", "/usr/lib",
     "/usr/lib64", "/usr/share/zoneinfo", "/dev/urandom", "/proc/self", "/sys/devices/system/cpu",
 };
 

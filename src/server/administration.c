@@ -4,14 +4,13 @@
 
 #include "admin/admin.h"
 #include "base/log.h"
-#include "host/privilege.h"
 #include "io/clock.h"
+#include "server/sandbox.h"
 #include "server/server_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SOCKET_NAME "control.sock"
 
@@ -171,16 +170,6 @@ bool dg_administration_path(const struct dg_options *options, char path[DG_OPTIO
     return true;
 }
 
-// Bound by root, for the user that the process becomes: it is to be heard there, and to take the file away.
-static void give_to_user(const struct dg_administration *own)
-{
-    struct dg_user user;
-    char error[256];
-    const char *name = own->server->options.user;
-    if (name[0] && dg_privilege_is_root() && dg_user_find(name, &user, error, sizeof error))
-        (void)!lchown(own->path, user.uid, user.gid); // where it fails root alone is heard
-}
-
 static bool bind_socket(struct dg_administration *own, char *error, size_t error_size)
 {
     char reason[400];
@@ -196,7 +185,7 @@ static bool bind_socket(struct dg_administration *own, char *error, size_t error
         snprintf(error, error_size, "--control-socket %s", reason);
         return false;
     }
-    give_to_user(own);
+    dg_server_give_to_user(&own->server->options, own->path);
     return true;
 }
 

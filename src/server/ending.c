@@ -99,6 +99,7 @@ void dg_server_free(struct dg_server *server)
     if (!server)
         return;
     dg_server_stop(server, 0);
+    dg_server_close_metrics(server);
     dg_administration_free(server);
     free_loops(server);
     dg_tally_free(server->tally);

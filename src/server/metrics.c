@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "host/privilege.h"
 #include "io/clock.h"
+#include "server/sandbox.h"
 #include "server/server_state.h"
 
 #include <stdlib.h>
@@ -99,9 +100,8 @@ static bool is_healthy(void *context)
     return server->was_alive && !server->is_ending;
 }
 
-bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_size)
+bool dg_server_bind_metrics(struct dg_server *server, char *error, size_t error_size)
 {
-    server->started_at_s = dg_clock_wall_seconds();
     if (!server->options.metrics[0])
         return true;
     const struct dg_http_config config = {.address = server->options.metrics,
@@ -110,7 +110,17 @@ bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_
                                           .is_healthy = is_healthy,
                                           .begin = dg_privilege_begin_serving};
     server->http = dg_http_new(&config, error, error_size);
+    if (server->http && dg_http_path(server->http))
+        dg_server_give_to_user(&server->options, dg_http_path(server->http));
+    return server->http != NULL;
+}
+
+bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_size)
+{
+    server->started_at_s = dg_clock_wall_seconds();
     if (!server->http)
+        return true;
+    if (!dg_http_start(server->http, error, error_size))
         return false;
     struct dg_log_line line;
     dg_log_begin(&line, DG_LOG_INFO, "metrics");

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define UNIX_PREFIX "unix:"
 
@@ -140,4 +141,12 @@ bool dg_server_confine(const struct dg_config *config, char *error, size_t error
         free((char *)(uintptr_t)paths.items[i].path);
     free(paths.items);
     return done;
+}
+
+void dg_server_give_to_user(const struct dg_options *options, const char *path)
+{
+    struct dg_user user;
+    char error[256];
+    if (options->user[0] && dg_privilege_is_root() && dg_user_find(options->user, &user, error, sizeof error))
+        (void)!lchown(path, user.uid, user.gid); // where it fails root alone is heard
 }

@@ -129,7 +129,8 @@ static bool make_threads_parts(struct dg_server *server, char *error, size_t err
         snprintf(error, error_size, "memory is short for counting associations");
         return false;
     }
-    return dg_server_make_loops(server, error, error_size) && dg_administration_make(server, error, error_size);
+    return dg_server_make_loops(server, error, error_size) && dg_administration_make(server, error, error_size) &&
+           dg_server_bind_metrics(server, error, error_size);
 }
 
 static bool build(struct dg_server *server, char *error, size_t error_size)

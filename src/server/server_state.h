@@ -90,6 +90,8 @@ void dg_server_close_sockets(struct dg_server *server);
 // Before the threads start: what waits in retired sockets goes to whom it belongs. False: memory is short.
 DG_MUST_USE bool dg_server_drain_retired(struct dg_server *server);
 // What --metrics shows, while the threads run. True where the option is not given; false: error says why not.
+// Binds the socket, if there is to be one, while root may; open answers there.
+DG_MUST_USE bool dg_server_bind_metrics(struct dg_server *server, char *error, size_t error_size);
 DG_MUST_USE bool dg_server_open_metrics(struct dg_server *server, char *error, size_t error_size);
 void dg_server_close_metrics(struct dg_server *server);
 DG_MUST_USE bool dg_server_make_latencies(struct dg_server *server);

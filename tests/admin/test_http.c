@@ -31,7 +31,11 @@ static bool is_healthy(void *context)
 static struct dg_http *open_http(const char *address, char *error, size_t error_size)
 {
     const struct dg_http_config config = {.address = address, .view = view, .is_healthy = is_healthy};
-    return dg_http_new(&config, error, error_size);
+    struct dg_http *http = dg_http_new(&config, error, error_size);
+    if (http == NULL || dg_http_start(http, error, error_size))
+        return http;
+    dg_http_free(http);
+    return NULL;
 }
 
 static void in_folder(char path[64], const char *name)

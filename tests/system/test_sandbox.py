@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 
 import clients
@@ -161,6 +162,23 @@ def next_server_after_a_kill_is_confined_too():
     server.wait_line(r"event=ready pid=\d+", start=before)
     check_equal(facts_of(server.serving)["Uid"].split(), [str(NOBODY)] * 4, "user of the next server")
     client.echo()
+
+
+@case
+def sockets_for_operators_are_bound_where_root_alone_may():
+    need_root()
+    credentials = Credentials()
+    place = folder()  # mode 0700, root's
+    server = Server(*credentials.psk("--user", "nobody", "--control-socket", place / "control",
+                                     "--metrics", f"unix:{place}/metrics"))
+    server.wait_line(r"event=sandbox user=nobody")
+    for name in ("control", "metrics"):
+        facts = (place / name).stat()
+        check_equal((facts.st_uid, facts.st_mode & 0o777), (NOBODY, 0o600), f"owner and mode of {name}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.connect(str(place / "metrics"))
+        asking.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        check(b"ok" in asking.makefile("rb").read(), "no answer")
 
 
 @case
