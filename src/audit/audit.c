@@ -3,6 +3,7 @@
 // the configuration itself has found.
 #include "audit/audit_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,13 +13,33 @@ static bool others_read(const char *path)
     return path[0] && stat(path, &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH));
 }
 
+// What the reader of a configuration says begins with the place, which findings show by themselves.
+static const char *take_place(const char *path, const char *text, struct dg_config_place *place)
+{
+    size_t size = strlen(path);
+    unsigned line, column;
+    int used = 0;
+    if (size == 0 || strncmp(text, path, size) != 0 || sscanf(text + size, ":%u:%u: %n", &line, &column, &used) != 2 ||
+        used == 0)
+        return text;
+    *place = (struct dg_config_place){line, column};
+    return text + size + used;
+}
+
+static void refuse(const struct dg_auditing *auditing, const char *text, struct dg_config_place place)
+{
+    const char *path = auditing->config ? auditing->config->path : "";
+    const char *words = take_place(path, text, &place);
+    DG_FIND(auditing, REFUSED, path, place, "%s", words);
+}
+
 static void take_errors(const struct dg_auditing *auditing, const struct dg_config_errors *errors)
 {
     const char *path = auditing->config ? auditing->config->path : "";
     for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++) {
         const struct dg_config_place place = errors->places[i];
         if (!errors->are_secrets[i]) {
-            DG_FIND(auditing, REFUSED, path, place, "%s", errors->texts[i]);
+            refuse(auditing, errors->texts[i], place);
             continue;
         }
         DG_FIND(auditing, SECRET_IN_CONFIGURATION, path, place, "what stands here looks like a key; it is not repeated");
@@ -52,8 +73,6 @@ void dg_audit(const struct dg_audit_source *source, struct dg_findings *findings
         dg_audit_files(&auditing);
     }
     if (source->refusal)
-        DG_FIND(&auditing, REFUSED, source->config ? source->config->path : "",
-                (source->config && source->config->path[0] ? (struct dg_config_place){1, 1} : (struct dg_config_place){0}),
-                "%s", source->refusal);
+        refuse(&auditing, source->refusal, (struct dg_config_place){0});
     dg_findings_sort(findings);
 }

@@ -97,7 +97,8 @@ static void look_at_pair(const struct dg_auditing *auditing, const struct dg_con
         fit = dg_inspect_pair((struct dg_bytes){(const uint8_t *)certificate.data, certificate.size_bytes},
                               (struct dg_bytes){(const uint8_t *)key.data, key.size_bytes});
     if (fit != DG_PAIR_FITS)
-        DG_FIND(auditing, PAIR_DIFFERS, auditing->config->path, pair->place.line > 0 ? pair->place : listener->place,
+        DG_FIND(auditing, PAIR_DIFFERS, auditing->config->path,
+                pair->place.line > 0 ? pair->place : dg_config_place_of(auditing->config, listener, "key"),
                 fit == DG_PAIR_DIFFERS ? "%s is not the key of %s" : "%s or %s cannot be read as PEM", pair->key, pair->cert);
     dg_file_clear(&certificate);
     dg_file_clear(&key);

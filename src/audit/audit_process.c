@@ -2,6 +2,8 @@
 // Weaknesses in the options of the process: limits, addresses, sandbox, logs, sockets. Opens no file.
 #include "audit/audit_internal.h"
 
+#include "host/privilege.h"
+
 #include <string.h>
 
 #define DAY_S 86400u
@@ -50,6 +52,29 @@ static void audit_addresses(const struct dg_auditing *auditing)
         FIND_HERE(auditing, ADDRESS_BASIC, "rrc", "rrc: basic asks the new address alone");
 }
 
+// A user that root could not become: a start by root is refused, any other one takes no notice.
+static void audit_user(const struct dg_auditing *auditing)
+{
+    struct dg_user user;
+    char error[256];
+    const char *name = auditing->config->process.user;
+    if (!name[0] || dg_user_find(name, &user, error, sizeof error))
+        return;
+    if (dg_privilege_is_root())
+        FIND_HERE(auditing, REFUSED, "user", "%s", error);
+    else
+        FIND_HERE(auditing, MAY_BE_ROOT, "user", "%s", error);
+}
+
+// All of the host's files are no bound.
+static void audit_reach(const struct dg_auditing *auditing)
+{
+    const struct dg_text_list *paths = &auditing->config->process.sandbox_paths;
+    for (uint32_t i = 0; i < paths->count; i++)
+        if (paths->items[i][strspn(paths->items[i], "/.")] == '\0')
+            FIND_HERE(auditing, NO_SANDBOX, "sandbox-path", "sandbox-path: %s", paths->items[i]);
+}
+
 static void audit_sandbox(const struct dg_auditing *auditing)
 {
     const struct dg_options *options = &auditing->config->process;
@@ -84,6 +109,8 @@ void dg_audit_process(const struct dg_auditing *auditing)
 {
     audit_limits(auditing);
     audit_addresses(auditing);
+    audit_user(auditing);
     audit_sandbox(auditing);
+    audit_reach(auditing);
     audit_shown(auditing);
 }

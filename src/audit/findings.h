@@ -114,8 +114,8 @@ enum dg_severity { DG_SEVERITY_NOTE, DG_SEVERITY_LOW, DG_SEVERITY_MEDIUM, DG_SEV
       "the server has no sandbox and stays the user that starts it, root perhaps",                                \
       "take sandbox: none out, and give user:")                                                                   \
     X(NO_SANDBOX, "no-sandbox", MEDIUM, 693, 0, "Protection Mechanism Failure",                                   \
-      "the server may reach every file and system call of its user",                                              \
-      "take sandbox: none out")                                                                                   \
+      "the server may reach every file, or system call, of its user",                                             \
+      "take sandbox: none out, or the sandbox-path that is everything")                                         \
     X(MAY_BE_ROOT, "may-be-root", NOTE, 250, 0, "Execution with Unnecessary Privileges",                          \
       "the server stays the user that starts it",                                                                 \
       "give user:, or have it started as a user of its own, as packaging/dtlsgate.service does")                  \

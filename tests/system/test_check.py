@@ -139,7 +139,7 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
     expect(found, "psk-not-readable", None, psk, 8)
     expect(found, "plain-psk", 326, path, 6)
     expect(found, "short-tags", 326, path, 6)
-    expect(found, "refused", None, path, 1)
+    expect(found, "refused", None, path, 2)
     check(not any(f["file"] == str(psk) and f["line"] in (1, 2, 9) for f in found), "a good key was found")
     text = json.dumps(found)
     check(shared not in text and word not in text, "a key is shown")
@@ -170,7 +170,7 @@ def check_finds_files_of_strangers():
     os.chown(credentials["psk.txt"], 12345, 12345)
     found = findings(path)
     expect(found, "file-owner", 282, path, 5, "medium")
-    check("12345" in expect(found, "refused", None, path, 1)["what"], "the refusal does not say whose it is")
+    check("12345" in expect(found, "refused", None, path, 2)["what"], "the refusal does not say whose it is")
 
 
 @case
@@ -261,7 +261,7 @@ def check_tells_all_errors_and_why_the_server_refuses():
     for line in (1, 2):
         expect(found, "refused", None, path, line, "high")
     path.write_text(LISTENER + "    psk-file: missing.txt\n")
-    check("missing.txt" in expect(findings(path), "refused", None, path, 1)["what"], "it does not say which file")
+    check("missing.txt" in expect(findings(path), "refused", None, path, 2)["what"], "it does not say which file")
     status, text = run([DTLSGATE, "check", "-c", folder() / "none.yaml"])
     check_equal(status, 2, text)
 
@@ -282,6 +282,51 @@ def check_list_is_what_the_documentation_shows():
     check_equal(status, 0, text)
     check(text in (SOURCE / "docs" / "check.md").read_text(), "docs/check.md is not what `dtlsgate check --list` prints")
     check(len(re.findall(r"CWE-\d+", text)) > 30, "the list is short")
+
+
+@case
+def check_names_a_user_that_a_start_by_root_refuses():
+    place = folder()
+    (place / "psk.txt").write_text("a:" + secrets.token_hex(32))
+    (place / "psk.txt").chmod(0o600)
+    for name in ("no-such-user", "root"):
+        file = write(place / "gate.yaml", f"log-level: info\nuser: {name}\nlisteners:\n  - {{name: a, listen: '127.0.0.1:0', "
+                                          "backend: echo, psk-file: psk.txt}\n")
+        found = findings(file)
+        if os.geteuid() == 0:
+            f = expect(found, "refused", None, file, 2, "high")
+            check(name in f["what"], f["what"])
+        else:
+            expect(found, "may-be-root", 250, file, 2)
+
+
+@case
+def check_takes_a_sandbox_of_everything_for_none():
+    place = folder()
+    (place / "psk.txt").write_text("a:" + secrets.token_hex(32))
+    (place / "psk.txt").chmod(0o600)
+    file = write(place / "gate.yaml", "log-level: info\nsandbox-path: [/srv, /]\nlisteners:\n  - {name: a, listen: '127.0.0.1:0', "
+                                      "backend: echo, psk-file: psk.txt}\n")
+    found = [f for f in findings(file) if f["name"] == "no-sandbox"]
+    check_equal([(f["line"], f["what"]) for f in found], [(2, "sandbox-path: /")], "findings about the sandbox")
+
+
+@case
+def check_tells_the_place_of_a_refusal_once_and_rightly():
+    credentials = Credentials()
+    file = write(credentials.path / "gate.yaml", f"""listeners:
+  - name: a
+    listen: 127.0.0.1:0
+    backend: echo
+    client-ca: ca.pem
+    cert: server.pem
+    key: client.key
+""")
+    found = findings(file)
+    expect(found, "pair-differs", 326, file, 7)
+    refused = [f for f in found if f["name"] == "refused"]
+    check(len(refused) == 1 and refused[0]["line"] > 1, f"refused: {refused}")
+    check(not refused[0]["what"].startswith(str(file)), f"the place stands there twice: {refused[0]['what']}")
 
 
 if __name__ == "__main__":
