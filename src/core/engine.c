@@ -72,17 +72,22 @@ void dg_engine_free(struct dg_engine *engine)
     free(engine);
 }
 
-// before: those that are younger stay.
-static void replace(struct dg_engine *engine, dg_time now, const struct dg_address *peer, uint64_t listener,
-                    dg_time before)
+// The association without a connection ID at this address, if there is one here.
+static bool find_at(struct dg_engine *engine, dg_time now, const struct dg_address *peer, uint64_t listener,
+                    struct dg_association *ret)
 {
     struct dg_shard *shard = engine->by_number[dg_steer_address_shard(&engine->memory->header->steer, peer)];
     struct dg_slot *slot = shard != NULL ? dg_shard_find_address(shard, peer, listener) : NULL;
-    if (slot == NULL || (int32_t)(slot->opened_tick - dg_slot_tick(before)) > 0)
-        return;
-    struct dg_association old = dg_association_of(engine, now, shard, slot);
-    // No alert: whoever is at this address now has other keys.
-    dg_association_end(&old, DG_COUNT_CLOSED_REPLACED, DG_NO_ALERT);
+    if (slot == NULL)
+        return false;
+    *ret = dg_association_of(engine, now, shard, slot);
+    return true;
+}
+
+// No alert: whoever is at its address now has other keys.
+static void end_replaced(const struct dg_association *old)
+{
+    dg_association_end(old, DG_COUNT_CLOSED_REPLACED, DG_NO_ALERT);
 }
 
 // RFC 8446 6.2, RFC 5246 7.2.2: access_denied is for who is proven and not let in.
@@ -109,11 +114,15 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
         dg_count(engine->counters, DG_COUNT_MISROUTED);
         return false;
     }
+    if (!dg_shard_handover_is_sane(shard, handover))
+        return refuse(engine, now, handover, DG_COUNT_FAIL_TAKEOVER, DG_POLICY_NO_RULE);
     struct dg_policy_verdict verdict = dg_engine_judge_newcomer(engine, handover);
     if (!verdict.is_allowed)
         return refuse(engine, now, handover, DG_COUNT_FAIL_POLICY, verdict.rule);
     // RFC 9147 5.11, RFC 6347 4.2.8: the new handshake is proven, so the old association at its path must go.
-    replace(engine, now, &handover->path.peer, handover->path.listener, now);
+    struct dg_association old;
+    if (find_at(engine, now, &handover->path.peer, handover->path.listener, &old))
+        end_replaced(&old);
 
     enum dg_counter reason = DG_COUNT_NONE;
     struct dg_slot *slot = dg_shard_take_over(shard, now, handover, &reason);
@@ -135,7 +144,9 @@ bool dg_engine_take_over(struct dg_engine *engine, dg_time now, const struct dg_
 
 void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct dg_path *path, dg_time proven_at)
 {
-    replace(engine, now, &path->peer, path->listener, proven_at);
+    struct dg_association old;
+    if (find_at(engine, now, &path->peer, path->listener, &old) && !dg_slot_was_opened_after(old.slot, proven_at))
+        end_replaced(&old);
 }
 
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason)

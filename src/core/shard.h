@@ -76,6 +76,9 @@ struct dg_slot *dg_shard_find_ref(struct dg_shard *shard, struct dg_ref ref);
 struct dg_ref dg_shard_ref(const struct dg_shard *shard, const struct dg_slot *slot);
 uint32_t dg_shard_slot_number(const struct dg_shard *shard, const struct dg_slot *slot);
 
+// A handover comes from another thread, later from another process: before anything else is read of it, its sizes and
+// numbers are checked.
+DG_MUST_USE bool dg_shard_handover_is_sane(const struct dg_shard *shard, const struct dg_handover *handover);
 // Fills a free slot from the handover and makes it live, last of all. NULL with ret_reason TABLE_FULL,
 // CID_COLLISION or, where a size or number in the handover is out of range, FAIL_TAKEOVER; not counted
 // here. A final flight that finds no side slot is left out (SIDE_FULL, counted here); an identity or peer

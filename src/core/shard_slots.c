@@ -96,14 +96,14 @@ uint32_t dg_shard_slot_check(const struct dg_shard *shard, const struct dg_slot 
 
 // --- the take-over ------------------------------------------------------------
 
-// The handover comes from another thread, later from another process: its numbers are checked here.
-static bool is_handover_sane(const struct dg_shard *shard, const struct dg_handover *handover)
+bool dg_shard_handover_is_sane(const struct dg_shard *shard, const struct dg_handover *handover)
 {
     bool is_12 = handover->version == 12;
     return (is_12 || handover->version == 13) && handover->aead > DG_AEAD_NONE && handover->aead < DG_AEAD_COUNT &&
            (handover->hash == DG_HASH_SHA256 || handover->hash == DG_HASH_SHA384) &&
            (handover->cid_size == 0 || handover->cid_size == shard->cid_size) &&
-           handover->path.listener <= UINT32_MAX && handover->peer_cid_size <= DG_CID_PEER_MAX && handover->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
+           handover->path.listener <= UINT32_MAX && handover->peer_cid_size <= DG_CID_PEER_MAX &&
+           handover->identity_kind <= DG_IDENTITY_RAW_PUBLIC_KEY &&
            handover->ticket_size + (is_12 ? handover->finished_size : 0) <= DG_FLIGHT_BYTES;
 }
 
@@ -298,7 +298,7 @@ static bool fill(struct dg_shard *shard, struct dg_slot *slot, dg_time now, cons
 struct dg_slot *dg_shard_take_over(struct dg_shard *shard, dg_time now, const struct dg_handover *handover,
                                    enum dg_counter *ret_reason)
 {
-    if (!is_handover_sane(shard, handover)) {
+    if (!dg_shard_handover_is_sane(shard, handover)) {
         *ret_reason = DG_COUNT_FAIL_TAKEOVER;
         return NULL;
     }

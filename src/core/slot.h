@@ -100,11 +100,22 @@ _Static_assert(sizeof(struct dg_slot) == DG_SLOT_SIZE, "slot size");
 #define DG_SLOT_TICKS_BEFORE (UINT32_C(1) << 16) // what looks like an age above all these is a time before
 static inline uint32_t dg_slot_tick(dg_time now) { return (uint32_t)(now >> DG_SLOT_TICK_BITS); }
 
+// Ticks from one to the other; 0 where that is a time before.
+static inline uint32_t dg_slot_ticks_since(uint32_t opened_tick, uint32_t now_tick)
+{
+    uint32_t ticks = now_tick - opened_tick;
+    return ticks < UINT32_MAX - DG_SLOT_TICKS_BEFORE ? ticks : 0;
+}
+
 // How long it has been open, to within a tick; 0 for a time before that.
 static inline dg_time dg_slot_age(const struct dg_slot *slot, dg_time now)
 {
-    uint32_t ticks = dg_slot_tick(now) - slot->opened_tick;
-    return ticks < UINT32_MAX - DG_SLOT_TICKS_BEFORE ? (dg_time)ticks << DG_SLOT_TICK_BITS : 0;
+    return (dg_time)dg_slot_ticks_since(slot->opened_tick, dg_slot_tick(now)) << DG_SLOT_TICK_BITS;
+}
+
+static inline bool dg_slot_was_opened_after(const struct dg_slot *slot, dg_time time)
+{
+    return slot->opened_tick != dg_slot_tick(time) && dg_slot_ticks_since(slot->opened_tick, dg_slot_tick(time)) == 0;
 }
 
 #endif

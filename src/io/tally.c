@@ -5,6 +5,7 @@
 #include "io/tally.h"
 
 #include "core/prefix.h"
+#include "core/slot.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -157,20 +158,21 @@ static uint32_t count(struct dg_tally *tally, uint64_t key)
     return found;
 }
 
-static bool is_older(const struct member *a, const struct member *b)
+// Ages are compared, since ticks come round: an association may be older than half of their range.
+static bool is_older(const struct member *a, const struct member *b, uint32_t now_tick)
 {
-    if (a->opened_tick != b->opened_tick)
-        return (int32_t)(a->opened_tick - b->opened_tick) < 0;
-    return (int32_t)(a->joined - b->joined) < 0;
+    uint32_t age_of_a = dg_slot_ticks_since(a->opened_tick, now_tick);
+    uint32_t age_of_b = dg_slot_ticks_since(b->opened_tick, now_tick);
+    return age_of_a != age_of_b ? age_of_a > age_of_b : (int32_t)(a->joined - b->joined) < 0;
 }
 
 // The oldest or the youngest of a key that somebody has.
-static uint32_t choose(struct dg_tally *tally, uint64_t key, bool oldest)
+static uint32_t choose(struct dg_tally *tally, uint64_t key, bool oldest, uint32_t now_tick)
 {
     uint32_t chosen = 0;
     for (uint32_t at = *chain_of(tally, key); at != 0; at = tally->members[at - 1].next) {
         const struct member *member = &tally->members[at - 1];
-        if (member->key == key && (chosen == 0 || is_older(member, &tally->members[chosen - 1]) == oldest))
+        if (member->key == key && (chosen == 0 || is_older(member, &tally->members[chosen - 1], now_tick) == oldest))
             chosen = at;
     }
     DG_BUG_UNLESS(chosen != 0);
@@ -192,7 +194,7 @@ static bool join(struct dg_tally *tally, const struct dg_tally_entry *entry, uin
     if (!member->is_listed)
         list(tally, place);
     while (count(tally, entry->key) > entry->max) {
-        uint32_t surplus = choose(tally, entry->key, entry->replaces_oldest);
+        uint32_t surplus = choose(tally, entry->key, entry->replaces_oldest, entry->now_tick);
         const struct dg_ref ref = {.id = tally->members[surplus].id,
                                    .shard = surplus / tally->slots_per_shard,
                                    .slot = surplus % tally->slots_per_shard};

@@ -28,6 +28,7 @@ uint64_t dg_tally_prefix_key(const struct dg_tally *tally, const struct dg_addre
 struct dg_tally_entry {
     struct dg_ref ref;
     uint32_t opened_tick;  // dg_slot_tick
+    uint32_t now_tick;
     uint64_t key;
     uint32_t max;          // at once, at least 1
     bool replaces_oldest;  // above max the oldest ends, else the youngest

@@ -41,6 +41,7 @@ static bool join_identity(struct dg_worker_limits *limits, const struct dg_polic
     const struct dg_tally_entry entry = {
         .ref = ref,
         .opened_tick = slot->opened_tick,
+        .now_tick = dg_slot_tick(now),
         .key = dg_tally_identity_key(limits->tally, dg_policy_listener_of(rules, slot->rule), slot->identity_kind,
                                      identity.data, identity.size),
         .max = rule->associations_max,

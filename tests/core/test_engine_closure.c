@@ -488,6 +488,24 @@ DG_TEST(late_word_of_a_replacement_spares_the_younger_association)
     fake_server_stop(&server);
 }
 
+// The time of its opening is kept in ticks that come round after 2.3 years.
+DG_TEST(take_over_replaces_an_association_of_two_years)
+{
+    start_with(12, DG_AEAD_AES_128_GCM, false, NULL);
+    server.now += UINT64_C(2) * 365 * 24 * DG_HOUR;
+    struct fake_peer again = peer;
+    struct dg_handover handover;
+    fake_peer_handover(&again, &handover);
+    REQUIRE(dg_engine_take_over(server.engine, server.now, &handover));
+    CHECK_EQ(server.closed, 1);
+    CHECK_EQ(server.reason, DG_COUNT_CLOSED_REPLACED);
+    CHECK_EQ(dg_engine_live(server.engine), 1);
+    server.now += UINT64_C(2) * 365 * 24 * DG_HOUR;
+    dg_engine_replace_path(server.engine, server.now, &peer.path, server.now);
+    CHECK_EQ(server.closed, 2);
+    fake_server_stop(&server);
+}
+
 DG_TEST(full_output_loses_datagrams_and_no_number_twice)
 {
     start_with(13, DG_AEAD_AES_128_GCM, false, NULL);
@@ -523,6 +541,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(owner_may_answer_and_end_from_inside_the_hook),
     DG_CASE(take_over_replaces_cid_less_association_only),
     DG_CASE(late_word_of_a_replacement_spares_the_younger_association),
+    DG_CASE(take_over_replaces_an_association_of_two_years),
     DG_CASE(full_output_loses_datagrams_and_no_number_twice),
 };
 

@@ -67,6 +67,36 @@ DG_TEST(policy_refuses_a_proven_client_that_no_rule_allows)
     }
 }
 
+// Whom no rule would allow is not told so under keys and sizes that nobody has looked at; and what comes to nothing
+// ends nobody.
+DG_TEST(policy_is_not_asked_about_a_handover_that_is_out_of_range)
+{
+    const struct dg_policy_rule somebody_else = {.name = "others", .identity = "you"};
+    for (int what = 0; what < 4; what++) {
+        scene_start(&PLAIN[1]);
+        struct dg_policy *policy = policy_of(&somebody_else, 1);
+        server.policy = what < 3 ? policy : NULL;
+        fake_server_forget(&server);
+        struct dg_handover handover;
+        fake_peer_handover(&peer, &handover);
+        handover.peer_has_cid = 1;
+        switch (what) {
+        case 0: handover.aead = UINT8_MAX; break;
+        case 1: handover.hash = UINT8_MAX; break;
+        case 2: handover.peer_cid_size = UINT8_MAX; break;
+        default: handover.finished_size = handover.ticket_size = UINT16_MAX; break;
+        }
+        CHECK(!dg_engine_take_over(server.engine, server.now, &handover));
+        CHECK_EQ(server.refusal, DG_COUNT_FAIL_TAKEOVER);
+        CHECK_EQ(server.sent_count, 0);
+        CHECK_EQ(fake_count(&server, DG_COUNT_FAIL_POLICY), 0);
+        CHECK_EQ(server.closed, 0);
+        CHECK_EQ(dg_engine_live(server.engine), 1);
+        scene_stop();
+        dg_policy_free(policy);
+    }
+}
+
 DG_TEST(policy_limit_refuses_a_newcomer_and_leaves_nothing_of_it)
 {
     for (size_t i = 0; i < 2; i++) {
@@ -316,6 +346,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(policy_refuses_a_proven_client_that_no_rule_allows),
+        DG_CASE(policy_is_not_asked_about_a_handover_that_is_out_of_range),
         DG_CASE(policy_limit_refuses_a_newcomer_and_leaves_nothing_of_it),
         DG_CASE(policy_table_never_holds_more_than_associations_max),
         DG_CASE(policy_limit_ends_one_that_was_there_before),

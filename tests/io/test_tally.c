@@ -12,6 +12,7 @@
 #define SHARDS 4
 #define SLOTS 64
 #define ALL (SHARDS * SLOTS)
+#define NOW_TICK (UINT32_C(1) << 20) // later than all that is opened here
 
 static struct dg_ref ref_of(uint32_t place, uint64_t id)
 {
@@ -36,8 +37,8 @@ static bool note_end(void *context, struct dg_ref ref)
 static bool join(struct dg_tally *tally, uint32_t place, uint64_t id, uint64_t key, uint32_t tick, uint32_t max,
                  bool replaces)
 {
-    const struct dg_tally_entry entry = {.ref = ref_of(place, id), .opened_tick = tick, .key = key, .max = max,
-                                         .replaces_oldest = replaces, .end = note_end};
+    const struct dg_tally_entry entry = {.ref = ref_of(place, id), .opened_tick = tick, .now_tick = NOW_TICK, .key = key,
+                                         .max = max, .replaces_oldest = replaces, .end = note_end};
     return dg_tally_join(tally, &entry);
 }
 
@@ -95,6 +96,21 @@ DG_TEST(tally_refuses_the_youngest_of_an_identity)
     CHECK(join(tally, 4, 5, 7, 10, 2, false));
     CHECK_EQ(ended_count, 1);
     CHECK_EQ(ended[0].id, 4);
+    dg_tally_free(tally);
+}
+
+// Ticks come round after 2.3 years, and half of that is no bound: who has been there for two years is the oldest.
+DG_TEST(tally_knows_an_association_of_two_years_as_the_oldest)
+{
+    const uint32_t two_years_ago = NOW_TICK - (UINT32_C(7) << 29);
+    struct dg_tally *tally = start();
+    REQUIRE(tally != NULL);
+    CHECK(join(tally, 0, 1, 7, two_years_ago, 1, true));
+    CHECK(join(tally, 1, 2, 7, NOW_TICK, 1, true));
+    CHECK_EQ(ended_count, 1);
+    CHECK_EQ(ended[0].id, 1);
+    CHECK(join(tally, 2, 3, 8, two_years_ago, 1, false));
+    CHECK(!join(tally, 3, 4, 8, NOW_TICK, 1, false));
     dg_tally_free(tally);
 }
 
@@ -266,6 +282,7 @@ static void *work(void *context)
         const struct dg_tally_entry entry = {
             .ref = {.id = (uint64_t)(worker->number + 1) << 32 | (round + 1), .shard = worker->number, .slot = slot},
             .opened_tick = round,
+            .now_tick = NOW_TICK,
             .key = 1 + test_random_below(&random, IDENTITIES),
             .max = MAX,
             .replaces_oldest = worker->number % 2 == 0,
@@ -314,6 +331,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(tally_replaces_the_oldest_of_an_identity),
         DG_CASE(tally_refuses_the_youngest_of_an_identity),
+        DG_CASE(tally_knows_an_association_of_two_years_as_the_oldest),
         DG_CASE(tally_that_can_tell_nobody_refuses_who_joins),
         DG_CASE(tally_slot_of_one_that_nobody_took_out_is_the_next_ones),
         DG_CASE(tally_keeps_the_same_ones_in_any_order),
