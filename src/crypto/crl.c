@@ -47,8 +47,19 @@ static bool read_algorithm(const struct dg_der *sequence, enum dg_crl_signature 
     return false;
 }
 
-// RFC 5280 5.2, 5.3: a critical extension that is not understood makes the list unusable. All that would matter here
-// (deltas, indirect lists, lists of a part of the certificates) are critical. False: there is one, or it is no DER.
+// What makes a list less, or other, than a complete list of its issuer's certificates: deltaCRLIndicator,
+// issuingDistributionPoint, certificateIssuer (RFC 5280 5.2.4, 5.2.5, 5.3.3).
+static bool is_limiting(const struct dg_der *object)
+{
+    static const uint8_t limiting[][3] = {{0x55, 0x1d, 27}, {0x55, 0x1d, 28}, {0x55, 0x1d, 29}};
+    for (size_t i = 0; i < sizeof limiting / sizeof limiting[0]; i++)
+        if (dg_der_is_object(object, limiting[i], sizeof limiting[i]))
+            return true;
+    return false;
+}
+
+// RFC 5280 5.2, 5.3: a critical extension that is not understood makes the list unusable. So do those that limit it, which
+// have to be critical, where their CA forgot to say so. False: there is one, or it is no DER.
 static bool are_extensions_harmless(struct dg_bytes list)
 {
     struct dg_reader reader = dg_reader_in(list);
@@ -61,7 +72,7 @@ static bool are_extensions_harmless(struct dg_bytes list)
         if (!dg_der_expect(&extensions, DG_DER_SEQUENCE, &extension))
             return false;
         struct dg_reader parts = dg_reader_in(extension.content);
-        if (!dg_der_expect(&parts, DG_DER_OBJECT, &object))
+        if (!dg_der_expect(&parts, DG_DER_OBJECT, &object) || is_limiting(&object))
             return false;
         if (dg_der_is_next(&parts, DG_DER_BOOLEAN) &&
             (!dg_der_next(&parts, &critical) || critical.content.size != 1 || critical.content.data[0] != 0))
@@ -83,7 +94,7 @@ static const char *read_entries(struct dg_crl *ret)
             !dg_der_next(&parts, &element) || !dg_der_time(&element, &when))
             return "its entries cannot be read";
         if (dg_reader_left(&parts) > 0 && (!are_extensions_harmless((struct dg_bytes){parts.at, dg_reader_left(&parts)})))
-            return "an entry has a critical extension (as an indirect list has), which is not supported";
+            return "an entry is of another CA (an indirect list) or has another critical extension, which is not supported";
         ret->entry_count++;
     }
     return NULL;
@@ -120,7 +131,7 @@ static const char *read_body(const struct dg_der *body, struct dg_crl *ret)
         if (!dg_der_next(&reader, &element))
             return broken;
         if (!are_extensions_harmless(element.content))
-            return "it has a critical extension (as a delta or a partial list has), which is not supported; a complete "
+            return "it is a delta or a partial list, or has another critical extension that is not supported; a complete "
                    "list is needed";
     }
     return dg_reader_done(&reader) ? read_entries(ret) : broken;

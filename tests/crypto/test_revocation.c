@@ -175,8 +175,14 @@ DG_TEST(lists_that_nobody_can_rely_on_are_refused)
     check_no_start(list_of(0, &strange), "is not among the clients' CAs");
     const struct kit_crl endless = {.issuer = &pki->ca, .without_next = true};
     check_no_start(list_of(0, &endless), "nextUpdate");
-    const struct kit_crl delta = {.issuer = &pki->ca, .is_delta = true};
-    check_no_start(list_of(0, &delta), "critical extension");
+    for (int is_mild = 0; is_mild < 2; is_mild++) { // some CAs forget to mark them critical
+        const struct kit_crl delta = {.issuer = &pki->ca, .is_delta = true, .is_mild = is_mild};
+        check_no_start(list_of(0, &delta), "a delta or a partial list");
+        const struct kit_crl partial = {.issuer = &pki->ca, .is_partial = true, .is_mild = is_mild};
+        check_no_start(list_of(0, &partial), "a delta or a partial list");
+        const struct kit_crl indirect = {.issuer = &pki->ca, .count = 1, .is_indirect = true, .is_mild = is_mild};
+        check_no_start(list_of(0, &indirect), "an indirect list");
+    }
     const struct kit_crl plain = {.issuer = &pki->ca};
     char *list = lists[0];
     REQUIRE(kit_make_crl(&plain, list, sizeof lists[0]) > 0);

@@ -221,6 +221,35 @@ const char *kit_make(const struct kit_request *request, struct dg_pki_pem *ret)
 
 static const uint8_t ecdsa_sha256[] = {0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2};
 
+// SEQUENCE of one extension
+static void put_extension(struct dg_writer *writer, const struct kit_crl *crl, uint8_t number, const uint8_t *value,
+                          size_t size)
+{
+    const uint8_t object[] = {0x55, 0x1d, number};
+    uint8_t parts[64], one[64];
+    struct dg_writer inner = dg_writer_of(parts, sizeof parts), outer = dg_writer_of(one, sizeof one);
+    put(&inner, DG_DER_OBJECT, object, sizeof object);
+    if (!crl->is_mild)
+        put(&inner, DG_DER_BOOLEAN, "\xff", 1);
+    put(&inner, DG_DER_OCTET_STRING, value, size);
+    put(&outer, DG_DER_SEQUENCE, parts, dg_writer_size(&inner));
+    put(writer, DG_DER_SEQUENCE, one, dg_writer_size(&outer));
+}
+
+static void put_extensions(struct dg_writer *writer, const struct kit_crl *crl)
+{
+    static const uint8_t base[] = {0x02, 1, 1}, users_only[] = {0x30, 3, 0x81, 1, 0xff};
+    uint8_t extensions[64];
+    struct dg_writer inner = dg_writer_of(extensions, sizeof extensions);
+    if (crl->is_delta)
+        put_extension(&inner, crl, 27, base, sizeof base);
+    else if (crl->is_partial)
+        put_extension(&inner, crl, 28, users_only, sizeof users_only);
+    else
+        return;
+    put(writer, DG_DER_CONTEXT_0, extensions, dg_writer_size(&inner));
+}
+
 static size_t write_entries(const struct kit_crl *crl, time_t now, uint8_t *out, size_t capacity)
 {
     struct dg_writer writer = dg_writer_of(out, capacity);
@@ -237,6 +266,8 @@ static size_t write_entries(const struct kit_crl *crl, time_t now, uint8_t *out,
         struct dg_writer inner = dg_writer_of(entry, sizeof entry);
         put(&inner, DG_DER_INTEGER, serial, places.serial.size + zero);
         put_time(&inner, now - 60);
+        if (crl->is_indirect)
+            put_extension(&inner, crl, 29, (const uint8_t[]){0x30, 0}, 2);
         put(&writer, DG_DER_SEQUENCE, entry, dg_writer_size(&inner));
     }
     return dg_writer_size(&writer);
@@ -246,8 +277,6 @@ size_t kit_make_crl_der(const struct kit_crl *crl, uint8_t *der, size_t capacity
 {
     static uint8_t entries[1 << 22], body[1 << 22], whole[1 << 22];
     static const uint8_t version[] = {1};
-    // SEQUENCE of one extension: deltaCRLIndicator, critical, INTEGER 1
-    static const uint8_t delta[] = {0x30, 15, 0x30, 13, 0x06, 3, 0x55, 0x1d, 27, 0x01, 1, 0xff, 0x04, 3, 0x02, 1, 1};
     uint8_t issuer[DER_SIZE], digest[32], signature[ECC_MAX_SIG_SIZE + 1] = {0};
     struct dg_der_certificate places;
     time_t now = time(NULL);
@@ -264,8 +293,7 @@ size_t kit_make_crl_der(const struct kit_crl *crl, uint8_t *der, size_t capacity
         put_time(&writer, now + (is_usual ? 86400 : (time_t)crl->next_s));
     if (entries_size > 0)
         put(&writer, DG_DER_SEQUENCE, entries, entries_size);
-    if (crl->is_delta)
-        put(&writer, DG_DER_CONTEXT_0, delta, sizeof delta);
+    put_extensions(&writer, crl);
     struct dg_writer list = dg_writer_of(whole, sizeof whole);
     put(&list, DG_DER_SEQUENCE, body, dg_writer_size(&writer));
     ecc_key key;

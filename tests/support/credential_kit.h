@@ -31,7 +31,10 @@ struct kit_crl {
     size_t count;                // of these; beyond 8 are serial numbers that nobody has
     int64_t this_s, next_s;      // from now, in seconds; 0 and 0: an hour ago and in a day
     bool without_next;
-    bool is_delta;               // a critical deltaCRLIndicator
+    bool is_delta;               // has a deltaCRLIndicator
+    bool is_partial;             // has an issuingDistributionPoint: of certificates of users alone
+    bool is_indirect;            // its entries have a certificateIssuer
+    bool is_mild;                // none of these is marked critical, as it has to be
 };
 // PEM. size 0: a broken test.
 size_t kit_make_crl(const struct kit_crl *crl, char *pem, size_t capacity);
