@@ -155,6 +155,12 @@ static void check_address(const struct dg_config *config, size_t index, uint32_t
 static void check_certificates(const struct dg_config *config, const struct dg_config_listener *listener,
                                struct dg_config_errors *errors)
 {
+    // The listener's own one did not find room before the list's.
+    if (listener->options.cert[0] && listener->certificate_count == DG_CONFIG_CERTIFICATES_MAX &&
+        strcmp(listener->certificates[0].cert, listener->options.cert) != 0)
+        dg_config_complain(errors, config->path, dg_config_place_of(config, listener, "cert"),
+                           "cert: is one more than the %d of certificates:, expected at most %d of a listener together",
+                           DG_CONFIG_CERTIFICATES_MAX, DG_CONFIG_CERTIFICATES_MAX);
     for (size_t i = 0; i < listener->certificate_count; i++) {
         const struct dg_config_certificate *pair = &listener->certificates[i];
         if (pair->place.line > 0 && (!pair->cert[0] || !pair->key[0]))

@@ -262,6 +262,9 @@ DG_TEST(config_of_options_is_one_listener)
 
 #define LISTENER "listeners: [{listen: \"127.0.0.1:5684\", backend: echo, psk-file: p"
 
+#define FOUR "{cert: a, key: a}, {cert: b, key: b}, {cert: c, key: c}, {cert: d, key: d}"
+#define SIXTEEN FOUR ", " FOUR ", " FOUR ", " FOUR
+
 DG_TEST(config_errors_say_place_found_and_accepted)
 {
     static const struct {
@@ -294,6 +297,7 @@ DG_TEST(config_errors_say_place_found_and_accepted)
         {LISTENER ", rules: [{name: n, action: deny, identity: a}, {name: n, action: allow}]}]\n", "is called \"n\" too"},
         {LISTENER ", rules: [{identity: 'a\\', action: allow}]}]\n", "ends with a \\ that nothing follows"},
         {LISTENER ", client-ca: \"a\\u009b31m\"}]\n", "another control character"},
+        {LISTENER ", cert: o, key: k, certificates: [" SIXTEEN "]}]\n", ":1:68: cert: is one more than the 16"},
         {LISTENER ", certificates: [{cert: a}]}]\n", "key: FILE is missing"},
         {LISTENER "}, {listen: \"127.0.0.1:5684\", backend: echo, psk-file: p}]\n", "is listened on twice, by listener 127.0.0.1:5684 too"},
         {"listeners: {listen: \"127.0.0.1:1\"}\n", "listeners: found a block of keys, expected a list of blocks"},
