@@ -94,11 +94,25 @@ static void say_keys(const char *text, char *out, size_t size)
     out[used] = '\0';
 }
 
+// Texts show what was found: not where that is a key under a wrong name.
+static bool shows_secret(const struct hearing *hearing, const char *option)
+{
+    char value[DG_OPTION_TEXT];
+    const struct dg_option *row = dg_option_table_find(&dg_options_table, option);
+    const void *options = hearing->listener ? &hearing->listener->options : &hearing->config->process;
+    return row && dg_option_value(row, options, 0, value) && dg_option_hides(value);
+}
+
 static void hear(void *context, const char *option, const char *text)
 {
     const struct hearing *hearing = context;
     const struct dg_config *config = hearing->config;
     char words[512];
+    if (shows_secret(hearing, option)) {
+        dg_config_complain_secret(hearing->errors, config->path, dg_config_place_of(config, hearing->listener, option),
+                                  "found what looks like a key itself, which is not repeated here");
+        return;
+    }
     if (config->path[0])
         say_keys(text, words, sizeof words);
     else
@@ -173,7 +187,12 @@ static void check_certificates(const struct dg_config *config, const struct dg_c
 void dg_config_check_backend(const struct dg_config *config, struct dg_config_place place, const char *backend,
                              struct dg_config_errors *errors)
 {
-    if (config->path[0] && backend[0] && !dg_backends_is_text(backend))
+    if (!config->path[0] || !backend[0] || dg_backends_is_text(backend))
+        return;
+    if (dg_option_hides(backend))
+        dg_config_complain_secret(errors, config->path, place, "backend: found what looks like a key itself, which is not "
+                                  "repeated here; expected " DG_BACKENDS_EXPECTED);
+    else
         dg_config_complain(errors, config->path, place, "backend: found \"%.80s\", expected " DG_BACKENDS_EXPECTED
                            ", where PATH begins with /", backend);
 }

@@ -84,7 +84,10 @@ static bool set_value(struct reader *reader, const struct dg_yaml_node *node, co
     }
     if (dg_option_set(option, options, value, error, sizeof error))
         return true;
-    COMPLAIN(reader, node, "%s: %s", option->name, error);
+    if (dg_option_hides(value))
+        dg_config_complain_secret(reader->errors, reader->config->path, node->place, SECRET_FOUND);
+    else
+        COMPLAIN(reader, node, "%s: %s", option->name, error);
     return false;
 }
 

@@ -67,7 +67,10 @@ static bool refuse_unknown(const struct dg_option_table *table, const char *name
 
 static bool refuse(const char *value, const char *expected, char *error, size_t error_size)
 {
-    snprintf(error, error_size, "found \"%.*s\", expected %s", FOUND_SHOWN, value, expected);
+    if (dg_option_hides(value)) // under the wrong name it is a secret, too
+        snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected %s", expected);
+    else
+        snprintf(error, error_size, "found \"%.*s\", expected %s", FOUND_SHOWN, value, expected);
     return false;
 }
 
@@ -100,6 +103,11 @@ bool dg_option_looks_secret(const char *value)
         digits++;
     }
     return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
+}
+
+bool dg_option_hides(const char *value)
+{
+    return dg_option_looks_secret(value) && value[strspn(value, "0123456789")] != '\0';
 }
 
 bool dg_option_holds_control(const void *text, size_t size)

@@ -345,6 +345,13 @@ DG_TEST(config_secrets_are_refused_and_never_shown)
         LISTENER ", psk: \"%s\"}]\n",
         LISTENER ", keys: {a: [b, \"x:%s\"]}}]\n",
         LISTENER ", %s: 1}]\n",
+        LISTENER ", profile: %s}]\n",
+        "listeners: [{backend: echo, psk-file: p, listen: \"a:%s\"}]\n",
+        "listeners: [{listen: \"127.0.0.1:5684\", psk-file: p, backend: %s}]\n",
+        LISTENER ", rules: [{action: allow, backend: %s}]}]\n",
+        LISTENER ", rules: [{action: %s}]}]\n",
+        "workers: %s\n" LISTENER "}]\n",
+        "metrics: %s\n" LISTENER "}]\n",
         LISTENER ", key: \"-----BEGIN PRIVATE KEY----- %s\"}]\n",
     };
     char key[40], text[512];
