@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pre-shared keys in SQLite. Owns the schema, its version and the journal's mode (docs/psk.md has the reasons); all that
-// the library frees is wiped first, since pages with keys pass through its heap.
+// Pre-shared keys in SQLite. Owns the schema, its version and the journal's mode (docs/psk.md has the reasons).
 #include "credentials/psk_store.h"
 
 #include "base/log.h"
@@ -8,6 +7,7 @@
 #include "credentials/file.h"
 #include "credentials/file_name.h"
 #include "credentials/psk_file.h"
+#include "credentials/psk_store_heap.h"
 #include "credentials/psk_table.h"
 
 #include <errno.h>
@@ -54,38 +54,6 @@ struct dg_psk_store {
     sqlite3_stmt *prepared[STATEMENT_COUNT];
     char path[];
 };
-
-// --- the library's heap ----------------------------------------------------------------------------------
-
-static sqlite3_mem_methods plain;
-
-static void wiping_free(void *memory)
-{
-    dg_wipe(memory, (size_t)plain.xSize(memory));
-    plain.xFree(memory);
-}
-
-static void *wiping_realloc(void *memory, int size)
-{
-    void *moved = plain.xMalloc(size);
-    if (moved == NULL)
-        return NULL;
-    int before = plain.xSize(memory);
-    memcpy(moved, memory, (size_t)(before < size ? before : size));
-    wiping_free(memory);
-    return moved;
-}
-
-// Where an embedding program has used SQLite before, its heap is as it is.
-static void wipe_what_is_freed(void)
-{
-    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain) != SQLITE_OK)
-        return;
-    sqlite3_mem_methods methods = plain;
-    methods.xFree = wiping_free;
-    methods.xRealloc = wiping_realloc;
-    (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
-}
 
 // --- errors ----------------------------------------------------------------------------------------------
 
@@ -202,7 +170,7 @@ static struct dg_psk_store *new_store(const char *path)
 struct dg_psk_store *dg_psk_store_open(const char *given, enum dg_psk_store_use use, char *error, size_t error_size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, wipe_what_is_freed);
+    pthread_once(&once, dg_psk_store_heap_wipe);
     char path[DG_FILE_NAME_MAX];
     if (!dg_file_name(given, path, error, error_size))
         return NULL;
@@ -410,16 +378,19 @@ static bool load_row(void *context, const struct dg_psk_store_row *row)
            (row->next_key.size == 0 || take_key(loading, &next, DG_PSK_ADDED_NEXT));
 }
 
-// An entry's head and alignment take 13 bytes at most.
+// An entry's head and alignment take 13 bytes at most. Of texts, which a store made by hand may hold, length() would count
+// the characters; an index of its own may count fewer rows.
+#define BYTES(column) "length(CAST(" column " AS BLOB))"
 #define SIZE_SQL                                                                                                  \
-    "SELECT coalesce(sum(length(identity) + length(key) + 13"                                                     \
-    " + CASE WHEN next_key IS NULL THEN 0 ELSE length(identity) + length(next_key) + 13 END), 0) FROM psk"
+    "SELECT coalesce(sum(" BYTES("identity") " + " BYTES("key") " + 13"                                           \
+    " + CASE WHEN next_key IS NULL THEN 0 ELSE " BYTES("identity") " + " BYTES("next_key") " + 13 END), 0)"       \
+    " FROM psk NOT INDEXED"
 
 static bool load(struct dg_psk_store *store, const struct loading *loading)
 {
     int64_t count, bytes;
     if (!run(store, "BEGIN", loading->error, loading->error_size) ||
-        !read_number(store, "SELECT count(*) FROM psk", &count, loading->error, loading->error_size) ||
+        !read_number(store, "SELECT count(*) FROM psk NOT INDEXED", &count, loading->error, loading->error_size) ||
         !read_number(store, SIZE_SQL, &bytes, loading->error, loading->error_size))
         return false;
     if (!dg_psk_table_reserve(loading->table, (size_t)count, (size_t)bytes)) {

@@ -273,6 +273,29 @@ DG_TEST(psk_store_beside_which_others_may_put_files_is_refused)
     CHECK(rmdir(elsewhere) == 0 && chmod(folder, 0700) == 0);
 }
 
+// Made by hand, in other types: characters are not bytes, and an index need not say how many rows there are.
+DG_TEST(psk_store_of_other_types_is_read_by_its_bytes)
+{
+    fresh();
+    struct dg_psk_store *store = open_store(DG_PSK_STORE_CREATE);
+    REQUIRE(store && add(store, "a", 1) == DG_PSK_STORED);
+    dg_psk_store_close(store);
+    alter("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE psk (identity PRIMARY KEY NOT NULL, key, "
+          "next_key, changed) WITHOUT ROWID'");
+    alter("INSERT INTO psk SELECT replace(hex(zeroblob(60)), '0', char(252)), replace(hex(zeroblob(16)), '0', char(252)), NULL, 7;"
+          "CREATE INDEX part ON psk (changed) WHERE changed = 7");
+    struct dg_psk_table table = {0};
+    struct dg_psk keys[DG_PSK_KEYS_MAX];
+    uint8_t identity[240];
+    for (size_t i = 0; i < sizeof identity; i++)
+        identity[i] = i % 2 == 0 ? 0xc3 : 0xbc;
+    CHECK_MSG(dg_psk_store_load(&table, path, error, sizeof error), "%s", error);
+    CHECK_EQ(table.count, 2);
+    CHECK_EQ(dg_psk_table_find(&table, (struct dg_bytes){identity, sizeof identity}, keys), 1);
+    CHECK_EQ(keys[0].key.size, 64);
+    dg_psk_table_clear(&table);
+}
+
 // What a file says of itself reaches no terminal.
 DG_TEST(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print)
 {
@@ -485,6 +508,7 @@ int main(int argc, char **argv)
         DG_CASE(psk_store_refuses_what_a_file_may_not_hold),
         DG_CASE(psk_store_of_others_is_refused_in_words),
         DG_CASE(psk_store_beside_which_others_may_put_files_is_refused),
+        DG_CASE(psk_store_of_other_types_is_read_by_its_bytes),
         DG_CASE(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print),
         DG_CASE(psk_store_is_read_while_it_is_changed),
         DG_CASE(psk_store_and_file_make_one_snapshot),
