@@ -9,7 +9,7 @@ static const char *const advices[DG_COUNTER_COUNT] = {
     [DG_COUNT_CLOSED_BY_PEER] = "the client said goodbye: nothing to do",
     [DG_COUNT_CLOSED_BY_ALERT] = "the client ended it with a fatal alert: look into the client's own log",
     [DG_COUNT_CLOSED_IDLE] = "nothing came from it for the idle time: have the client send at least that often, or raise "
-                             "idle-timeout (with a connection ID, idle-timeout-cid; in a rule, idle)",
+                             "idle-timeout (with a connection ID, idle-timeout-cid) or that of its rule",
     [DG_COUNT_CLOSED_EXPIRED] = "its certificate's notAfter or the maximal age was reached: give the client a new certificate, or "
                                 "raise age-max; it may come again at once",
     [DG_COUNT_CLOSED_REPLACED] = "its client proved itself anew from the same address, or its identity may have no further "

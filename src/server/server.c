@@ -332,11 +332,10 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
         snprintf(error, error_size, "the host allows no further thread (%u wanted)", 1 + server->worker_count);
         return false;
     }
-    if (!dg_administration_start(server, error, error_size) || !dg_server_open_metrics(server, error, error_size))
-        return false;
     warn_of_choices(server);
     report_start(server);
-    return true;
+    // The control socket last: its reload frees the configuration that was read until here.
+    return dg_server_open_metrics(server, error, error_size) && dg_administration_start(server, error, error_size);
 }
 
 uint16_t dg_server_port(const struct dg_server *server, size_t address)

@@ -114,6 +114,16 @@ def admin_status_tells_whom_a_server_serves():
 
 
 @case
+def admin_is_heard_once_nobody_else_reads_the_configuration():
+    """A reload in the first moment would free what the start still reports of."""
+    c, operator = Credentials(), Operator()
+    server = Server(*c.both(*operator.options()))
+    server.wait_line("event=ready")
+    events = [m.group(1) for line in server.lines for m in re.finditer(r"event=(\w+)", line)]
+    check(events.index("listening") < events.index("sockets") < events.index("control"), f"events: {events}")
+
+
+@case
 def admin_associations_are_listed_by_pattern():
     c, operator = Credentials(), Operator()
     made = keys(c, "sensor-1", "sensor-2", "meter-1")
