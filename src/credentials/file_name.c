@@ -2,6 +2,7 @@
 // Resolves names of credential files. Owns the words "credential:" and "env:"; reads the environment, opens nothing.
 #include "credentials/file_name.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,21 @@ static bool from_systemd(const char *name, char path[DG_FILE_NAME_MAX], char *er
     return false;
 }
 
+// What stands in the variable is never repeated: it may be the secret itself, by mistake.
 static bool from_environment(const char *name, char path[DG_FILE_NAME_MAX], char *error, size_t error_size)
 {
     const char *value = name[0] ? getenv(name) : NULL;
-    if (value && value[0])
-        return join(path, "", value, error, error_size);
-    snprintf(error, error_size, ENVIRONMENT "%.80s: the environment variable %.80s is %s; expected the name of the file in it",
-             name, name[0] ? name : "(none)", value ? "empty" : "not set");
+    if (!value || !value[0]) {
+        snprintf(error, error_size, ENVIRONMENT "%.80s: the environment variable %.80s is %s; expected the name of the file in "
+                 "it", name, name[0] ? name : "(none)", value ? "empty" : "not set");
+        return false;
+    }
+    if (!join(path, "", value, error, error_size))
+        return false;
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(error, error_size, ENVIRONMENT "%.80s: the environment variable %.80s holds no name of a file that can be reached "
+             "(%s); expected one, and nothing else: the variable must not hold the secret", name, name, strerror(errno));
     return false;
 }
 

@@ -204,6 +204,16 @@ DG_TEST(names_of_files_come_from_systemd_and_from_the_environment)
     setenv("DG_TEST_PSK", "", 1);
     files.psk_file = "env:DG_TEST_PSK";
     CHECK(!dg_credentials_new(&files, error, sizeof error) && strstr(error, "is empty"));
+    // The secret itself, by mistake: it is not repeated.
+    setenv("DG_TEST_PSK", "a:" KEY_A, 1);
+    CHECK(!dg_credentials_new(&files, error, sizeof error));
+    CHECK_MSG(strstr(error, "env:DG_TEST_PSK") && !strstr(error, KEY_A), "%s", error);
+    files.psk_file = NULL;
+    files.psk_store_file = "env:DG_TEST_PSK";
+    CHECK(!dg_credentials_new(&files, error, sizeof error));
+    CHECK_MSG(strstr(error, "env:DG_TEST_PSK") && !strstr(error, KEY_A), "%s", error);
+    files.psk_store_file = NULL;
+    files.psk_file = "env:DG_TEST_PSK";
     snprintf(variable, sizeof variable, "%s", named);
     setenv("DG_TEST_PSK", variable, 1);
     unsetenv("CREDENTIALS_DIRECTORY");
