@@ -212,7 +212,9 @@ static void read_block(struct reader *reader, const struct dg_yaml_node *node, c
         }
         if (key->kind != DG_YAML_SCALAR)
             COMPLAIN(reader, key, "found %s, expected a key", dg_yaml_kind_name(key->kind));
-        else if ((earlier = find_earlier(node, key)))
+        else if ((earlier = find_earlier(node, key)) && dg_option_looks_secret(key->text))
+            dg_config_complain_secret(reader->errors, reader->config->path, key->place, SECRET_FOUND);
+        else if (earlier)
             COMPLAIN(reader, key, "%.80s: stands already in line %u; expected each key once", key->text,
                      earlier->place.line);
         else
@@ -238,7 +240,9 @@ static void read_name(struct reader *reader, const struct dg_yaml_node *node, vo
 {
     struct dg_config_listener *listener = owner;
     size_t size = strlen(node->text);
-    if (node->kind != DG_YAML_SCALAR || size == 0 || size >= sizeof listener->name)
+    if (dg_option_hides(node->text)) // names are shown everywhere
+        dg_config_complain_secret(reader->errors, reader->config->path, node->place, SECRET_FOUND);
+    else if (node->kind != DG_YAML_SCALAR || size == 0 || size >= sizeof listener->name)
         COMPLAIN(reader, node, "name: found %s, expected a name of 1 to %d characters",
                  node->kind != DG_YAML_SCALAR ? dg_yaml_kind_name(node->kind) : size ? "a longer one" : "nothing",
                  DG_CONFIG_NAME - 1);

@@ -301,6 +301,24 @@ def check_names_a_user_that_a_start_by_root_refuses():
 
 
 @case
+def check_finds_a_key_of_several_lines_in_the_configuration():
+    credentials = Credentials()
+    key = (credentials.path / "server.key").read_text()
+    block = "".join(f"      {line}\n" for line in key.splitlines())
+    file = write(credentials.path / "gate.yaml", f"""listeners:
+  - name: a
+    listen: 127.0.0.1:0
+    backend: echo
+    psk-file: psk.txt
+    cert: server.pem
+    key: |
+{block}""")
+    expect(findings(file), "secret-in-configuration", 798, file, 7, "critical")
+    status, text = run([DTLSGATE, "check", "-c", file])
+    check(key.splitlines()[1] not in text, "the key is shown")
+
+
+@case
 def check_takes_a_sandbox_of_everything_for_none():
     place = folder()
     (place / "psk.txt").write_text("a:" + secrets.token_hex(32))
