@@ -159,7 +159,7 @@ static bool create_file(const char *path, char *error, size_t error_size)
 
 static struct dg_psk_store *new_store(const char *path)
 {
-    const char *folder = strchr(path, '/') ? "" : "./"; // SQLite has names of its own, as ":memory:"
+    const char *folder = path[0] == '/' ? "" : "./"; // SQLite has names of its own, as ":memory:" and "file:/x?vfs=y"
     size_t size = strlen(folder) + strlen(path) + 1;
     struct dg_psk_store *store = calloc(1, sizeof *store + size);
     if (store)

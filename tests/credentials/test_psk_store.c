@@ -296,6 +296,22 @@ DG_TEST(psk_store_of_other_types_is_read_by_its_bytes)
     dg_psk_table_clear(&table);
 }
 
+// The library takes some names for more than a path.
+DG_TEST(psk_store_with_a_name_that_means_something_to_sqlite_is_a_file)
+{
+    char before[256], place[256];
+    fresh();
+    REQUIRE(getcwd(before, sizeof before) && chdir(folder) == 0);
+    snprintf(place, sizeof place, "%s/file:", folder);
+    CHECK(mkdir(place, 0700) == 0);
+    struct dg_psk_store *store = dg_psk_store_open("file:/fleet.db?immutable=1", DG_PSK_STORE_CREATE, error, sizeof error);
+    CHECK_MSG(store && add(store, "a", 1) == DG_PSK_STORED, "%s", error);
+    dg_psk_store_close(store);
+    struct stat status;
+    CHECK(stat("./file:/fleet.db?immutable=1", &status) == 0 && status.st_size > 0);
+    CHECK(unlink("./file:/fleet.db?immutable=1") == 0 && rmdir(place) == 0 && chdir(before) == 0);
+}
+
 // What a file says of itself reaches no terminal.
 DG_TEST(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print)
 {
@@ -508,6 +524,7 @@ int main(int argc, char **argv)
         DG_CASE(psk_store_refuses_what_a_file_may_not_hold),
         DG_CASE(psk_store_of_others_is_refused_in_words),
         DG_CASE(psk_store_beside_which_others_may_put_files_is_refused),
+        DG_CASE(psk_store_with_a_name_that_means_something_to_sqlite_is_a_file),
         DG_CASE(psk_store_of_other_types_is_read_by_its_bytes),
         DG_CASE(psk_store_with_a_schema_that_drives_a_terminal_is_refused_in_print),
         DG_CASE(psk_store_is_read_while_it_is_changed),
