@@ -167,7 +167,8 @@ static bool wait_for_turn(const struct dg_config *config, const struct origin *o
 {
     if (!origin->notify.replaces)
         return true;
-    if (!dg_server_rehearse(config, &origin->inherited, error, error_size))
+    if (!dg_server_rehearse(config, &origin->inherited, error, error_size) ||
+        !dg_server_rehearse_host(config, &origin->inherited, error, error_size))
         return false;
     (void)dg_notify_say(&origin->notify, DG_NOTIFY_PREPARED);
     return dg_server_await(&origin->inherited, error, error_size);

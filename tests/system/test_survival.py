@@ -522,6 +522,37 @@ def upgrade_with_a_key_that_is_not_the_certificates_is_refused():
 
 
 @case
+def upgrade_that_the_host_cannot_grant_is_refused_while_the_old_one_serves():
+    c = Credentials()
+    place = harness.folder()
+    file = place / "gate.yaml"
+
+    def write(top="", listen="127.0.0.1:0"):
+        file.write_text(f"upgrade-socket: {place}/upgrade\n{top}listeners:\n  - {{name: a, listen: '{listen}', backend: echo, "
+                        f"psk-file: {c['psk.txt']}}}\n")
+
+    write()
+    server = harness.ConfiguredServer(file, keeper="auto")
+    client = clients.wolf_psk(server.port, c)
+    client.echo()
+    start = server.mark()
+    taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    taken.bind(("127.0.0.1", 0))
+    wrong = [({"top": "metrics: unix:/nonexistent/metrics\n"}, "--metrics /nonexistent/metrics"),
+             ({"top": "control-socket: /nonexistent/control\n"}, "--control-socket /nonexistent/control"),
+             ({"listen": "127.0.0.1:%d" % taken.getsockname()[1]}, "127.0.0.1:%d" % taken.getsockname()[1])]
+    if os.geteuid() == 0:
+        wrong.append(({"top": "user: no-such-user\n"}, "no-such-user"))
+    for change, word in wrong:
+        write(**change)
+        status, text = run([DTLSGATE, "upgrade", place / "upgrade"], timeout=60)
+        check(status == 1 and word in text and "the old one goes on" in text, text)
+        client.echo()
+    check(not server.find(r"event=handed-over", start), "the old server was told to go")
+    taken.close()
+
+
+@case
 def upgrade_of_a_server_that_is_not_there_says_so():
     status, text = run([DTLSGATE, "upgrade", "/nonexistent/upgrade"])
     check(status == 1 and "--upgrade-socket" in text, text)
