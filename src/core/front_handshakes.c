@@ -83,7 +83,6 @@ void dg_front_backs_off(struct dg_front *front, dg_time now, const struct dg_pat
 static void report(struct dg_front *front, dg_time now, uint32_t place, const struct dg_handshake_failure *failure)
 {
     const struct dg_path path = front->table.entries[place].path;
-    dg_admission_failed(front->admission, now, &path.peer);
     note_wrong_key(front, now, &path, failure);
     dg_front_discard(front, place);
     front->hooks.failed(front->hooks.context, now, &path, failure);
@@ -103,10 +102,12 @@ static void fail(struct dg_front *front, dg_time now, uint32_t place, enum dg_co
     if (failure.counter != DG_COUNT_NONE) {
         dg_count(front->counters, failure.counter);
     }
+    dg_admission_failed(front->admission, now, &front->table.entries[place].path.peer);
     report(front, now, place, &failure);
 }
 
-// T7: whoever stops in the middle loses the handshake, and his prefix a token.
+// T7: whoever stops in the middle loses the handshake, and his prefix a token. Who is proven has done his part: it is our
+// workers that were late.
 static void expire(struct dg_front *front, dg_time now, uint32_t place)
 {
     struct dg_handshake_failure failure = {.alert_sent = 255, .alert_received = 255};
@@ -122,6 +123,9 @@ static void expire(struct dg_front *front, dg_time now, uint32_t place)
                              : "no worker had room for the association in time";
     } else { // the handshake knows better: a wrong key of DTLS 1.2 never ends otherwise (RFC 6347 4.1.2.7)
         dg_count(front->counters, failure.counter);
+    }
+    if (front->table.entries[place].state == DG_ENTRY_RUNNING) {
+        dg_admission_failed(front->admission, now, &front->table.entries[place].path.peer);
     }
     report(front, now, place, &failure);
 }

@@ -116,6 +116,26 @@ DG_TEST(front_retries_the_hand_over_until_its_deadline)
     front_rig_close(&rig);
 }
 
+// A worker without room is no failure of the client's: its address is not kept out for that.
+DG_TEST(front_given_up_hand_over_is_not_on_its_clients_account)
+{
+    static struct rig rig;
+    front_rig_init(&rig);
+    rig.config.admission.failures.address = (struct dg_bucket_rate){.rate = 1, .burst = 1};
+    front_rig_open(&rig);
+    struct toy_client first = client_of(false, false, 1), again = client_of(false, false, 2);
+    dg_time late = NOW + rig.config.handover_timeout;
+    rig.no_room = true;
+    CHECK_EQ(front_rig_run(&rig, NOW, &first), TOY_DONE);
+    dg_front_advance(rig.front, late);
+    CHECK_EQ(RIG_COUNT(&rig, HANDOVERS_GIVEN_UP), 1);
+    rig.no_room = false;
+    CHECK_EQ(front_rig_run(&rig, late, &again), TOY_DONE);
+    CHECK_EQ(RIG_COUNT(&rig, DROP_PENALTY), 0);
+    CHECK_EQ(rig.handed_over, 1);
+    front_rig_close(&rig);
+}
+
 DG_TEST(front_early_data_of_a_waiting_hand_over_goes_along)
 {
     static struct rig rig;
@@ -200,6 +220,7 @@ int main(int argc, char **argv)
         DG_CASE(front_reaps_clients_that_stop_at_any_stage),
         DG_CASE(front_frees_a_handshake_whose_timer_gives_up),
         DG_CASE(front_retries_the_hand_over_until_its_deadline),
+        DG_CASE(front_given_up_hand_over_is_not_on_its_clients_account),
         DG_CASE(front_early_data_of_a_waiting_hand_over_goes_along),
         DG_CASE(front_stopping_begins_no_handshake_and_ends_what_runs),
         DG_CASE(front_changes_gates_between_handshakes),
