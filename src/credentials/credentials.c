@@ -43,14 +43,7 @@ static bool copy_paths(const struct dg_credential_files *files, struct dg_creden
 static bool read_pem(const char *path, const char *what, bool is_secret, const char *marker, struct dg_file *ret,
                      char *error, size_t error_size)
 {
-    if (!path)
-        return true;
-    if (!dg_file_read(path, what, is_secret, PEM_FILE_MAX, ret, error, error_size))
-        return false;
-    if (strstr(ret->data, marker))
-        return true;
-    snprintf(error, error_size, "%s: holds no PEM block \"%s...\"; expected the %s in PEM form", path, marker, what);
-    return false;
+    return !path || dg_file_read_pem(path, what, is_secret, marker, PEM_FILE_MAX, ret, error, error_size);
 }
 
 static bool read_files(struct dg_credentials *credentials, char *error, size_t error_size)

@@ -103,6 +103,17 @@ bool dg_file_read(const char *given, const char *what, bool is_secret, size_t si
     return done;
 }
 
+bool dg_file_read_pem(const char *given, const char *what, bool is_secret, const char *marker, size_t size_max,
+                      struct dg_file *ret, char *error, size_t error_size)
+{
+    if (!dg_file_read(given, what, is_secret, size_max, ret, error, error_size))
+        return false;
+    if (strstr(ret->data, marker))
+        return true;
+    snprintf(error, error_size, "%s: holds no PEM block \"%s...\"; expected the %s in PEM form", given, marker, what);
+    return false;
+}
+
 bool dg_file_check_secret(const char *path, const char *what, char *error, size_t error_size)
 {
     struct stat status;

@@ -21,6 +21,9 @@ struct dg_file {
 // a group's bit for reading (file_name.h). False: error says what was found and what to do.
 DG_MUST_USE bool dg_file_read(const char *given, const char *what, bool is_secret, size_t size_max, struct dg_file *ret,
                               char *error, size_t error_size);
+// The same of a file that holds a PEM block which begins with marker.
+DG_MUST_USE bool dg_file_read_pem(const char *given, const char *what, bool is_secret, const char *marker, size_t size_max,
+                                  struct dg_file *ret, char *error, size_t error_size);
 // The same from a descriptor that may be a pipe or a terminal, up to its end.
 DG_MUST_USE bool dg_file_read_stream(int fd, const char *name, const char *what, struct dg_file *ret, char *error,
                                      size_t error_size);

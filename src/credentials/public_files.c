@@ -19,17 +19,6 @@ static bool complain(char *error, size_t error_size, const char *what)
     return false;
 }
 
-static bool read_pem(const char *path, const char *what, bool is_secret, const char *marker, size_t size_max,
-                     struct dg_file *ret, char *error, size_t error_size)
-{
-    if (!dg_file_read(path, what, is_secret, size_max, ret, error, error_size))
-        return false;
-    if (strstr(ret->data, marker))
-        return true;
-    snprintf(error, error_size, "%s: holds no PEM block \"%s...\"; expected the %s in PEM form", path, marker, what);
-    return false;
-}
-
 static bool load_further(struct dg_public_files *files, const struct dg_credential_files *from, char *error,
                          size_t error_size)
 {
@@ -46,10 +35,10 @@ static bool load_further(struct dg_public_files *files, const struct dg_credenti
         files->further[at].key_path = strdup(pair->key_file);
         if (!files->further[at].certificate_path || !files->further[at].key_path)
             return complain(error, error_size, "no memory for the credentials");
-        if (!read_pem(pair->certificate_file, "server certificate", false, "-----BEGIN CERTIFICATE", PEM_FILE_MAX,
-                      &files->further[at].certificate, error, error_size) ||
-            !read_pem(pair->key_file, "server's private key", true, "-----BEGIN ", PEM_FILE_MAX,
-                      &files->further[at].key, error, error_size))
+        if (!dg_file_read_pem(pair->certificate_file, "server certificate", false, "-----BEGIN CERTIFICATE", PEM_FILE_MAX,
+                              &files->further[at].certificate, error, error_size) ||
+            !dg_file_read_pem(pair->key_file, "server's private key", true, "-----BEGIN ", PEM_FILE_MAX,
+                              &files->further[at].key, error, error_size))
             return false;
     }
     return true;
@@ -65,8 +54,8 @@ static bool load_crls(struct dg_public_files *files, const struct dg_credential_
         files->crls[at].path = strdup(from->client_crl_files[i]);
         if (!files->crls[at].path)
             return complain(error, error_size, "no memory for the credentials");
-        if (!read_pem(from->client_crl_files[i], "certificate revocation lists", false, "-----BEGIN X509 CRL",
-                      CRL_FILE_MAX, &files->crls[at].file, error, error_size))
+        if (!dg_file_read_pem(from->client_crl_files[i], "certificate revocation lists", false, "-----BEGIN X509 CRL",
+                              CRL_FILE_MAX, &files->crls[at].file, error, error_size))
             return false;
     }
     if (files->crl_count > 0 && !from->client_ca_file)
