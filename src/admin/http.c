@@ -89,22 +89,25 @@ static enum MHD_Result answer_page(const struct dg_http *http, struct MHD_Connec
     return answer(connection, MHD_HTTP_OK, page->type, body, size);
 }
 
+static bool has_body(struct MHD_Connection *connection)
+{
+    const char *size = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return (size != NULL && strcmp(size, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **request)
 {
     const struct dg_http *http = context;
     static const char is_known;
-    (void)version, (void)upload;
-    if (*request == NULL) { // the headers are here; a body would come now, and is not read
+    (void)version, (void)upload, (void)upload_size;
+    if (*request == NULL) { // the headers are here, a body would come now: whoever is answered at once, its is not read
         *request = (void *)(uintptr_t)&is_known;
-        return MHD_YES;
+        if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+            return answer_line(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        return has_body(connection) ? answer_line(connection, MHD_HTTP_CONTENT_TOO_LARGE, "a request has no body\n") : MHD_YES;
     }
-    if (*upload_size != 0) {
-        *upload_size = 0;
-        return MHD_YES;
-    }
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return answer_line(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     for (size_t i = 0; i < sizeof PAGES / sizeof PAGES[0]; i++)
         if (strcmp(url, PAGES[i].path) == 0)
             return answer_page(http, connection, &PAGES[i]);

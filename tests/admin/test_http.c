@@ -117,6 +117,31 @@ DG_TEST(http_answers_three_paths_and_two_methods)
     dg_http_free(http);
 }
 
+// Nobody holds a connection by a body that comes slowly, or never: it is not waited for.
+DG_TEST(http_answers_a_request_with_a_body_without_reading_it)
+{
+    static const struct {
+        const char *request, *status;
+    } cases[] = {
+        {"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000000\r\n\r\n", "405"},
+        {"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000000\r\n\r\n", "413"},
+        {"GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "413"},
+        {"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "200"},
+    };
+    char path[64], address[80], error[256];
+    static char answer[262144];
+    in_folder(path, "bodies");
+    snprintf(address, sizeof address, "unix:%s", path);
+    struct dg_http *http = open_http(address, error, sizeof error);
+    REQUIRE(http != NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        ask(dg_local_connect(path, SOCK_STREAM), cases[i].request, answer, sizeof answer);
+        CHECK_MSG(strncmp(answer, "HTTP/1.1 ", 9) == 0 && strncmp(answer + 9, cases[i].status, 3) == 0, "%s: %.40s",
+                  cases[i].request, answer);
+    }
+    dg_http_free(http);
+}
+
 DG_TEST(http_serves_while_others_say_nothing)
 {
     char path[64], address[80], error[256];
@@ -184,6 +209,7 @@ DG_TEST(http_listens_on_a_port_of_loopback)
 static const struct dg_test_case CASES[] = {
     DG_CASE(http_listens_on_loopback_alone),
     DG_CASE(http_answers_three_paths_and_two_methods),
+    DG_CASE(http_answers_a_request_with_a_body_without_reading_it),
     DG_CASE(http_serves_while_others_say_nothing),
     DG_CASE(http_socket_is_its_users_and_removed_by_who_made_it),
     DG_CASE(http_listens_on_a_port_of_loopback),
