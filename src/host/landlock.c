@@ -10,12 +10,11 @@
 
 #define READ_FILE LANDLOCK_ACCESS_FS_READ_FILE
 #define READ_FOLDER (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define SOCKETS (READ_FOLDER | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
-#define WRITE                                                                                                     \
-    (READ_FOLDER | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+#define SOCKETS (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+#define WRITE (READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 // Everything that the first version knows: what a rule does not allow is refused.
 #define HANDLED                                                                                                   \
-    (WRITE | SOCKETS | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |   \
+    (READ_FOLDER | WRITE | SOCKETS | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |   \
      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |                    \
      LANDLOCK_ACCESS_FS_MAKE_SYM)
 
@@ -37,9 +36,9 @@ static uint64_t rights(enum dg_landlock_access access, bool is_folder)
     case DG_LANDLOCK_READ:
         return is_folder ? READ_FOLDER : READ_FILE;
     case DG_LANDLOCK_SOCKETS:
-        return is_folder ? SOCKETS : READ_FILE;
+        return is_folder ? SOCKETS : 0;
     case DG_LANDLOCK_WRITE:
-        return is_folder ? WRITE : READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+        return WRITE;
     }
     DG_BUG("a kind of access that is none");
 }
@@ -53,7 +52,7 @@ bool dg_landlock_allow(struct dg_landlock *landlock, const char *path, enum dg_l
         return true;
     struct stat facts;
     bool done = fstat(fd, &facts) == 0;
-    if (done) {
+    if (done && rights(access, S_ISDIR(facts.st_mode)) != 0) {
         const struct landlock_path_beneath_attr rule = {.allowed_access = rights(access, S_ISDIR(facts.st_mode)),
                                                         .parent_fd = fd};
         done = syscall(SYS_landlock_add_rule, landlock->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;

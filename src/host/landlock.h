@@ -11,8 +11,8 @@
 
 enum dg_landlock_access {
     DG_LANDLOCK_READ,    // files and what lies below folders
-    DG_LANDLOCK_SOCKETS, // a folder: making and removing sockets in it
-    DG_LANDLOCK_WRITE,   // files below a folder are made, written and removed
+    DG_LANDLOCK_SOCKETS, // a folder: sockets are made in it and removed, and nothing there is read
+    DG_LANDLOCK_WRITE,   // a file is read and written, or what lies below a folder
 };
 
 struct dg_landlock {

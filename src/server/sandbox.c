@@ -53,11 +53,14 @@ static void add_folder_of(struct paths *paths, const char *file, enum dg_landloc
         add(paths, dirname(real), access);
 }
 
-static enum dg_landlock_access access_of(const struct dg_option *option)
+// Open already, or the keeper's: no folder of theirs is needed any more.
+static bool is_needed(const struct dg_option *option)
 {
-    if (strcmp(option->argument, "PATH") == 0)
-        return DG_LANDLOCK_SOCKETS;
-    return strcmp(option->name, "key-log") == 0 ? DG_LANDLOCK_WRITE : DG_LANDLOCK_READ;
+    static const char *const others[] = {"key-log", "binary", "upgrade-socket"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(option->name, others[i]) == 0)
+            return false;
+    return true;
 }
 
 static void add_value(struct paths *paths, const struct dg_option *option, const char *value)
@@ -65,12 +68,12 @@ static void add_value(struct paths *paths, const struct dg_option *option, const
     char path[DG_FILE_NAME_MAX], error[256];
     if (strncmp(value, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         add_folder_of(paths, value + strlen(UNIX_PREFIX), DG_LANDLOCK_SOCKETS);
-    else if (!dg_option_is_file(option) || !dg_file_name(value, path, error, sizeof error))
+    else if (!dg_option_is_file(option) || !is_needed(option) || !dg_file_name(value, path, error, sizeof error))
         return; // whoever opens the file has said why not
     else if (strcmp(option->name, "sandbox-path") == 0)
         add(paths, path, DG_LANDLOCK_READ);
     else
-        add_folder_of(paths, path, access_of(option));
+        add_folder_of(paths, path, strcmp(option->argument, "PATH") == 0 ? DG_LANDLOCK_SOCKETS : DG_LANDLOCK_READ);
 }
 
 static void add_options(struct paths *paths, const struct dg_option_table *table, const void *options)

@@ -79,8 +79,8 @@ static bool can_read(const char *path)
 
 static struct dg_confined confine(const struct dg_user *user, bool is_off)
 {
-    const struct dg_confine_path paths[] = {{inside, DG_LANDLOCK_SOCKETS}};
-    const struct dg_confine_config config = {.user = user, .is_off = is_off, .paths = paths, .path_count = 1};
+    const struct dg_confine_path paths[] = {{inside, DG_LANDLOCK_SOCKETS}, {inside, DG_LANDLOCK_READ}};
+    const struct dg_confine_config config = {.user = user, .is_off = is_off, .paths = paths, .path_count = 2};
     struct dg_confined confined;
     char error[256];
     if (!dg_confine(&config, &confined, error, sizeof error)) {
@@ -115,6 +115,23 @@ DG_TEST(a_confined_process_reaches_only_the_files_it_was_given)
 {
     REQUIRE(make_files());
     CHECK_EQ(status_of(look_at_files), 0);
+    remove_files();
+}
+
+static void look_at_sockets_folder(void)
+{
+    const struct dg_confine_path paths[] = {{inside, DG_LANDLOCK_SOCKETS}};
+    const struct dg_confine_config config = {.paths = paths, .path_count = 1};
+    struct dg_confined confined;
+    char error[256];
+    SHOULD(dg_confine(&config, &confined, error, sizeof error));
+    SHOULD(confined.landlock == 0 || !can_read(open_to_root));
+}
+
+DG_TEST(a_folder_of_sockets_is_not_read)
+{
+    REQUIRE(make_files());
+    CHECK_EQ(status_of(look_at_sockets_folder), 0);
     remove_files();
 }
 
@@ -215,6 +232,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(a_confined_process_reaches_only_the_files_it_was_given),
+        DG_CASE(a_folder_of_sockets_is_not_read),
         DG_CASE(a_confined_process_starts_threads_and_no_programs),
         DG_CASE(a_process_that_changed_its_user_reads_roots_files_only_while_it_reloads),
         DG_CASE(users_that_are_none_or_root_are_refused),

@@ -120,10 +120,14 @@ def reload_of_another_user_reads_files_that_only_root_may():
 def reload_reads_no_file_beyond_the_folders_of_the_configuration():
     credentials = Credentials()
     link = credentials.path / "psk.txt"
-    server = Server(*credentials.psk())
+    # Folders of sockets, of the key log and of the keeper's things are not for reading.
+    elsewhere = folder()
+    server = Server(*credentials.psk("--control-socket", elsewhere / "control", "--metrics", f"unix:{elsewhere}/metrics",
+                                     "--key-log", elsewhere / "keys", "--upgrade-socket", elsewhere / "upgrade",
+                                     "--binary", DTLSGATE), keeper="auto")
     if not has_landlock(server):
         raise Skipped("this kernel has no Landlock")
-    elsewhere = folder() / "psk.txt"
+    elsewhere = elsewhere / "psk.txt"
     shutil.move(link, elsewhere)
     link.symlink_to(elsewhere)  # what was not there when the sandbox shut
     start = server.mark()
