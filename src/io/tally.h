@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How many associations an identity and a network have at once, over all workers: the one table that they share, behind a
 // lock that is held for some loads and stores, and for the message to the worker of one that must end, at take-overs,
-// ends and reviews alone. It cannot fill up before the slots do: each
-// slot has its place in it. Made anew by each process. Ends nothing itself, never reads a slot.
+// ends and reviews alone. It cannot fill up before the slots do: each slot has its place in it. Made anew by each
+// process. Ends nothing itself, never reads a slot.
 #ifndef DG_IO_TALLY_H
 #define DG_IO_TALLY_H
 
