@@ -40,6 +40,7 @@
         [DG_CHAIN_STALE_CRL] =                                                                                        \
             "the revocation list of the CA that issued the " who "'s certificate is not current",                     \
         [DG_CHAIN_OTHER_NAME] = "the " who "'s certificate bears none of the names that client-names lets in",        \
+        [DG_CHAIN_CA_EXPIRED] = "the CA that issued the " who "'s certificate has expired",                           \
     }
 
 const char *dg_chain_words(enum dg_chain_problem problem, bool of_server)
@@ -135,21 +136,26 @@ struct issuer {
     bool is_itself;                 // the certificate is that anchor
 };
 
+// The library asks for the dates of what a peer shows, not for those of the CAs that it was given at the start.
+static bool has_ended(const struct dg_anchor *anchor) { return wc_Time(NULL) >= (time_t)anchor->expires_s; }
+
+// One that has ended only where there is no other: a CA that was renewed has two certificates for a while.
 static struct issuer find_anchor(const struct dg_trust *trust, struct dg_bytes der,
                                  const struct dg_certificate_facts *facts)
 {
-    for (size_t i = 0; i < trust->anchor_count; i++) {
+    struct issuer found = {0};
+    for (size_t i = 0; i < trust->anchor_count && (found.anchor == NULL || has_ended(found.anchor)); i++) {
         const struct dg_anchor *anchor = &trust->anchors[i];
+        const struct signer signer = {{anchor->der, anchor->size}, anchor->subject_hash, anchor->key_id};
         if (anchor->is_revoked)
             continue;
         // A chain may carry its anchor itself.
         if (anchor->size == der.size && dg_secret_equal(anchor->der, der.data, der.size))
-            return (struct issuer){anchor, true};
-        const struct signer signer = {{anchor->der, anchor->size}, anchor->subject_hash, anchor->key_id};
-        if (is_issued_by(der, facts, &signer))
-            return (struct issuer){anchor, false};
+            found = (struct issuer){anchor, true};
+        else if (is_issued_by(der, facts, &signer))
+            found = (struct issuer){anchor, false};
     }
-    return (struct issuer){0};
+    return found;
 }
 
 enum dg_chain_problem dg_chain_crl_of(const struct dg_trust *trust, const struct dg_anchor *anchor, int64_t now_s)
@@ -225,6 +231,8 @@ enum dg_chain_problem dg_chain_judge(const struct dg_trust *trust, const WOLFSSL
         if (trust == NULL)
             continue;
         issuer = find_anchor(trust, der, &facts);
+        if (issuer.anchor != NULL && has_ended(issuer.anchor))
+            return DG_CHAIN_CA_EXPIRED;
         problem = judge_revocation(trust, &facts, issuer);
         if (revoked == DG_CHAIN_FINE || problem == DG_CHAIN_REVOKED) // which says more than a list that is missing
             revoked = problem;

@@ -28,6 +28,7 @@ enum dg_chain_problem {
     DG_CHAIN_NO_CRL,
     DG_CHAIN_STALE_CRL,
     DG_CHAIN_OTHER_NAME,
+    DG_CHAIN_CA_EXPIRED,
     DG_CHAIN_PROBLEMS
 };
 

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "core/wire_constants.h"
 #include "crypto/inner.h"
+#include "support/credential_kit.h"
 #include "support/gate_rig.h"
 
 #include <wolfssl/wolfcrypt/asn_public.h>
@@ -342,6 +343,54 @@ DG_TEST(certificates_outside_their_dates_are_refused)
     rig_free(&rig);
 }
 
+// A server that runs on past the end of a CA: who comes with a certificate of it is refused then as after a restart,
+// whether the client sends the CA along or not. One that was renewed in time has two certificates.
+DG_TEST(certificates_of_a_ca_that_has_expired_meanwhile_are_refused)
+{
+    static struct dg_pki_pem ca, other, renewed, client;
+    static char chain[8192], both[8192], all[12288];
+    const struct kit_request requests[] = {
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "short-lived CA", .days = 1},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "another CA"},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CLIENT, .common_name = "meter", .issuer = &ca},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "short-lived CA", .renewed = &ca}};
+    REQUIRE(kit_make(&requests[0], &ca) == NULL && kit_make(&requests[1], &other) == NULL &&
+            kit_make(&requests[2], &client) == NULL && kit_make(&requests[3], &renewed) == NULL);
+    snprintf(chain, sizeof chain, "%s%s", client.certificate, ca.certificate);
+    snprintf(both, sizeof both, "%s%s", ca.certificate, other.certificate);
+    snprintf(all, sizeof all, "%s%s", both, renewed.certificate);
+    struct rig_options options = {.with_certificate = true, .with_client_ca = true, .client_ca = both};
+    static const char *const reasons[] = {"the CA that issued the client's certificate has expired",
+                                          "the client's certificate has expired"};
+    REQUIRE(rig_new(&rig, &options) && wc_SetTimeCb(shifted_time) == 0);
+    for (int version = 12; version <= 13; version++)
+        for (int is_sent = 0; is_sent < 2; is_sent++) {
+            struct wolf_client_config config = certificate_client(version, &client);
+            config.ca = NULL;
+            config.certificate = is_sent ? chain : client.certificate;
+            shift_s = 0;
+            CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+            CHECK(handover.expires_s <= (uint32_t)time(NULL) + 86400);
+            rig_hang_up(&rig);
+            shift_s = 2 * 86400;
+            struct dg_handshake_failure failure = refused(&config);
+            CHECK_EQ(failure.counter, DG_COUNT_FAIL_CERTIFICATE);
+            CHECK_STR(failure.reason, reasons[is_sent]);
+            rig_hang_up(&rig);
+        }
+    shift_s = 0;
+    rig_free(&rig);
+    options.client_ca = all;
+    REQUIRE(rig_new(&rig, &options));
+    shift_s = 2 * 86400;
+    struct wolf_client_config config = certificate_client(13, &client);
+    config.ca = NULL;
+    CHECK(rig_client(&rig, &config) && rig_take(&rig, &handover));
+    CHECK(handover.expires_s > (uint32_t)time(NULL) + 20 * 86400);
+    shift_s = 0;
+    rig_free(&rig);
+}
+
 // RFC 7250, attack 40's sibling: any key proves itself; only a listed one proves a client.
 DG_TEST(raw_keys_that_are_not_listed_are_refused)
 {
@@ -481,6 +530,7 @@ int main(int argc, char **argv)
         DG_CASE(certificates_that_are_refused),
         DG_CASE(certificate_without_its_proof_gets_nobody_in),
         DG_CASE(certificates_outside_their_dates_are_refused),
+        DG_CASE(certificates_of_a_ca_that_has_expired_meanwhile_are_refused),
         DG_CASE(raw_keys_that_are_not_listed_are_refused),
         DG_CASE(credential_is_known_by_the_snapshot_that_has_it),
         DG_CASE(peek_chooses_the_known_identity),

@@ -101,6 +101,22 @@ static bool make_key(struct key *key, enum dg_key_kind kind, WC_RNG *rng)
     }
 }
 
+static bool load_key(const struct dg_pki_pem *of, ecc_key *key)
+{
+    uint8_t der[DER_SIZE];
+    word32 at = 0;
+    int size = wc_KeyPemToDer((const byte *)of->key, (int)strlen(of->key), der, sizeof der, NULL);
+    return size > 0 && wc_ecc_init(key) == 0 && wc_EccPrivateKeyDecode(der, &at, key, (word32)size) == 0;
+}
+
+static bool take_key(struct key *key, const struct kit_request *request, WC_RNG *rng)
+{
+    if (request->renewed == NULL)
+        return make_key(key, request->kind, rng);
+    key->type = ECC_TYPE;
+    return load_key(request->renewed, &key->as.ecc);
+}
+
 static void free_key(struct key *key)
 {
     if (key->type == RSA_TYPE)
@@ -157,14 +173,6 @@ static void set_dates(Cert *cert, int days)
     cert->afterDateSz = (int)dg_writer_size(&after);
 }
 
-static bool load_issuer_key(const struct dg_pki_pem *issuer, ecc_key *key)
-{
-    uint8_t der[DER_SIZE];
-    word32 at = 0;
-    int size = wc_KeyPemToDer((const byte *)issuer->key, (int)strlen(issuer->key), der, sizeof der, NULL);
-    return size > 0 && wc_ecc_init(key) == 0 && wc_EccPrivateKeyDecode(der, &at, key, (word32)size) == 0;
-}
-
 static int sign(Cert *cert, const struct kit_request *request, struct key *key, WC_RNG *rng, uint8_t *der)
 {
     uint8_t issuer[DER_SIZE];
@@ -181,7 +189,7 @@ static int sign(Cert *cert, const struct kit_request *request, struct key *key, 
     cert->sigType = CTC_SHA256wECDSA;
     int size = (int)kit_der(request->issuer, issuer, sizeof issuer);
     if (size <= 0 || wc_SetIssuerBuffer(cert, issuer, size) != 0 || wc_SetAuthKeyIdFromCert(cert, issuer, size) != 0 ||
-        wc_MakeCert_ex(cert, der, DER_SIZE, key->type, &key->as, rng) <= 0 || !load_issuer_key(request->issuer, &signer))
+        wc_MakeCert_ex(cert, der, DER_SIZE, key->type, &key->as, rng) <= 0 || !load_key(request->issuer, &signer))
         return -1;
     size = wc_SignCert_ex(cert->bodySz, cert->sigType, der, DER_SIZE, ECC_TYPE, &signer, rng);
     wc_ecc_free(&signer);
@@ -196,7 +204,7 @@ const char *kit_make(const struct kit_request *request, struct dg_pki_pem *ret)
     struct key key;
     memset(ret, 0, sizeof *ret);
     memset(&key, 0, sizeof key);
-    if (wc_InitRng(&rng) != 0 || !make_key(&key, request->kind, &rng) || wc_InitCert(&cert) != 0)
+    if (wc_InitRng(&rng) != 0 || !take_key(&key, request, &rng) || wc_InitCert(&cert) != 0)
         return "no key";
     snprintf(cert.subject.commonName, sizeof cert.subject.commonName, "%s", request->common_name);
     if (request->unit != NULL)
@@ -299,7 +307,7 @@ size_t kit_make_crl_der(const struct kit_crl *crl, uint8_t *der, size_t capacity
     ecc_key key;
     WC_RNG rng;
     word32 size = sizeof signature - 1;
-    if (wc_InitRng(&rng) != 0 || !load_issuer_key(crl->signer != NULL ? crl->signer : crl->issuer, &key) ||
+    if (wc_InitRng(&rng) != 0 || !load_key(crl->signer != NULL ? crl->signer : crl->issuer, &key) ||
         wc_Sha256Hash(whole, (word32)dg_writer_size(&list), digest) != 0 ||
         wc_ecc_sign_hash(digest, sizeof digest, signature + 1, &size, &rng, &key) != 0)
         return 0;

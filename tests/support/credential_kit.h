@@ -20,6 +20,7 @@ struct kit_request {
     const char *uri, *email;     // NULL: none
     int days;                    // of life from now, 0: 30; below 0 it has ended so many days ago
     const struct dg_pki_pem *issuer; // a CA with a key of P-256; NULL: signs itself
+    const struct dg_pki_pem *renewed; // its key again, of P-256; NULL: a new one
 };
 // NULL: made; else what went wrong, a broken test.
 const char *kit_make(const struct kit_request *request, struct dg_pki_pem *ret);
