@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A service behind `dtlsgate serve --backend proxy-udp:127.0.0.1:PORT` or proxy-unix:PATH: says who spoke and sends back
-// what came. docs/proxy-protocol.md has the bytes.    cc -o backend backend.c && ./backend 5683 | ./backend /run/my/socket
+// what came. docs/proxy-protocol.md has the bytes.    cc -o backend backend.c, then ./backend 5683 or ./backend /run/my/socket
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
