@@ -176,6 +176,15 @@ static bool add_policy(struct dg_snapshot *snapshot, const struct dg_snapshot_so
     return done;
 }
 
+// Associations know their listener by 32 bits of a hash. Two addresses that share them would share their clients.
+static bool is_route(const struct dg_snapshot *snapshot, uint64_t digest)
+{
+    for (size_t i = 0; i < snapshot->route_count; i++)
+        if (snapshot->routes[i].digest == digest)
+            return true;
+    return false;
+}
+
 static bool add_routes(struct dg_snapshot *snapshot, const struct dg_snapshot_source *source, char *error,
                        size_t error_size)
 {
@@ -188,6 +197,12 @@ static bool add_routes(struct dg_snapshot *snapshot, const struct dg_snapshot_so
             }
             uint64_t digest =
                 source->digests ? source->digests[snapshot->route_count] : dg_listener_digest(&list->items[k]);
+            if (source->digests && is_route(snapshot, digest)) {
+                snprintf(error, error_size, "listener %s: one of its addresses has by chance the number of another listening "
+                         "address, and their clients could not be told apart: choose another port for one of the two",
+                         source->config->listeners[i].name);
+                return false;
+            }
             snapshot->routes[snapshot->route_count++] = (struct route){digest, i};
         }
     }

@@ -5,6 +5,7 @@
 #include "core/wire_constants.h"
 #include "crypto/gate.h"
 #include "crypto/pki.h"
+#include "server/snapshot.h"
 #include "support/file_server.h"
 #include "support/live_client.h"
 
@@ -392,6 +393,35 @@ DG_TEST(listeners_of_several_addresses_are_one)
     file_server_free(&gate);
 }
 
+static bool no_backend(void *context, const char *backend, bool allow_beyond_loopback, uint16_t *ret_number, char *error,
+                       size_t error_size)
+{
+    (void)context, (void)backend, (void)allow_beyond_loopback, (void)ret_number;
+    snprintf(error, error_size, "no backend here");
+    return false;
+}
+
+// One time in four thousand million that is so by chance; here it is said to be so.
+DG_TEST(listeners_whose_addresses_share_a_number_are_refused)
+{
+    static const uint64_t digests[2][2] = {{7, 7}, {7, 8}};
+    static struct dg_config_errors errors;
+    char path[128], error[512] = "";
+    file_server_prepare(&gate);
+    write_two("", "");
+    snprintf(path, sizeof path, "%s/%s", gate.folder, FILE_SERVER_CONFIG);
+    struct dg_config *config = dg_config_load(path, &errors);
+    REQUIRE(config != NULL);
+    for (size_t i = 0; i < 2; i++) {
+        const struct dg_snapshot_source source = {
+            .config = config, .digests = digests[i], .generation = 1, .backend_number = no_backend};
+        CHECK(dg_snapshot_new(&source, error, sizeof error) == NULL);
+        CHECK_MSG(strstr(error, i == 0 ? "listener valves: one of its addresses" : "no backend here") != NULL, "%s", error);
+    }
+    dg_config_free(config);
+    file_server_free(&gate);
+}
+
 DG_TEST(listeners_of_one_address_are_refused)
 {
     start_two("");
@@ -421,6 +451,7 @@ int main(int argc, char **argv)
         DG_CASE(reload_refuses_other_addresses_whole),
         DG_CASE(reload_applies_rules_and_options_of_front_and_engine),
         DG_CASE(listeners_of_several_addresses_are_one),
+        DG_CASE(listeners_whose_addresses_share_a_number_are_refused),
         DG_CASE(listeners_of_one_address_are_refused),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
