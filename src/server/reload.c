@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/option_table.h"
 #include "host/privilege.h"
+#include "server/sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +236,16 @@ static void tell_errors(const struct dg_config_errors *errors, char *error, size
     }
 }
 
+// "Permission denied" says root nothing that owners and modes could explain.
+static void explain_sandbox(const struct dg_config *config, char *error, size_t error_size)
+{
+    char folder[DG_OPTION_TEXT];
+    size_t used = strlen(error);
+    if (dg_server_leaves_sandbox(config, folder, sizeof folder))
+        snprintf(error + used, error_size - used, "; %s is not among the folders that the sandbox was made for: dtlsgate upgrade "
+                 "makes it anew and loses no association, or name the folder in sandbox-path beforehand", folder);
+}
+
 static bool reload_files(struct dg_server *server, struct dg_config_errors *errors, char *error, size_t error_size)
 {
     struct dg_config *again = dg_config_again(server->config, errors);
@@ -243,9 +254,11 @@ static bool reload_files(struct dg_server *server, struct dg_config_errors *erro
         return false;
     }
     bool done = reload(server, again, error, error_size);
-    dg_config_free(again);
-    if (!done)
+    if (!done) {
+        explain_sandbox(again, error, error_size);
         log_refusal(error);
+    }
+    dg_config_free(again);
     return done;
 }
 

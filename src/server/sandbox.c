@@ -23,6 +23,17 @@ struct paths {
     bool is_short; // of memory
 };
 
+// Of this process, from before its second thread; none: nothing stands in the way.
+static struct paths in_force;
+
+static void clear(struct paths *paths)
+{
+    for (size_t i = 0; i < paths->count; i++)
+        free((char *)(uintptr_t)paths->items[i].path);
+    free(paths->items);
+    *paths = (struct paths){0};
+}
+
 static void add(struct paths *paths, const char *path, enum dg_landlock_access access)
 {
     if (paths->count == paths->capacity) {
@@ -140,10 +151,41 @@ bool dg_server_confine(const struct dg_config *config, char *error, size_t error
         report(config, &confined);
     else if (paths.is_short)
         snprintf(error, error_size, "memory is short for the sandbox");
-    for (size_t i = 0; i < paths.count; i++)
-        free((char *)(uintptr_t)paths.items[i].path);
-    free(paths.items);
+    if (done && confined.landlock > 0)
+        in_force = paths;
+    else
+        clear(&paths);
     return done;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    while (size > 0 && folder[size - 1] == '/')
+        size--;
+    return strncmp(path, folder, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+static bool is_in_reach(const char *path)
+{
+    for (size_t i = 0; i < in_force.count; i++)
+        if (in_force.items[i].access == DG_LANDLOCK_READ && is_below(path, in_force.items[i].path))
+            return true;
+    return in_force.count == 0;
+}
+
+bool dg_server_leaves_sandbox(const struct dg_config *config, char *folder, size_t folder_size)
+{
+    struct paths wanted = {0};
+    bool is_beyond = false;
+    add_configuration(&wanted, config);
+    for (size_t i = 0; i < wanted.count && !is_beyond; i++) {
+        is_beyond = wanted.items[i].access == DG_LANDLOCK_READ && !is_in_reach(wanted.items[i].path);
+        if (is_beyond)
+            snprintf(folder, folder_size, "%s", wanted.items[i].path);
+    }
+    clear(&wanted);
+    return is_beyond;
 }
 
 void dg_server_give_to_user(const struct dg_options *options, const char *path)
