@@ -357,14 +357,20 @@ static bool is_notified(int service, struct settler *settler, const struct socka
     return settler->answers > before && strcmp(settler->last, "news") == 0;
 }
 
+// Ports that neither the kernel nor another test hands out while no server holds them.
+#define PORTS 400
+static uint32_t first_port(void) { return 10000 + (uint32_t)getpid() % 50 * PORTS; }
+
 DG_TEST(survival_the_service_finds_its_clients_at_the_ports_of_before)
 {
     static const char *const WORKERS[] = {"3", "1", "2"};
     uint16_t port;
     int service = service_socket(&port);
-    char backend[64];
+    char backend[64], first[16], last[16];
     snprintf(backend, sizeof backend, "udp:127.0.0.1:%u", port);
-    settle_with((const char *const[]){"backend", backend, NULL}, false);
+    snprintf(first, sizeof first, "%u", first_port());
+    snprintf(last, sizeof last, "%u", first_port() + PORTS - 1);
+    settle_with((const char *const[]){"backend", backend, "backend-port-min", first, "backend-port-max", last, NULL}, false);
     survivor_start(&survivor);
     struct sockaddr_in at[SETTLERS];
     for (size_t i = 0; i < SETTLERS; i++)
