@@ -324,6 +324,21 @@ def psk_keys_are_neither_taken_from_the_command_line_nor_shown():
 
 
 @case
+def psk_store_in_a_folder_of_others_neither_opens_nor_comes_back_by_a_reload():
+    store = Store()
+    device = store.add("sensor-17")
+    server = store.serve()
+    store.folder.chmod(0o1777)  # whoever may put a journal beside it decides what is in it
+    reload(server, r"event=reload-refused .*others may put files beside them.*chmod go-w")
+    is_let_in(server, device)
+    text = store.psk("list", expected=1)
+    check("others may put files beside them" in text and "chmod go-w" in text, text)
+    store.folder.chmod(0o700)
+    reload(server)
+    is_let_in(server, device)
+
+
+@case
 def psk_commands_that_are_wrong_say_what_is_right():
     store = Store()
     short = store.folder / "short"
