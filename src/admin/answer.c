@@ -7,14 +7,19 @@
 #include <stdarg.h>
 #include <time.h>
 
-// Words of a message may quote a configuration's: a line stays a line.
+// Words of a message may quote a file's: a line stays a line, and what is not ASCII is written as in the log, since UTF-8
+// has control characters of its own for terminals (U+0080 to U+009F).
 DG_PRINTF(3, 0) static void put_line(FILE *out, char mark, const char *format, va_list arguments)
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
     fputc(mark, out);
-    for (const char *at = text; *at; at++)
-        fputc((unsigned char)*at < 0x20 || *at == 0x7f ? ' ' : *at, out);
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        if (*at >= 0x80)
+            fprintf(out, "\\x%02x", *at);
+        else
+            fputc(*at < 0x20 || *at == 0x7f ? ' ' : *at, out);
+    }
     fputc('\n', out);
 }
 

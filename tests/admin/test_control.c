@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include "admin/admin.h"
+#include "admin/answer.h"
 #include "admin/client.h"
 #include "core/slot.h"
 #include "io/local_socket.h"
@@ -274,9 +275,23 @@ DG_TEST(control_socket_that_somebody_listens_at_is_left_alone)
     finish(scene);
 }
 
+// What a refusal quotes of a file reaches a terminal: no escape, no control character of UTF-8, no further line.
+DG_TEST(control_words_carry_nothing_that_a_terminal_obeys)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct dg_answer answer = {.out = open_memstream(&text, &size)};
+    REQUIRE(answer.out != NULL);
+    dg_answer_refused(&answer, "%s", "a\x1b[2J\nb\xc2\x9b" "2Jc\x9b\x7f\xc3\xa9");
+    CHECK_EQ(fclose(answer.out), 0);
+    CHECK_STR(text, "!a [2J b\\xc2\\x9b2Jc\\x9b \\xc3\\xa9\n");
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
+        DG_CASE(control_words_carry_nothing_that_a_terminal_obeys),
         DG_CASE(control_answer_waits_for_its_reader),
         DG_CASE(control_caller_that_goes_away_is_forgotten),
         DG_CASE(control_ends_in_the_middle_of_an_answer),
