@@ -75,18 +75,3 @@ const char *dg_answer_duration(dg_time duration, char text[DG_ANSWER_TIME])
         snprintf(text, DG_ANSWER_TIME, "%llu d %llu h", seconds / 86400, seconds % 86400 / 3600);
     return text;
 }
-
-const char *dg_answer_proof(uint8_t identity_kind)
-{
-    switch ((enum dg_identity_kind)identity_kind) {
-    case DG_IDENTITY_NONE:
-        return "none";
-    case DG_IDENTITY_PSK:
-        return "psk";
-    case DG_IDENTITY_CERTIFICATE:
-        return "certificate";
-    case DG_IDENTITY_RAW_PUBLIC_KEY:
-        return "raw-public-key";
-    }
-    return "unknown";
-}

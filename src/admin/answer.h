@@ -25,7 +25,6 @@ void dg_answer_refused(const struct dg_answer *answer, const char *format, ...) 
 #define DG_ANSWER_TIME 32
 const char *dg_answer_time(uint64_t wall_s, char text[DG_ANSWER_TIME]);
 const char *dg_answer_duration(dg_time duration, char text[DG_ANSWER_TIME]);
-const char *dg_answer_proof(uint8_t identity_kind);
 
 // status.c: what changes in a second, from samples some seconds apart.
 #define DG_RATE_SAMPLES 6

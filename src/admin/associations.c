@@ -37,7 +37,7 @@ static void write_row(const struct dg_answer *answer, const struct dg_scan_row *
     snprintf(text, sizeof text, "%016llx", (unsigned long long)row->ref.id);
     dg_json_text(&json, "association", text);
     dg_json_bytes(&json, "identity", row->identity, row->identity_size);
-    dg_json_text(&json, "proof", dg_answer_proof(row->identity_kind));
+    dg_json_text(&json, "proof", dg_identity_kind_name(row->identity_kind));
     dg_address_format(&row->peer, text);
     dg_json_text(&json, "peer", text);
     dg_address_format(&row->local, text);
@@ -65,7 +65,7 @@ void dg_answer_association(const struct dg_answer *answer, const struct dg_scan_
     dg_address_format(&row->peer, peer);
     dg_escape(identity, sizeof identity, row->identity, row->identity_size);
     dg_answer_line(answer, "%016llx %-4s %-14s %-22s %-12s %-12s %-12s %-12s %-3s %-7s %-32s %s",
-                   (unsigned long long)row->ref.id, row->version == 13 ? "1.3" : "1.2", dg_answer_proof(row->identity_kind),
+                   (unsigned long long)row->ref.id, row->version == 13 ? "1.3" : "1.2", dg_identity_kind_name(row->identity_kind),
                    peer, names->listener, names->rule[0] ? names->rule : "-", dg_answer_duration(row->age, age),
                    dg_answer_duration(row->idle, idle), row->cid_size > 0 ? "yes" : "no",
                    (row->flags & DG_SLOT_RESUMED) != 0 ? "yes" : "no", suite_name(row->suite), identity);

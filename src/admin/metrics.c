@@ -18,18 +18,12 @@ static const struct {
 
 static uint64_t sum(const struct dg_metrics *metrics, enum dg_counter counter)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < metrics->counter_sets; i++)
-        total += dg_counter_read(metrics->counters[i], counter);
-    return total;
+    return dg_counters_sum(metrics->counters, metrics->counter_sets, counter);
 }
 
 static uint64_t sum_drops(const struct dg_metrics *metrics, enum dg_counter reason)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < metrics->counter_sets; i++)
-        total += dg_datagram_drops_read(metrics->counters[i], reason);
-    return total;
+    return dg_datagram_drops_sum(metrics->counters, metrics->counter_sets, reason);
 }
 
 // Read once, so that a histogram's count is that of its buckets.

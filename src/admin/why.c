@@ -112,7 +112,7 @@ static void say_run(const struct dg_answer *answer, const struct dg_failure_run 
                    run->detail, run->is_proven ? "" : run->claim_size > 0 ? "; the identity was claimed, not proven" : "");
     if (run->claim_size > 0)
         dg_answer_line(answer, "    who: %s %s by %s", who, run->is_proven ? "proven" : "claimed",
-                       dg_answer_proof(run->identity_kind));
+                       dg_identity_kind_name(run->identity_kind));
     const char *words = dg_advice((enum dg_counter)run->counter);
     if (words) {
         fill_in(words, who, advice);

@@ -9,20 +9,11 @@ const struct dg_equation dg_equations[] = {
 };
 const size_t dg_equation_count = sizeof dg_equations / sizeof dg_equations[0];
 
-static uint64_t sum(const struct dg_counters *const *sets, size_t set_count, enum dg_counter counter)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < set_count; i++)
-        total += dg_counter_read(sets[i], counter);
-    return total;
-}
-
 static uint64_t sum_drops(const struct dg_counters *const *sets, size_t set_count)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < set_count; i++)
-        for (int reason = 0; reason < DG_COUNTER_COUNT; reason++)
-            total += dg_datagram_drops_read(sets[i], (enum dg_counter)reason);
+    for (int reason = 0; reason < DG_COUNTER_COUNT; reason++)
+        total += dg_datagram_drops_sum(sets, set_count, (enum dg_counter)reason);
     return total;
 }
 
@@ -31,7 +22,7 @@ static uint64_t sum_named(const struct dg_counters *const *sets, size_t set_coun
     uint64_t total = 0;
     for (int counter = DG_COUNT_NONE + 1; counter < DG_COUNTER_COUNT; counter++)
         if (strncmp(dg_counter_name((enum dg_counter)counter), begins, strlen(begins)) == 0)
-            total += sum(sets, set_count, (enum dg_counter)counter);
+            total += dg_counters_sum(sets, set_count, (enum dg_counter)counter);
     return total;
 }
 
@@ -39,7 +30,7 @@ static uint64_t right_side(const struct dg_equation *equation, const struct dg_c
 {
     uint64_t total = 0;
     for (size_t i = 0; i < DG_EQUATION_PARTS && equation->parts[i] != DG_COUNT_NONE; i++)
-        total += sum(sets, set_count, equation->parts[i]);
+        total += dg_counters_sum(sets, set_count, equation->parts[i]);
     if (strcmp(equation->all, "drops") == 0)
         return total + sum_drops(sets, set_count);
     return equation->all[0] != '\0' ? total + sum_named(sets, set_count, equation->all) : total;
@@ -51,7 +42,7 @@ bool dg_counters_balance(const struct dg_counters *const *sets, size_t set_count
         const struct dg_equation *equation = &dg_equations[i];
         const struct dg_imbalance found = {.text = equation->text,
                                            .name = dg_counter_name(equation->whole),
-                                           .whole = sum(sets, set_count, equation->whole),
+                                           .whole = dg_counters_sum(sets, set_count, equation->whole),
                                            .parts = right_side(equation, sets, set_count)};
         if (found.whole != found.parts) {
             *ret = found;

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -222,6 +223,10 @@ static inline uint64_t dg_datagram_drops_read(const struct dg_counters *counters
 {
     return atomic_load_explicit(&counters->datagram_drops[reason], memory_order_relaxed);
 }
+
+// Over the sets of all threads.
+uint64_t dg_counters_sum(const struct dg_counters *const *sets, size_t set_count, enum dg_counter counter);
+uint64_t dg_datagram_drops_sum(const struct dg_counters *const *sets, size_t set_count, enum dg_counter reason);
 
 const char *dg_counter_name(enum dg_counter counter);
 const char *dg_counter_text(enum dg_counter counter);

@@ -44,6 +44,9 @@ enum dg_identity_kind { // how the peer proved itself
     DG_IDENTITY_RAW_PUBLIC_KEY = 3,
 };
 
+// "none", "psk", "certificate", "raw-public-key": for logs, status and rules. Static.
+const char *dg_identity_kind_name(uint8_t identity_kind);
+
 // Where a keyset lies: inline place 0 or 1 of its own slot (a wide one at 0 spans both), or a side slot.
 #define DG_PLACE_NONE 0u
 #define DG_PLACE_INLINE_0 1u

@@ -34,10 +34,10 @@ struct dg_administration {
 
 static void tell_counters(const struct dg_server *server, uint64_t counters[DG_COUNTER_COUNT])
 {
-    memset(counters, 0, DG_COUNTER_COUNT * sizeof counters[0]);
-    for (uint32_t thread = 0; thread < server->thread_count; thread++)
-        for (int i = DG_COUNT_NONE + 1; i < DG_COUNTER_COUNT; i++)
-            counters[i] += dg_counter_read(server->counters[thread], (enum dg_counter)i);
+    counters[DG_COUNT_NONE] = 0;
+    for (int i = DG_COUNT_NONE + 1; i < DG_COUNTER_COUNT; i++)
+        counters[i] = dg_counters_sum((const struct dg_counters *const *)server->counters, server->thread_count,
+                                      (enum dg_counter)i);
 }
 
 static void add_expiry(void *context, const struct dg_expiry *expiry)

@@ -31,10 +31,7 @@ void dg_server_free_latencies(struct dg_server *server)
 
 static uint64_t sum(const struct dg_server *server, enum dg_counter counter)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < server->thread_count; i++)
-        total += dg_counter_read(server->counters[i], counter);
-    return total;
+    return dg_counters_sum((const struct dg_counters *const *)server->counters, server->thread_count, counter);
 }
 
 // The counters move meanwhile: an end may be counted that was no beginning yet.

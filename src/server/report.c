@@ -6,21 +6,6 @@
 
 #include <string.h>
 
-const char *dg_identity_kind_name(enum dg_identity_kind kind)
-{
-    switch (kind) {
-    case DG_IDENTITY_NONE:
-        return "none";
-    case DG_IDENTITY_PSK:
-        return "psk";
-    case DG_IDENTITY_CERTIFICATE:
-        return "certificate";
-    case DG_IDENTITY_RAW_PUBLIC_KEY:
-        return "raw-public-key";
-    }
-    return "unknown";
-}
-
 static void log_address(struct dg_log_line *line, const char *key, const struct dg_address *address)
 {
     char text[DG_ADDRESS_TEXT];
@@ -231,14 +216,6 @@ void dg_report_backend(const char *backend, const struct dg_backend_trouble *tro
     dg_log_end(&line);
 }
 
-static uint64_t sum_of(const struct dg_counters *const *sets, size_t set_count, enum dg_counter counter)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < set_count; i++)
-        sum += dg_counter_read(sets[i], counter);
-    return sum;
-}
-
 static void report_datagrams(const struct dg_counters *const *sets, size_t set_count)
 {
     static const struct {
@@ -251,7 +228,7 @@ static void report_datagrams(const struct dg_counters *const *sets, size_t set_c
     struct dg_log_line line;
     dg_log_begin(&line, DG_LOG_INFO, "datagrams");
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        dg_log_u64(&line, ends[i].key, sum_of(sets, set_count, ends[i].counter));
+        dg_log_u64(&line, ends[i].key, dg_counters_sum(sets, set_count, ends[i].counter));
     for (int reason = 0; reason < DG_COUNTER_COUNT; reason++) {
         uint64_t sum = 0;
         for (size_t i = 0; i < set_count; i++)
@@ -267,9 +244,7 @@ void dg_report_counters(const struct dg_counters *const *sets, size_t set_count)
     struct dg_log_line line;
     dg_log_begin(&line, DG_LOG_INFO, "counters");
     for (int counter = DG_COUNT_NONE + 1; counter < DG_COUNTER_COUNT; counter++) {
-        uint64_t sum = 0;
-        for (size_t i = 0; i < set_count; i++)
-            sum += dg_counter_read(sets[i], (enum dg_counter)counter);
+        uint64_t sum = dg_counters_sum(sets, set_count, (enum dg_counter)counter);
         if (sum == 0)
             continue;
         if (line.size > sizeof line.text - PAIR_MAX) {

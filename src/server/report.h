@@ -48,6 +48,4 @@ void dg_report_backend(const char *backend, const struct dg_backend_trouble *tro
 // received is in one of the others.
 void dg_report_counters(const struct dg_counters *const *sets, size_t set_count);
 
-const char *dg_identity_kind_name(enum dg_identity_kind kind);
-
 #endif

@@ -345,10 +345,7 @@ uint16_t dg_server_port(const struct dg_server *server, size_t address)
 
 static uint64_t sum(const struct dg_server *server, enum dg_counter counter)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < server->thread_count; i++)
-        total += dg_counter_read(server->counters[i], counter);
-    return total;
+    return dg_counters_sum((const struct dg_counters *const *)server->counters, server->thread_count, counter);
 }
 
 size_t dg_server_associations(const struct dg_server *server)
