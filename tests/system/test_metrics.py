@@ -117,6 +117,8 @@ def metrics_are_in_the_text_format_and_say_what_happened():
         stranger.sendto(b"nonsense", ("127.0.0.1", server.port))
         stranger.sendto(b"\x17\xfe\xfd" + bytes(50), ("127.0.0.1", server.port))
     wait_until(lambda: sum(v for (n, _), v in scrape(path).items() if n == "dtlsgate_datagrams_dropped_total") >= 2, "two drops")
+    # What a turn took is recorded at its end, which is after its answers have gone out.
+    wait_until(lambda: scrape(path)["dtlsgate_through_seconds_count", 'direction="to_client"'] >= 2, "two timed answers")
     after = scrape(path)
     check_equal(after["dtlsgate_associations", None], 2, "associations")
     check_equal(total(after, "plaintext_delivered"), 2, "delivered")
