@@ -22,7 +22,7 @@
     NUMBER(connection_id_length, "connection-id-length", "BYTES", 8, 4, 16, "of the connection IDs that the server is to send us")
 #define DG_CLIENT_TIME_OPTION_LIST(NUMBER) \
     NUMBER(datagram_max, "datagram-max", "BYTES", 1400, 548, 16384, "largest UDP payload sent: the path MTU less 28 (IPv4) or 48 (IPv6)") \
-    NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 15, 1, 600, "a handshake has failed when it takes longer") \
+    NUMBER(handshake_timeout, "handshake-timeout", "SECONDS", 20, 1, 600, "a handshake has failed when it takes longer (a lost flight is sent again after 1, 3, 7 and 15)") \
     NUMBER(retransmit, "retransmit", "SECONDS", 1, 1, 60, "first repetition of a handshake flight; doubles from there")
 
 enum { DG_DTLS_ANY, DG_DTLS_12, DG_DTLS_13 };

@@ -305,6 +305,7 @@ class Server(Process):
         if up:
             for index in range(len(listen)):
                 self._learn_port(index)
+            self.wait_line(r"event=ready pid=")
 
     def _learn_port(self, index):
         def found():

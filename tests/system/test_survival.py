@@ -46,8 +46,8 @@ def wait_dead(pid):
 
 def kill_serving(server):
     """SIGKILL to the process that serves; returns when the next one is ready."""
+    pid = server.serving  # waits for the first to be ready: its line is none of the next one's
     before = server.mark()
-    pid = server.serving
     os.kill(pid, signal.SIGKILL)
     server.wait_line(r"event=server-died .*killed by signal 9", start=before)
     server.wait_line(r"event=ready pid=\d+", start=before)
