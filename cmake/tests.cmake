@@ -18,7 +18,7 @@ set(test_environment
 	"DTLSGATE_BUILD=${PROJECT_BINARY_DIR}"
 	"DTLSGATE_SOURCE=${PROJECT_SOURCE_DIR}")
 
-add_library(dg_check STATIC tests/check.c)
+add_library(dg_check STATIC tests/check.c tests/own_network.c)
 target_link_libraries(dg_check PRIVATE dg_flags)
 target_include_directories(dg_check INTERFACE "${PROJECT_SOURCE_DIR}/tests")
 

@@ -6,6 +6,8 @@
 
 #include "check.h"
 
+#include "own_network.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -180,6 +182,7 @@ int dg_test_main(const struct dg_test_case *cases, size_t count, int argc, char 
             return 1;
         }
     }
+    (void)own_network_enter(); // where there is none, ports are shared with the tests beside this one
     for (size_t i = 0; i < count; i++) {
         if (!wanted(cases[i].name, argc, argv))
             continue;
