@@ -116,13 +116,16 @@ static void look_at(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, 
         dg_association_end(&association, DG_COUNT_CLOSED_IDLE, DG_ALERT_CLOSE_NOTIFY);
 }
 
-// Looks at as many slots as make a whole round in a period.
-static void sweep_slice(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard)
+// Looks at as many slots as make a whole round in a period; at none of them twice at one time.
+static void sweep_shard(struct dg_engine *engine, dg_time now, uint32_t now_wall_s, struct dg_shard *shard,
+                        uint32_t slices)
 {
     if (shard->backlog != NULL)
         return; // these are not judged yet
-    uint32_t budget = shard->fresh_slot / DG_SWEEP_SLICES + 1;
-    for (uint32_t i = 0; i < budget && shard->fresh_slot > 0; i++) {
+    uint32_t budget = slices * (shard->fresh_slot / DG_SWEEP_SLICES + 1);
+    if (budget > shard->fresh_slot)
+        budget = shard->fresh_slot;
+    for (uint32_t i = 0; i < budget; i++) {
         if (shard->sweep_at >= shard->fresh_slot)
             shard->sweep_at = 0;
         struct dg_slot *slot = dg_memory_slot(engine->memory, shard->number, shard->sweep_at++);
@@ -164,9 +167,8 @@ static void sweep(struct dg_engine *engine, dg_time now, uint32_t now_wall_s)
     uint64_t slices = dg_time_since(now, engine->sweep_next) / SLICE + 1;
     if (slices > DG_SWEEP_SLICES)
         slices = DG_SWEEP_SLICES;
-    for (uint64_t slice = 0; slice < slices; slice++)
-        for (size_t i = 0; i < engine->shard_count; i++)
-            sweep_slice(engine, now, now_wall_s, &engine->shards[i]);
+    for (size_t i = 0; i < engine->shard_count; i++)
+        sweep_shard(engine, now, now_wall_s, &engine->shards[i], (uint32_t)slices);
     trim(engine);
     engine->sweep_next = now + SLICE;
     engine->any_sweep = any_sweep(engine);
