@@ -164,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rig.config.handshakes_max = HANDSHAKES;
     rig.config.handshakes_per_prefix = 1 + (settings & 3);
     rig.config.reassembly_max = 4;
+    rig.config.finished_max = 32;
     rig.config.admission.prefixes_max = 64;
     rig.gate.negotiates_cid = (settings & 4) != 0;
     rig.gate.flight_bytes = (settings & 8) != 0 ? 1000 : 0;

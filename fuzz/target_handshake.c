@@ -231,6 +231,7 @@ static void begin(uint8_t which)
     struct dg_front_config config = dg_front_config_default();
     config.handshakes_max = 4;
     config.reassembly_max = 4;
+    config.finished_max = 32;
     config.admission.prefixes_max = 64;
     now = 1000 * DG_SECOND;
     sim_clock_set(now);

@@ -281,6 +281,7 @@ static void open_world(uint8_t faults, uint8_t settings)
     config.aead = &sim_audit_null;
     config.front.handshakes_max = 4;
     config.front.reassembly_max = 4;
+    config.front.finished_max = 32;
     config.front.admission.prefixes_max = 64;
     config.ring_full = (settings & 1) != 0 ? 300 : 0;
     config.ring_delay = (settings & 2) != 0 ? 20 * DG_MILLISECOND : config.ring_delay;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The pool behind early application data: one allocation, a chain of unused buffers. Never grows.
+// The pool behind early application data: one allocation, a chain of buffers that were used before, and those that
+// never were, whose memory is touched by nobody. Never grows.
 #include "core/early.h"
 
 #include <stdlib.h>
@@ -11,10 +12,8 @@ bool dg_early_init(struct dg_early *early)
     if (early->buffers == NULL) {
         return false;
     }
-    for (uint16_t i = 0; i < DG_EARLY_BUFFERS; i++) {
-        early->buffers[i].next = i + 1 < DG_EARLY_BUFFERS ? (uint16_t)(i + 1) : DG_EARLY_NONE;
-    }
-    early->unused_first = 0;
+    early->unused_first = DG_EARLY_NONE;
+    early->fresh = 0;
     return true;
 }
 
@@ -26,12 +25,16 @@ void dg_early_clear(struct dg_early *early)
 
 uint16_t dg_early_put(struct dg_early *early, const uint8_t *record, size_t size)
 {
-    uint16_t place = early->unused_first;
-    if (place == DG_EARLY_NONE || size > DG_EARLY_BUFFER_BYTES) {
+    bool is_fresh = early->unused_first == DG_EARLY_NONE;
+    uint16_t place = is_fresh ? early->fresh : early->unused_first;
+    if (place == DG_EARLY_BUFFERS || size > DG_EARLY_BUFFER_BYTES) {
         return DG_EARLY_NONE;
     }
     struct dg_early_buffer *buffer = &early->buffers[place];
-    early->unused_first = buffer->next;
+    if (is_fresh)
+        early->fresh++;
+    else
+        early->unused_first = buffer->next;
     buffer->size = (uint16_t)size;
     memcpy(buffer->bytes, record, size);
     return place;

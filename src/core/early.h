@@ -20,6 +20,7 @@ struct dg_early {
         uint8_t bytes[DG_EARLY_BUFFER_BYTES];
     } *buffers;
     uint16_t unused_first;
+    uint16_t fresh; // from here on none was ever used, nor touched
 };
 
 #define DG_EARLY_NONE UINT16_MAX

@@ -17,6 +17,7 @@ struct dg_front_config dg_front_config_default(void)
         .handover_timeout = 5 * DG_SECOND,
         .reassembly_max = 256,
         .reassembly_timeout = 5 * DG_SECOND,
+        .finished_max = 8192,
         .admission = dg_admission_config_default(),
         .offer_cid = true,
         .cid_size = DG_CID_SIZE_DEFAULT,
@@ -91,7 +92,7 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
     front->pending = dg_secret_new(DG_FRONT_PENDING_MAX * sizeof *front->pending);
     if (front->admission == NULL || front->pending == NULL || !dg_early_init(&front->early) ||
         !dg_reassembly_init(&front->area, config->reassembly_max, config->reassembly_timeout) ||
-        !dg_handshake_table_init(&front->table, config->handshakes_max, DG_FRONT_FINISHED_MAX)) {
+        !dg_handshake_table_init(&front->table, config->handshakes_max, config->finished_max)) {
         dg_front_free(front);
         return NULL;
     }

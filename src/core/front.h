@@ -23,6 +23,7 @@ struct dg_front_config {
     dg_time handover_timeout;         // from the proof until a worker has taken it
     uint32_t reassembly_max;          // incomplete hellos kept, before the cookie
     dg_time reassembly_timeout;
+    uint32_t finished_max;            // ended handshakes remembered for a while, whose clients may repeat themselves
     struct dg_admission_config admission;
     struct dg_address own[DG_FRONT_OWN_MAX]; // our listening addresses: never a peer
     uint32_t own_count;
@@ -70,7 +71,7 @@ void dg_front_advance(struct dg_front *front, dg_time now);
 // New handshakes use this gate; those under way keep theirs (the gate counts its users).
 void dg_front_set_gate(struct dg_front *front, void *gate);
 // From now on. What is made room for once stays as it is: handshakes_max may fall and rise to what it was at the start,
-// reassembly_max, own and cid_size do not change.
+// reassembly_max, finished_max, own and cid_size do not change.
 void dg_front_set_config(struct dg_front *front, const struct dg_front_config *config);
 // No new handshakes, though cookies are still given; those under way go on. dg_front_busy says how many.
 void dg_front_stop(struct dg_front *front);

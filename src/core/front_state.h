@@ -11,8 +11,7 @@
 #include "core/record.h"
 
 #define DG_FRONT_AMPLIFICATION 3                 // RFC 9147 5.1: bytes out for one in, before the cookie
-#define DG_FRONT_FINISHED_MAX 8192               // ended handshakes remembered
-#define DG_FRONT_FINISHED_TIME (10 * DG_SECOND)  // for how long: a client repeats its flights within this
+#define DG_FRONT_FINISHED_TIME (10 * DG_SECOND)  // an ended handshake is remembered: its client repeats flights within this
 #define DG_FRONT_RETURNS_MAX 64                  // passed-on datagrams that a finished handshake gives back
 #define DG_FRONT_FIRST_REPETITION DG_SECOND // nobody repeats a flight earlier (RFC 9147 5.8.2)
 #define DG_FRONT_REPEAT_INTERVAL DG_SECOND       // between two repeated hellos that are answered

@@ -54,7 +54,7 @@ void sim_violation(struct sim_world *world, const char *format, ...)
 uint64_t sim_plaintext_make(struct sim_world *world, uint32_t life, uint8_t *data, size_t size)
 {
     if (world->serial == world->serials_max) {
-        uint64_t more = world->serials_max > 0 ? 2 * world->serials_max : 65536;
+        uint64_t more = world->serials_max > 0 ? 2 * world->serials_max : 1024;
         world->delivered_serials = realloc(world->delivered_serials, more);
         world->echoed_serials = realloc(world->echoed_serials, more);
         DG_BUG_UNLESS(world->delivered_serials != NULL && world->echoed_serials != NULL);
