@@ -6,6 +6,7 @@
 // follows), 2 bytes of length, bytes.
 #include "fuzz.h"
 
+#include "core/engine_internal.h"
 #include "support/fake_peer.h"
 #include "support/sim_audit.h"
 #include "support/sim_clock.h"
@@ -74,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         setup.who = i;
         CHECK(fake_peer_join(&peers[i], &server, &setup));
     }
+    server.sweep_late = DG_SWEEP_PERIOD;
     server.echoes = settings & 1;
     server.closes = settings & 2;
     server.is_full = settings & 4;

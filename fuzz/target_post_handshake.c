@@ -5,6 +5,7 @@
 // Input: a byte that chooses the association, then steps: a byte that says which (enum step), its arguments.
 #include "fuzz.h"
 
+#include "core/engine_internal.h"
 #include "support/fake_peer.h"
 #include "support/sim_audit.h"
 #include "support/sim_clock.h"
@@ -174,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sim_clock_start(1);
     sim_audit_start();
     fake_server_start(&server, &fuzz_null_aead, NULL);
+    server.sweep_late = DG_SWEEP_PERIOD;
     CHECK(fake_peer_join(&peer, &server, &SETUPS[fuzz_u8(&input) % (sizeof SETUPS / sizeof SETUPS[0])]));
     while (fuzz_more(&input)) {
         take_step(&input);

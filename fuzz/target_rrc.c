@@ -468,6 +468,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sim_audit_start();
     fake_server_start(&server, &fuzz_null_aead, &config);
     server.echoes = true;
+    server.sweep_late = DG_SWEEP_PERIOD;
     memset(kept, 0, sizeof kept);
     memset(&open_one, 0, sizeof open_one);
     memset(was_echoed, 0, sizeof was_echoed);

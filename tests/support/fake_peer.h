@@ -31,6 +31,8 @@ struct fake_server {
     size_t sent_count;
     uint64_t sent_total;
     bool is_full;               // reserve gives nothing
+    dg_time sweep_late;         // the sweep alone has its turn so much later, as where the owner is busy; most of what
+                                // time costs is its turns
     // what the owner was told
     unsigned delivered, opened, closed, moved;
     struct dg_address moved_from; // last
