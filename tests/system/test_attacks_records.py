@@ -185,6 +185,7 @@ def record_stripped_of_its_connection_id_is_dropped():
         relay = Relay(server.port)
         client = clients.wolf_psk(relay.port, credentials, "--cid", "c1c2c3", version=version)
         client.echo()
+        client.echo()  # with it, the acknowledgement of the ticket has passed: what is held back is the word
         held = []
         relay.on_client = lambda datagram: held.append(datagram) or []
         client.say("held back")
@@ -207,7 +208,7 @@ def record_stripped_of_its_connection_id_is_dropped():
             return sum(counters.get(name, 0) for name in names) >= len(stripped)
         harness.wait_until(dropped, f"the drops of {len(stripped)} records, {version}")
         counters = server.counters()
-        check_equal(counters["plaintext_delivered"], 2, f"records delivered, {version}")
+        check_equal(counters["plaintext_delivered"], 3, f"records delivered, {version}")
         check_equal(counters.get("associations_closed", 0), 0, "associations that ended")
         server.stop()
 
