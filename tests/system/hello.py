@@ -8,6 +8,8 @@ import os
 import socket
 import struct
 
+import harness
+
 HANDSHAKE = 22
 CLIENT_HELLO, SERVER_HELLO, HELLO_VERIFY_REQUEST = 1, 2, 3
 HRR_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891" "c2a211167abb8c5e079e09e2c8a8339c")  # RFC 8446 4.1.3
@@ -96,7 +98,7 @@ def cookie_13_of(datagram):
     return None
 
 
-def endpoint(address="127.0.0.1", port=0, timeout=1.0):
+def endpoint(address="127.0.0.1", port=0, timeout=harness.PATIENCE):
     s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((address, port))
     s.settimeout(timeout)
