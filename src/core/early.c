@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool dg_early_init(struct dg_early *early)
+bool dg_early_init(struct dg_early *early, uint16_t count)
 {
-    early->buffers = calloc(DG_EARLY_BUFFERS, sizeof *early->buffers);
+    early->buffers = calloc(count > 0 ? count : 1, sizeof *early->buffers);
     if (early->buffers == NULL) {
         return false;
     }
+    early->count = count;
     early->unused_first = DG_EARLY_NONE;
     early->fresh = 0;
     return true;
@@ -27,7 +28,7 @@ uint16_t dg_early_put(struct dg_early *early, const uint8_t *record, size_t size
 {
     bool is_fresh = early->unused_first == DG_EARLY_NONE;
     uint16_t place = is_fresh ? early->fresh : early->unused_first;
-    if (place == DG_EARLY_BUFFERS || size > DG_EARLY_BUFFER_BYTES) {
+    if (place == early->count || size > DG_EARLY_BUFFER_BYTES) {
         return DG_EARLY_NONE;
     }
     struct dg_early_buffer *buffer = &early->buffers[place];

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DG_EARLY_BUFFERS 256
+#define DG_EARLY_BUFFERS 256 // at most
 #define DG_EARLY_BUFFER_BYTES 2048 // a record that fits an Ethernet frame; longer ones are dropped, and repeated
 
 struct dg_early {
@@ -19,13 +19,14 @@ struct dg_early {
         uint16_t size;
         uint8_t bytes[DG_EARLY_BUFFER_BYTES];
     } *buffers;
+    uint16_t count;
     uint16_t unused_first;
     uint16_t fresh; // from here on none was ever used, nor touched
 };
 
 #define DG_EARLY_NONE UINT16_MAX
 
-DG_MUST_USE bool dg_early_init(struct dg_early *early);
+DG_MUST_USE bool dg_early_init(struct dg_early *early, uint16_t count);
 void dg_early_clear(struct dg_early *early); // fine on a zeroed struct
 // Copies the record. DG_EARLY_NONE: no buffer is left, or it is too long for one.
 DG_MUST_USE uint16_t dg_early_put(struct dg_early *early, const uint8_t *record, size_t size);

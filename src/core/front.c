@@ -72,6 +72,8 @@ void dg_front_use(struct dg_front *front, enum dg_counter use)
     }
 }
 
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
 struct dg_front *dg_front_new(const struct dg_front_config *config, const struct dg_handshake_ops *ops, void *gate,
                               const struct dg_output *output, const struct dg_front_hooks *hooks,
                               struct dg_counters *counters)
@@ -89,8 +91,10 @@ struct dg_front *dg_front_new(const struct dg_front_config *config, const struct
     front->output = *output;
     front->metered = (struct dg_output){.context = front, .reserve = metered_reserve, .commit = metered_commit};
     front->admission = dg_admission_new(&config->admission);
-    front->pending = dg_secret_new(DG_FRONT_PENDING_MAX * sizeof *front->pending);
-    if (front->admission == NULL || front->pending == NULL || !dg_early_init(&front->early) ||
+    front->pending_max = least(config->handshakes_max, DG_FRONT_PENDING_MAX);
+    front->pending = dg_secret_new(front->pending_max * sizeof *front->pending);
+    uint32_t early = least(config->handshakes_max * DG_EARLY_MAX, DG_EARLY_BUFFERS);
+    if (front->admission == NULL || front->pending == NULL || !dg_early_init(&front->early, (uint16_t)early) ||
         !dg_reassembly_init(&front->area, config->reassembly_max, config->reassembly_timeout) ||
         !dg_handshake_table_init(&front->table, config->handshakes_max, config->finished_max)) {
         dg_front_free(front);
@@ -112,7 +116,7 @@ void dg_front_free(struct dg_front *front)
     dg_handshake_table_clear(&front->table);
     dg_reassembly_clear(&front->area);
     dg_early_clear(&front->early);
-    dg_secret_free(front->pending, DG_FRONT_PENDING_MAX * sizeof *front->pending);
+    dg_secret_free(front->pending, front->pending_max * sizeof *front->pending);
     dg_admission_free(front->admission);
     free(front);
 }

@@ -273,10 +273,10 @@ static bool take(struct dg_front *front, dg_time now, uint32_t place)
 {
     struct dg_handshake_entry *entry = &front->table.entries[place];
     uint32_t pending = 0;
-    while (pending < DG_FRONT_PENDING_MAX && (front->pending_used >> pending & 1) != 0) {
+    while (pending < front->pending_max && (front->pending_used >> pending & 1) != 0) {
         pending++;
     }
-    if (pending == DG_FRONT_PENDING_MAX) {
+    if (pending == front->pending_max) {
         return false; // others wait for a worker's room as well: later
     }
     struct dg_handover *handover = &front->pending[pending];

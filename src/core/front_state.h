@@ -31,7 +31,8 @@ struct dg_front {
     struct dg_reassembly area;
     struct dg_handshake_table table;
     struct dg_early early;
-    struct dg_handover *pending; // DG_FRONT_PENDING_MAX, in shielded memory: they carry keys
+    struct dg_handover *pending; // in shielded memory: they carry keys
+    uint32_t pending_max;        // of these; no more than handshakes
     uint64_t pending_used;       // a bit for each
     // All that handshakes send goes through `metered`, which leads to output.
     struct dg_output output;
