@@ -304,12 +304,14 @@ static void report_start(const struct dg_server *server)
 static void run_worker(void *loop)
 {
     dg_privilege_begin_serving();
+    dg_thread_go_first();
     dg_worker_loop_run(loop);
 }
 
 static void run_front(void *loop)
 {
     dg_privilege_begin_serving();
+    dg_thread_give_way();
     dg_front_loop_run(loop);
 }
 
