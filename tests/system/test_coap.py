@@ -53,7 +53,7 @@ class Gate:
         self.server.wait_line(rf"event=connected\b.* proof={self.proof}\b.*{name}")
 
     def check_observation(self):
-        text = self.call("time", "-s", "4", "-w", timeout=40)
+        text = self.call("time", "-s", "6", "-w", timeout=40)
         notes = [line for line in text.splitlines() if ":" in line and line.strip()]
         check(len(set(notes)) >= 3, f"expected 3 or more different notifications, got {len(set(notes))}: {text[-500:]}")
 
@@ -131,7 +131,7 @@ def coap_client_with_a_wrong_key_reaches_nothing():
 def coap_observer_and_others_do_not_disturb_each_other():
     # Five clients at once, each with a resource of its own, while one observes.
     gate = Gate("openssl", "psk", "modern")
-    observer = Process([gate.client, "-B", "20", *gate.flags, "-s", "5", "-w", gate.uri("time")], name="observer")
+    observer = Process([gate.client, "-B", "20", *gate.flags, "-s", "8", "-w", gate.uri("time")], name="observer")
     observer.wait_line(r"\d:\d\d")
     puts = [Process([gate.client, "-B", "20", *gate.flags, "-m", "put", "-e", f"value-{i}", gate.uri(f"own-{i}")])
             for i in range(5)]
