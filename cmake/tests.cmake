@@ -9,7 +9,8 @@
 #
 #   release-only   not under the sanitizers (measures memory, time, or the kernel)
 #   serial         nothing else runs meanwhile
-#   timeout=N      seconds; 120 is usual for C, 300 for Python
+#   timeout=N      seconds; 120 is usual for C, 300 for Python. Twice that under the
+#                  sanitizers
 
 set(test_environment
 	"ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:abort_on_error=0:allocator_may_return_null=1"
@@ -47,6 +48,9 @@ function(dg_register_test name file folder default_timeout)
 	endif()
 	if(needs MATCHES "timeout=([0-9]+)")
 		set(timeout ${CMAKE_MATCH_1})
+	endif()
+	if(DTLSGATE_SANITIZE)
+		math(EXPR timeout "2 * ${timeout}")
 	endif()
 	if(name MATCHES "^crypto/test_takeover")
 		list(APPEND labels takeover)
