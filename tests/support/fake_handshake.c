@@ -46,9 +46,11 @@ struct fake_gate fake_gate_default(void)
 void fake_key_material(const uint8_t random[32], char label, struct dg_key_material *ret)
 {
     uint8_t *bytes = (uint8_t *)ret;
-    for (size_t i = 0; i < sizeof *ret; i++) {
+    for (size_t i = 0; i < sizeof *ret; i += sizeof(uint64_t)) {
         struct dg_hash_key key = {.k0 = (uint64_t)(unsigned char)label, .k1 = i};
-        bytes[i] = (uint8_t)dg_hash(&key, random, 32);
+        uint64_t word = dg_hash(&key, random, 32);
+        size_t left = sizeof *ret - i;
+        memcpy(bytes + i, &word, left < sizeof word ? left : sizeof word);
     }
 }
 
