@@ -37,28 +37,14 @@ struct lane {
     size_t answer_size;
 };
 
-// The first datagram of a client, without the client.
-static void catch_hello(struct yard *yard, const struct bench_kind *kind, struct bench_burst *ret)
-{
-    struct wolf_client_config config = bench_client_config(kind, &yard->credentials);
-    config.wire = (struct wolf_client_wire){&yard->wire, bench_wire_send, bench_wire_receive};
-    struct wolf_client *client = wolf_client_new(&config);
-    ret->count = 0;
-    yard->wire.into = ret;
-    if (client == NULL || wolf_client_connect(client) != WOLF_CLIENT_GOES_ON || ret->count != 1)
-        BENCH_FAIL("%s: the first hello is not one datagram", kind->name);
-    wolf_client_free(client);
-    yard->wire.into = NULL;
-    ret->count = 1;
-}
-
 static void begin(struct yard *yard, struct lane *lane, const struct bench_kind *kind)
 {
     lane->kind = kind;
     snprintf(lane->name, sizeof lane->name, "CPU of a ClientHello without cookie: %s", kind->name);
     lane->figure = (struct bench_figure){.name = lane->name, .unit = "us", .aim = AIM};
     lane->server = wolf_server_new(kind, &yard->credentials);
-    catch_hello(yard, kind, &lane->hellos);
+    bench_client_hello(&yard->wire, kind, &yard->credentials, &lane->hellos.datagrams[0]);
+    lane->hellos.count = 1;
     uint8_t answer[BENCH_DATAGRAM_MAX];
     bench_wire_send_burst(&yard->wire, &lane->hellos);
     if (!bench_wire_wait(&yard->wire, 1000))

@@ -122,6 +122,22 @@ void bench_handshake(struct bench_wire *wire, const struct bench_kind *kind,
     forget(client, wire);
 }
 
+void bench_client_hello(struct bench_wire *wire, const struct bench_kind *kind,
+                        const struct bench_credentials *credentials, struct bench_datagram *ret)
+{
+    struct bench_burst *burst = calloc(1, sizeof *burst);
+    if (burst == NULL)
+        BENCH_FAIL("out of memory");
+    wire->into = burst;
+    struct wolf_client *client = start(wire, kind, credentials);
+    if (wolf_client_connect(client) != WOLF_CLIENT_GOES_ON || burst->count != 1)
+        BENCH_FAIL("%s: the first hello is not one datagram", kind->name);
+    *ret = burst->datagrams[0];
+    wolf_client_free(client);
+    wire->into = NULL;
+    free(burst);
+}
+
 struct bench_clients *bench_clients_new(struct bench_wire *wire, const struct bench_kind *kind,
                                         const struct bench_credentials *credentials, uint32_t count)
 {

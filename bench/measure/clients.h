@@ -30,6 +30,10 @@ void bench_session_begin(struct bench_wire *wire, const struct bench_kind *kind,
 struct wolf_client_config bench_client_config(const struct bench_kind *kind,
                                               const struct bench_credentials *credentials);
 
+// The first datagram of such a client, without the client.
+void bench_client_hello(struct bench_wire *wire, const struct bench_kind *kind,
+                        const struct bench_credentials *credentials, struct bench_datagram *ret);
+
 struct bench_clients;
 
 // So many associations, each from an address of its own.

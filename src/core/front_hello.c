@@ -7,12 +7,6 @@
 
 #define HEADERS (DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER)
 
-// A whole hello, as one record: the received one, or one put together.
-struct whole_hello {
-    struct dg_bytes record;
-    struct dg_hello hello;
-};
-
 static void count(struct dg_front *front, enum dg_counter reason) { dg_count(front->counters, reason); }
 
 // RFC 9147 5.3: an invalid 1.3 cookie ends the handshake with illegal_parameter. Fifteen plaintext bytes
@@ -51,7 +45,7 @@ static enum dg_cookie_verdict judge_cookie(struct dg_front *front, const struct 
 }
 
 // No valid cookie: one answer from the bucket, three bytes for one at most, nothing kept.
-static void answer(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+static void answer(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_hello *hello,
                    enum dg_cookie_verdict verdict)
 {
     if (verdict == DG_COOKIE_INVALID) {
@@ -63,15 +57,15 @@ static void answer(struct dg_front *front, const struct dg_front_datagram *datag
         return;
     }
     dg_front_meter_claimed(front, front->allowance); // a record before may have been of somebody validated
-    if (verdict == DG_COOKIE_INVALID && whole->hello.offers_13) {
-        send_illegal_parameter(front, datagram, whole->hello.record_sequence);
+    if (verdict == DG_COOKIE_INVALID && hello->offers_13) {
+        send_illegal_parameter(front, datagram, hello->record_sequence);
         return;
     }
     // RFC 6347 4.2.1: an invalid 1.2 cookie is no cookie, and gets a new HelloVerifyRequest.
     struct dg_handshake *handshake = NULL;
     const struct dg_bytes no_cid = {0};
-    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
-                                                   whole->record.size, no_cid, &front->metered, &handshake);
+    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, hello, no_cid,
+                                                   &front->metered, &handshake);
     if (done == DG_HELLO_STARTED) {
         front->ops->free(handshake); // without a valid cookie there is none, whatever the library thinks
     }
@@ -144,7 +138,7 @@ static void not_begun(struct dg_front *front, const struct dg_front_datagram *da
     }
 }
 
-static void begin(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+static void begin(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_hello *hello,
                   uint32_t place)
 {
     enum dg_counter reason = within_budget(front, datagram, place);
@@ -152,7 +146,7 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
         not_begun(front, datagram, reason);
         return;
     }
-    if (must_wait(front, datagram, &whole->hello)) {
+    if (must_wait(front, datagram, hello)) {
         return;
     }
     reason = dg_admission_start(front->admission, datagram->now, &datagram->path->peer);
@@ -170,33 +164,33 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
     }
     struct dg_handshake *handshake = NULL;
     dg_front_meter_validated(front);
-    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, whole->record.data,
-                                                   whole->record.size, cid, &front->metered, &handshake);
+    enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, hello, cid,
+                                                   &front->metered, &handshake);
     if (done != DG_HELLO_STARTED) {
         refused(front, datagram);
         return;
     }
-    dg_front_begin(front, datagram->now, datagram->path, &whole->hello, cid, handshake);
+    dg_front_begin(front, datagram->now, datagram->path, hello, cid, handshake);
 }
 
 // The hello of the handshake that this address has already. It never begins another, so it never signs
 // again; a running handshake may repeat what it sent, once a second, for whoever holds a valid cookie.
-static void repeated(struct dg_front *front, const struct dg_front_datagram *datagram, const struct whole_hello *whole,
+static void repeated(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_hello *hello,
                      uint32_t place)
 {
     struct dg_handshake_entry *entry = &front->table.entries[place];
     if (entry->state != DG_ENTRY_RUNNING || datagram->now < entry->repeat_at ||
-        judge_cookie(front, datagram, &whole->hello) != DG_COOKIE_VALID) {
+        judge_cookie(front, datagram, hello) != DG_COOKIE_VALID) {
         count(front, DG_COUNT_DROP_HELLO_REPEATED);
         return;
     }
     entry->repeat_at = datagram->now + DG_FRONT_REPEAT_INTERVAL;
-    dg_front_feed(front, datagram->now, place, whole->record.data, whole->record.size);
+    dg_front_feed(front, datagram->now, place, hello->record.data, hello->record.size);
 }
 
-// Shape and reassembly. False: nothing whole yet, or dropped and counted.
+// Shape and reassembly: a whole hello as one record, the received one or one put together. False: nothing whole yet, or dropped and counted.
 static bool complete(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
-                     struct whole_hello *ret)
+                     struct dg_hello *ret)
 {
     uint16_t version = (uint16_t)(record->start[1] << 8 | record->start[2]);
     if (version != DG_VERSION_DTLS12 && version != DG_VERSION_DTLS10) { // RFC 9147 5.3: one of these two
@@ -210,50 +204,51 @@ static bool complete(struct dg_front *front, const struct dg_front_datagram *dat
         count(front, result.reason);
         return false;
     }
-    ret->record = (struct dg_bytes){.data = record->start, .size = record->size};
+    struct dg_bytes whole = {.data = record->start, .size = record->size};
     uint64_t sequence = record->sequence;
     if (fragment.bytes.size != fragment.length) {
         size_t wire_bytes = 0;
         enum dg_counter reason =
             dg_reassembly_add(&front->area, datagram->now, datagram->path, &fragment, sequence, record->size,
-                              front->counters, &ret->record, &wire_bytes);
+                              front->counters, &whole, &wire_bytes);
         if (reason != DG_COUNT_NONE) {
             count(front, reason);
             return false;
         }
-        if (ret->record.size == 0) {
+        if (whole.size == 0) {
             dg_front_use(front, DG_COUNT_DATAGRAMS_HELLOS); // kept until the rest comes
             return false;
         }
         // What came in earlier datagrams counts for the 3x rule too; this one's record is counted already.
         front->allowance += DG_FRONT_AMPLIFICATION * (wire_bytes - record->size);
-        struct dg_reader reader = dg_reader_of(ret->record.data + 5, 6);
+        struct dg_reader reader = dg_reader_of(whole.data + 5, 6);
         sequence = dg_read_u48(&reader);
     }
-    struct dg_bytes message = {.data = ret->record.data + HEADERS, .size = ret->record.size - HEADERS};
-    result = dg_hello_parse(message, &ret->hello);
+    struct dg_bytes message = {.data = whole.data + HEADERS, .size = whole.size - HEADERS};
+    result = dg_hello_parse(message, ret);
     if (result.outcome != DG_OK) {
         count(front, result.reason);
         return false;
     }
-    ret->hello.message_seq = fragment.message_seq;
-    ret->hello.record_sequence = sequence;
+    ret->record = whole;
+    ret->message_seq = fragment.message_seq;
+    ret->record_sequence = sequence;
     return true;
 }
 
 void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
                     uint32_t place)
 {
-    struct whole_hello whole;
-    if (!complete(front, datagram, record, &whole)) {
+    struct dg_hello hello;
+    if (!complete(front, datagram, record, &hello)) {
         return;
     }
     if (place != DG_NO_ENTRY &&
-        dg_secret_equal(front->table.entries[place].random, whole.hello.random.data, whole.hello.random.size)) {
-        repeated(front, datagram, &whole, place);
+        dg_secret_equal(front->table.entries[place].random, hello.random.data, hello.random.size)) {
+        repeated(front, datagram, &hello, place);
         return;
     }
-    enum dg_cookie_verdict verdict = judge_cookie(front, datagram, &whole.hello);
+    enum dg_cookie_verdict verdict = judge_cookie(front, datagram, &hello);
     // Who has proven his address while we stop comes again, and the next process knows the cookie: its secret is in the
     // memory file. So who has none yet is still given one.
     if (verdict == DG_COOKIE_VALID && front->is_stopping) {
@@ -261,8 +256,8 @@ void dg_front_hello(struct dg_front *front, const struct dg_front_datagram *data
         return;
     }
     if (verdict == DG_COOKIE_VALID) {
-        begin(front, datagram, &whole, place);
+        begin(front, datagram, &hello, place);
         return;
     }
-    answer(front, datagram, &whole, verdict);
+    answer(front, datagram, &hello, verdict);
 }

@@ -53,11 +53,10 @@ struct dg_handshake_ops {
     // Judges the hello's cookie without keeping or sending anything.
     enum dg_cookie_verdict (*check_cookie)(void *gate, dg_time now, const struct dg_path *path,
                                            const struct dg_hello *hello);
-    // Gives one whole ClientHello record (plaintext header, whole message) to the stateless accept. cid: the
-    // connection ID to offer should the peer want one, of size 0: offer none. Answers go to output.
-    enum dg_hello_verdict (*hello)(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                   size_t size, struct dg_bytes cid, const struct dg_output *output,
-                                   struct dg_handshake **ret);
+    // Gives one whole ClientHello (a record with plaintext header and whole message, as it was parsed) to the stateless
+    // accept. cid: the connection ID to offer should the peer want one, of size 0: offer none. Answers go to output.
+    enum dg_hello_verdict (*hello)(void *gate, dg_time now, const struct dg_path *path, const struct dg_hello *hello,
+                                   struct dg_bytes cid, const struct dg_output *output, struct dg_handshake **ret);
     // Gives exactly one record. Sends through output.
     enum dg_handshake_step (*receive)(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size,
                                       const struct dg_output *output);

@@ -19,6 +19,7 @@
 
 // Blocks point into the message.
 struct dg_hello {
+    struct dg_bytes record;     // all of it, both headers included
     uint16_t legacy_version;
     bool offers_13;             // supported_versions names 0xfefc
     bool offers_12;
@@ -43,8 +44,8 @@ DG_MUST_USE struct dg_result dg_handshake_fragment_parse(struct dg_bytes record_
 // For plaintext handshake records of a handshake under way: one or more parts, each inside its message, and
 // nothing behind them. Says nothing about what they are.
 DG_MUST_USE bool dg_handshake_record_fits(struct dg_bytes record_body);
-// body: the whole ClientHello without its handshake header. DROP_HELLO_*. message_seq and record_sequence
-// are left 0 for the caller to fill.
+// body: the whole ClientHello without its handshake header. DROP_HELLO_*. record, message_seq and
+// record_sequence are left 0 for the caller to fill.
 DG_MUST_USE struct dg_result dg_hello_parse(struct dg_bytes body, struct dg_hello *ret);
 
 #endif

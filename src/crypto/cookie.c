@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Judges cookies (RFC 6347 4.2.1, RFC 9147 5.1). The layouts are those of wolfSSL 5.9.2: the server makes and
-// checks its own cookies, so that no standard says what is in them; test_cookie notices when they change.
+// Judges cookies (RFC 6347 4.2.1, RFC 9147 5.1), and makes those of DTLS 1.2. The layouts are those of wolfSSL 5.9.2: the
+// server makes and checks its own cookies, so that no standard says what is in them; test_cookie notices when they change.
 #include "crypto/cookie.h"
 
 #include "base/secret.h"
@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define COOKIE_SIZE 32 // HMAC-SHA256
+#define QUESTION_SIZE (2 + 1 + COOKIE_SIZE)
+#define QUESTION_RECORD (DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER + QUESTION_SIZE)
 
 socklen_t dg_cookie_address(const struct dg_address *peer, union dg_canonical_address *ret)
 {
@@ -133,6 +135,42 @@ int dg_cookie_judged(struct dg_gate *gate, const struct dg_path *path, const str
         dg_address_equal(&gate->judged.peer, &path->peer))
         return gate->judged.match;
     return dg_cookie_match(gate, path, hello);
+}
+
+// RFC 6347 4.2.1: no more than the client has proven, so nothing of the hello's but its numbers is in it. The version is
+// that of DTLS 1.0, whatever will be negotiated.
+static void write_question(uint8_t *room, const struct dg_hello *hello, const uint8_t cookie[COOKIE_SIZE])
+{
+    struct dg_writer writer = dg_writer_of(room, QUESTION_RECORD);
+    dg_write_u8(&writer, DG_CONTENT_HANDSHAKE);
+    dg_write_u16(&writer, DG_VERSION_DTLS12);
+    dg_write_u16(&writer, 0); // epoch
+    dg_write_u48(&writer, hello->record_sequence);
+    dg_write_u16(&writer, DG_HANDSHAKE_HEADER + QUESTION_SIZE);
+    dg_write_u8(&writer, DG_HS_HELLO_VERIFY_REQUEST);
+    dg_write_u24(&writer, QUESTION_SIZE);
+    dg_write_u16(&writer, hello->message_seq);
+    dg_write_u24(&writer, 0); // one fragment
+    dg_write_u24(&writer, QUESTION_SIZE);
+    dg_write_u16(&writer, DG_VERSION_DTLS10);
+    dg_write_u8(&writer, COOKIE_SIZE);
+    dg_write_bytes(&writer, cookie, COOKIE_SIZE);
+    DG_BUG_UNLESS(!writer.failed && dg_writer_size(&writer) == QUESTION_RECORD);
+}
+
+bool dg_cookie_ask12(struct dg_gate *gate, const struct dg_path *path, const struct dg_hello *hello,
+                     const struct dg_output *output)
+{
+    uint8_t cookie[COOKIE_SIZE];
+    dg_cookie_refresh(gate);
+    if (!mac12(gate->cookie_keys[0][0], path, hello, cookie))
+        return false;
+    uint8_t *room = output->reserve(output->context, QUESTION_RECORD);
+    if (room == NULL)
+        return false;
+    write_question(room, hello, cookie);
+    output->commit(output->context, path, QUESTION_RECORD);
+    return true;
 }
 
 enum dg_cookie_verdict dg_cookie_check(void *gate, dg_time now, const struct dg_path *path,

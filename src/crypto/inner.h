@@ -131,9 +131,9 @@ struct dg_failure_words dg_failure_of_alert(const struct dg_handshake *handshake
 // listener.c
 void dg_listener_install(WOLFSSL_CTX *context);
 struct dg_handshake *dg_listener_new(struct dg_gate *gate); // of the side at hand
-enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                        size_t size, struct dg_bytes cid, const struct dg_output *output,
-                                        struct dg_handshake **ret);
+enum dg_hello_verdict dg_listener_hello(void *gate, dg_time now, const struct dg_path *path,
+                                        const struct dg_hello *hello, struct dg_bytes cid,
+                                        const struct dg_output *output, struct dg_handshake **ret);
 
 // handshake.c
 void dg_handshake_free(struct dg_handshake *handshake);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The stateless accept: one library object answers all strangers of a gate and becomes a handshake's own
-// when a cookie is good. Keeps nothing for a peer before that (RFC 9147 5.1).
+// when a cookie is good. Whoever has none and speaks DTLS 1.2 alone is asked for one without the library (cookie.h).
+// Keeps nothing for a peer before that (RFC 9147 5.1).
 #include "base/secret.h"
 #include "core/wire_constants.h"
 #include "crypto/choice.h"
@@ -106,21 +107,6 @@ static void reset(struct dg_handshake *handshake)
     dg_tap_begin(&handshake->io.tap, handshake->ssl, false);
 }
 
-static bool parse(const uint8_t *record, size_t size, struct dg_hello *ret)
-{
-    struct dg_reader reader = dg_reader_of(record, size);
-    uint8_t type = dg_read_u8(&reader);
-    (void)dg_read_u16(&reader);
-    uint16_t epoch = dg_read_u16(&reader);
-    (void)dg_read_u48(&reader);
-    struct dg_bytes body = dg_read_block16(&reader);
-    struct dg_handshake_fragment fragment;
-    return dg_reader_done(&reader) && type == DG_CONTENT_HANDSHAKE && epoch == 0 &&
-           dg_handshake_fragment_parse(body, &fragment).outcome == DG_OK && fragment.type == DG_HS_CLIENT_HELLO &&
-           fragment.offset == 0 && fragment.bytes.size == fragment.length &&
-           dg_hello_parse(fragment.bytes, ret).outcome == DG_OK;
-}
-
 // The library forgets a peer's address never, and takes none as "any": it is set before every call.
 static bool set_peer(struct dg_handshake *handshake, const struct dg_path *path, int secret)
 {
@@ -157,12 +143,10 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
 // A hello and what was found out about it before the library sees it.
 struct stranger {
     const struct dg_path *path;
-    const uint8_t *record;
-    size_t size;
+    struct dg_bytes record;
     struct dg_bytes cid; // to offer
-    struct dg_hello hello;
-    struct dg_peek peek;
-    int match;           // of its cookie: the number of the secret, below 0 none
+    const struct dg_peek *peek;
+    int match; // of its cookie: the number of the secret, below 0 none
 };
 
 // The listener as if nobody had said hello to it before. False: the hello is ignored.
@@ -172,7 +156,7 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
         return false;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
     reset(handshake);
-    handshake->peek = stranger->peek;
+    handshake->peek = *stranger->peek;
     handshake->psk_try = psk_try;
     handshake->io.path = *stranger->path;
     DG_BUG_UNLESS(stranger->cid.size <= sizeof handshake->cid);
@@ -184,8 +168,8 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
 
 static int give(struct dg_handshake *handshake, const struct stranger *stranger, const struct dg_output *output)
 {
-    dg_library_io_make_room(&handshake->io, stranger->size);
-    dg_library_io_open(&handshake->io, stranger->record, stranger->size, output);
+    dg_library_io_make_room(&handshake->io, stranger->record.size);
+    dg_library_io_open(&handshake->io, stranger->record.data, stranger->record.size, output);
     return wolfDTLS_accept_stateless(handshake->ssl);
 }
 
@@ -218,17 +202,21 @@ static bool try_first_key(struct dg_gate *gate, const struct stranger *stranger,
     return true;
 }
 
-enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                        size_t size, struct dg_bytes cid, const struct dg_output *output,
-                                        struct dg_handshake **ret)
+enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path,
+                                        const struct dg_hello *hello, struct dg_bytes cid,
+                                        const struct dg_output *output, struct dg_handshake **ret)
 {
     struct dg_gate *gate = context;
-    struct stranger stranger = {.path = path, .record = record, .size = size, .cid = cid};
-    if (size > HELLO_RECORD_MAX || !parse(record, size, &stranger.hello))
+    struct stranger stranger = {.path = path, .record = hello->record, .cid = cid};
+    if (hello->record.size > HELLO_RECORD_MAX)
         return DG_HELLO_IGNORED;
-    dg_peek_hello(&stranger.hello, gate->credentials, &stranger.peek);
-    gate->side = dg_choose_certificate(gate->own, gate->side_count, &stranger.peek);
-    stranger.match = dg_cookie_judged(gate, path, &stranger.hello);
+    stranger.match = dg_cookie_judged(gate, path, hello);
+    if (stranger.match < 0 && !hello->offers_13)
+        return dg_cookie_ask12(gate, path, hello, output) ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
+    struct dg_peek peek;
+    dg_peek_hello(hello, gate->credentials, &peek);
+    stranger.peek = &peek;
+    gate->side = dg_choose_certificate(gate->own, gate->side_count, &peek);
     if (!prepare(gate, &stranger, 0))
         return DG_HELLO_IGNORED;
     int result = WOLFSSL_FAILURE;

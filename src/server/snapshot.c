@@ -313,14 +313,14 @@ static enum dg_cookie_verdict check_cookie(void *snapshot, dg_time now, const st
     return listener ? dg_wolf_handshake.check_cookie(listener->gate, now, path, hello) : DG_COOKIE_INVALID;
 }
 
-static enum dg_hello_verdict hello(void *snapshot, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                   size_t size, struct dg_bytes cid, const struct dg_output *output,
+static enum dg_hello_verdict hello(void *snapshot, dg_time now, const struct dg_path *path,
+                                   const struct dg_hello *hello, struct dg_bytes cid, const struct dg_output *output,
                                    struct dg_handshake **ret)
 {
     const struct listener *listener = find(snapshot, path->listener);
     if (!listener)
         return DG_HELLO_IGNORED;
-    return dg_wolf_handshake.hello(listener->gate, now, path, record, size, cid, output, ret);
+    return dg_wolf_handshake.hello(listener->gate, now, path, hello, cid, output, ret);
 }
 
 static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size,

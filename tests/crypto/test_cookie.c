@@ -9,6 +9,7 @@
 #include "crypto/inner.h"
 #include "crypto/rotation.h"
 #include "support/gate_rig.h"
+#include "support/read_hello.h"
 
 #include <wolfssl/wolfcrypt/memory.h>
 
@@ -36,10 +37,7 @@ struct hello {
 
 static bool read_hello(struct hello *hello)
 {
-    struct dg_handshake_fragment part;
-    struct dg_bytes body = {hello->record + DG_RECORD12_HEADER, hello->size - DG_RECORD12_HEADER};
-    return hello->size > DG_RECORD12_HEADER && dg_handshake_fragment_parse(body, &part).outcome == DG_OK &&
-           dg_hello_parse(part.bytes, &hello->parsed).outcome == DG_OK;
+    return read_hello_record(hello->record, hello->size, &hello->parsed);
 }
 
 // The client's first hello, or its second one with a cookie of now.
@@ -66,9 +64,11 @@ static enum dg_cookie_verdict check(struct rig *r, const struct hello *hello)
 
 static enum dg_hello_verdict give(struct rig *r, const struct hello *hello)
 {
+    struct dg_hello parsed;
+    if (!read_hello_record(hello->record, hello->size, &parsed))
+        return DG_HELLO_IGNORED; // by the front
     struct dg_output output = rig_output(r);
-    return dg_wolf_handshake.hello(r->gate, r->now, &r->path, hello->record, hello->size, rig_cid(r), &output,
-                                   &r->handshake);
+    return dg_wolf_handshake.hello(r->gate, r->now, &r->path, &parsed, rig_cid(r), &output, &r->handshake);
 }
 
 DG_TEST(cookie_is_judged_as_the_library_judges_it)
@@ -376,6 +376,74 @@ DG_TEST(hellos_are_answered_under_their_own_record_number)
     rig_free(&rig);
 }
 
+// The library's own stateless answer to the same hello, from the same peer under the same secret.
+struct library_wire {
+    const struct hello *hello;
+    bool is_read;
+    uint8_t answer[256];
+    size_t answer_size;
+};
+
+static int on_library_receive(WOLFSSL *ssl, char *buffer, int size, void *context)
+{
+    (void)ssl;
+    struct library_wire *wire = context;
+    if (wire->is_read || (size_t)size < wire->hello->size)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    wire->is_read = true;
+    memcpy(buffer, wire->hello->record, wire->hello->size);
+    return (int)wire->hello->size;
+}
+
+static int on_library_send(WOLFSSL *ssl, char *buffer, int size, void *context)
+{
+    (void)ssl;
+    struct library_wire *wire = context;
+    wire->answer_size = (size_t)size <= sizeof wire->answer ? (size_t)size : 0;
+    memcpy(wire->answer, buffer, wire->answer_size);
+    return size;
+}
+
+static bool ask_library(struct rig *r, const struct hello *hello, struct library_wire *wire)
+{
+    *wire = (struct library_wire){.hello = hello};
+    union dg_canonical_address address;
+    socklen_t size = dg_cookie_address(&r->path.peer, &address);
+    WOLFSSL *ssl = wolfSSL_new(r->gate->sides[0].context);
+    if (ssl == NULL)
+        return false;
+    wolfSSL_SSLSetIORecv(ssl, on_library_receive);
+    wolfSSL_SSLSetIOSend(ssl, on_library_send);
+    wolfSSL_SetIOReadCtx(ssl, wire);
+    wolfSSL_SetIOWriteCtx(ssl, wire);
+    bool is_asked = wolfSSL_dtls_set_peer(ssl, &address, (unsigned)size) == WOLFSSL_SUCCESS &&
+                    wolfSSL_DTLS_SetCookieSecret(ssl, r->gate->cookie_keys[0][0], 32) == 0 &&
+                    wolfDTLS_accept_stateless(ssl) == WOLFSSL_FAILURE;
+    wolfSSL_free(ssl);
+    return is_asked && wire->answer_size > 0;
+}
+
+// RFC 6347 4.2.1 and 4.2.2: our question is the library's byte by byte, with the hello's numbers.
+DG_TEST(cookie_question_12_is_the_librarys)
+{
+    static const uint8_t numbers[][6] = {{0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 5}, {0, 1, 0, 0, 0, 1}};
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hello;
+    REQUIRE(make_hello(&rig, 12, false, &hello));
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(hello.record + 5, numbers[i], 6);
+        hello.record[18] = (uint8_t)(7 * i); // message_seq
+        uint8_t ours[256];
+        CHECK_EQ(give(&rig, &hello), DG_HELLO_ANSWERED);
+        size_t size = rig_queue_get(&rig.to_client, ours, sizeof ours);
+        struct library_wire wire;
+        REQUIRE(ask_library(&rig, &hello, &wire));
+        REQUIRE(size == wire.answer_size);
+        CHECK_MEM(ours, wire.answer, size);
+    }
+    rig_free(&rig);
+}
+
 // Mutated hellos: whatever the library makes of them, no handshake without a cookie, and the gate works on.
 DG_TEST(hellos_mutated_start_nothing_and_break_nothing)
 {
@@ -417,6 +485,7 @@ int main(int argc, char **argv)
         DG_CASE(hellos_of_a_thousand_strangers_leave_nothing),
         DG_CASE(hellos_are_answered_with_fewer_bytes),
         DG_CASE(hellos_are_answered_under_their_own_record_number),
+        DG_CASE(cookie_question_12_is_the_librarys),
         DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
     };
     // Before the library's first allocation.

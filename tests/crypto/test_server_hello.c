@@ -7,6 +7,7 @@
 #include "core/record.h"
 #include "core/wire_constants.h"
 #include "support/gate_rig.h"
+#include "support/read_hello.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/curve25519.h>
@@ -230,8 +231,11 @@ static enum dg_hello_verdict give(const struct hand_hello *hello)
     size_t size = write_hello(hello, record, sizeof record);
     struct dg_output output = rig_output(&rig);
     rig.to_client.count = 0;
-    enum dg_hello_verdict verdict =
-        dg_wolf_handshake.hello(rig.gate, rig.now, &rig.path, record, size, rig_cid(&rig), &output, &rig.handshake);
+    struct dg_hello parsed;
+    enum dg_hello_verdict verdict = DG_HELLO_IGNORED;
+    if (read_hello_record(record, size, &parsed))
+        verdict =
+            dg_wolf_handshake.hello(rig.gate, rig.now, &rig.path, &parsed, rig_cid(&rig), &output, &rig.handshake);
     memset(&flight, 0, sizeof flight);
     flight.alert = -1;
     while ((size = rig_queue_get(&rig.to_client, datagram, sizeof datagram)) > 0)

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "core/record.h"
+#include "support/read_hello.h"
 #include "support/toy_wire.h"
 
 #include <stdlib.h>
@@ -179,28 +180,24 @@ static void rearm(struct dg_handshake *handshake, dg_time now)
     handshake->deadline = handshake->gate->retransmit != 0 ? now + handshake->gate->retransmit : DG_NEVER;
 }
 
-static enum dg_hello_verdict hello(void *context, dg_time now, const struct dg_path *path, const uint8_t *record,
-                                   size_t size, struct dg_bytes cid, const struct dg_output *output,
+static enum dg_hello_verdict hello(void *context, dg_time now, const struct dg_path *path,
+                                   const struct dg_hello *given, struct dg_bytes cid, const struct dg_output *output,
                                    struct dg_handshake **ret)
 {
     struct fake_gate *gate = context;
     gate->hello_calls++;
-    gate->last_hello_bytes = size;
+    gate->last_hello_bytes = given->record.size;
     gate->last_had_cid = cid.size > 0;
     if (cid.size > 0) {
         gate->cid_size = cid.size;
     }
-    struct dg_bytes body = {.data = record + DG_RECORD12_HEADER, .size = size - DG_RECORD12_HEADER};
-    struct dg_handshake_fragment fragment;
     struct dg_hello parsed;
-    if (dg_handshake_fragment_parse(body, &fragment).outcome != DG_OK || fragment.bytes.size != fragment.length ||
-        dg_hello_parse(fragment.bytes, &parsed).outcome != DG_OK) {
-        gate->violations++; // only whole, well-formed hellos come here
+    if (!read_hello_record(given->record.data, given->record.size, &parsed) ||
+        parsed.message_seq != given->message_seq || parsed.record_sequence != given->record_sequence ||
+        parsed.random.data != given->random.data || parsed.offers_13 != given->offers_13) {
+        gate->violations++; // only whole, well-formed hellos come here, read as they are
         return DG_HELLO_IGNORED;
     }
-    struct dg_reader reader = dg_reader_of(record + 5, 6);
-    parsed.record_sequence = dg_read_u48(&reader);
-    parsed.message_seq = fragment.message_seq;
     gate->last_sequence = parsed.record_sequence;
     unsigned checks = gate->check_cookie_calls;
     bool is_good = check_cookie(gate, now, path, &parsed) == DG_COOKIE_VALID;

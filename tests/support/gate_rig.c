@@ -8,6 +8,7 @@
 #include "core/record13.h"
 #include "crypto/rotation.h"
 #include "crypto/wolf_aead.h"
+#include "support/read_hello.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,8 +321,11 @@ static void give_record(struct rig *rig, const struct dg_record *record)
     size_t size = whole_hello(rig, record);
     if (size == 0)
         return;
-    enum dg_hello_verdict verdict = dg_wolf_handshake.hello(rig->gate, rig->now, &rig->path, rig->hello, size,
-                                                            rig_cid(rig), &output, &rig->handshake);
+    struct dg_hello hello;
+    if (!read_hello_record(rig->hello, size, &hello))
+        return;
+    enum dg_hello_verdict verdict =
+        dg_wolf_handshake.hello(rig->gate, rig->now, &rig->path, &hello, rig_cid(rig), &output, &rig->handshake);
     if (verdict == DG_HELLO_ANSWERED)
         rig->hellos_answered++;
     if (verdict == DG_HELLO_STARTED && dg_wolf_handshake.deadline(rig->handshake) == 0)
