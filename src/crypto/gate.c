@@ -83,13 +83,26 @@ static bool set_protocol(const struct dg_gate *gate, WOLFSSL_CTX *context, char 
     return true;
 }
 
+// One random generator for all handshakes of a context instead of one for each, made and tested anew: a fifth of a resumed
+// handshake. It has no lock and needs none: whoever builds the gate is the only one to use its contexts until the front
+// has it, and from then on the front is.
+static bool share_generator(WOLFSSL_CTX *context)
+{
+#ifdef WOLFSSL_CTX_RNG // patches/wolfssl/0007
+    return wolfSSL_CTX_new_rng(context) == WOLFSSL_SUCCESS;
+#else
+    (void)context;
+    return true;
+#endif
+}
+
 // A context for each of our certificates: what the library chooses among itself is one of each kind at best.
 static bool build_side(struct dg_gate *gate, const struct dg_trust_source *from, char *error, size_t error_size)
 {
     struct dg_side *side = &gate->sides[gate->side];
     side->context = wolfSSL_CTX_new(wolfDTLS_server_method());
-    if (side->context == NULL)
-        return complain(error, error_size, "out of memory");
+    if (side->context == NULL || !share_generator(side->context))
+        return complain(error, error_size, "out of memory, or of random bytes");
     dg_library_io_install(side->context);
     if (!dg_own_load(&gate->own[gate->side], from, gate->side, side->context, error, error_size) ||
         !dg_trust_install(&gate->trust, from, side->context, error, error_size) ||

@@ -462,6 +462,38 @@ DG_TEST(wolfssl_client_goes_on_without_the_connection_id_that_was_declined)
     }
 }
 
+// --- 0007: one random generator for the objects of a context ------------------------------
+
+#ifdef WOLFSSL_CTX_RNG
+DG_TEST(wolfssl_objects_share_the_random_generator_of_their_context)
+{
+    WOLFSSL_CTX *context = wolfSSL_CTX_new(wolfDTLSv1_2_client_method());
+    REQUIRE(context != NULL);
+    WOLFSSL *alone = wolfSSL_new(context);
+    CHECK_EQ(wolfSSL_CTX_new_rng(context), WOLFSSL_SUCCESS);
+    WOLFSSL *one = wolfSSL_new(context), *other = wolfSSL_new(context);
+    REQUIRE(alone != NULL && one != NULL && other != NULL);
+    CHECK(wolfSSL_GetRNG(one) != NULL);
+    CHECK(wolfSSL_GetRNG(one) == wolfSSL_GetRNG(other));
+    CHECK(wolfSSL_GetRNG(alone) != wolfSSL_GetRNG(one));
+    // The generator is the context's: it outlives an object, and gives what it has never given before.
+    uint8_t first[32], second[32];
+    CHECK_EQ(wc_RNG_GenerateBlock(wolfSSL_GetRNG(one), first, sizeof first), 0);
+    wolfSSL_free(one);
+    CHECK_EQ(wc_RNG_GenerateBlock(wolfSSL_GetRNG(other), second, sizeof second), 0);
+    CHECK(memcmp(first, second, sizeof first) != 0);
+    wolfSSL_CTX_free(context);
+    CHECK_EQ(wc_RNG_GenerateBlock(wolfSSL_GetRNG(other), second, sizeof second), 0);
+    wolfSSL_free(alone);
+    wolfSSL_free(other);
+}
+#else
+DG_TEST(wolfssl_objects_share_the_random_generator_of_their_context)
+{
+    CHECK_MSG(false, "the library was built without patch 0007: scripts/wolfssl builds it anew");
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -473,6 +505,7 @@ int main(int argc, char **argv)
         DG_CASE(rrc_use_needs_cid_use),
         DG_CASE(wolfssl_drops_finished_stripped_of_connection_id),
         DG_CASE(wolfssl_client_goes_on_without_the_connection_id_that_was_declined),
+        DG_CASE(wolfssl_objects_share_the_random_generator_of_their_context),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
