@@ -5,6 +5,9 @@
 
 #include "base/random.h"
 
+#include <endian.h>
+#include <string.h>
+
 struct state {
     uint64_t v0, v1, v2, v3;
 };
@@ -37,7 +40,14 @@ static void absorb(struct state *s, uint64_t word)
     s->v0 ^= word;
 }
 
-static uint64_t little_endian(const uint8_t *bytes, size_t count)
+static uint64_t whole_word(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+static uint64_t rest_of_word(const uint8_t *bytes, size_t count)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < count; i++) {
@@ -63,12 +73,12 @@ uint64_t dg_hash(const struct dg_hash_key *key, const void *data, size_t size_by
     const uint8_t *bytes = data;
     size_t whole = size_bytes - size_bytes % 8;
     for (size_t i = 0; i < whole; i += 8) {
-        absorb(&s, little_endian(bytes + i, 8));
+        absorb(&s, whole_word(bytes + i));
     }
     // The last word carries the rest and, in its top byte, the size modulo 256.
     uint64_t last = (uint64_t)(size_bytes & 0xff) << 56;
     if (size_bytes > whole) {
-        last |= little_endian(bytes + whole, size_bytes - whole);
+        last |= rest_of_word(bytes + whole, size_bytes - whole);
     }
     absorb(&s, last);
     s.v2 ^= 0xff;
