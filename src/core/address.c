@@ -48,10 +48,9 @@ bool dg_address_is_loopback(const struct dg_address *address)
 
 bool dg_address_is_wildcard(const struct dg_address *address)
 {
-    for (size_t i = dg_address_is_ipv4(address) ? 12 : 0; i < sizeof address->ip; i++)
-        if (address->ip[i] != 0)
-            return false;
-    return true;
+    const uint8_t *ip = address->ip;
+    return dg_load_u32(ip + 12) == 0 &&
+           (dg_address_is_ipv4(address) || (dg_load_u32(ip) | dg_load_u32(ip + 4) | dg_load_u32(ip + 8)) == 0);
 }
 
 // --- text ---------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #define DG_CORE_ADDRESS_H
 
 #include "base/attributes.h"
+#include "base/wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,13 +27,10 @@ struct dg_path {
     uint64_t listener;
 };
 
+// In words: every datagram is asked several times.
 static inline bool dg_address_is_ipv4(const struct dg_address *address)
 {
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    for (size_t i = 0; i < sizeof prefix; i++)
-        if (address->ip[i] != prefix[i])
-            return false;
-    return true;
+    return (dg_load_u32(address->ip) | dg_load_u32(address->ip + 4)) == 0 && dg_load_u32(address->ip + 8) == 0xffff;
 }
 bool dg_address_equal(const struct dg_address *a, const struct dg_address *b);
 // "192.0.2.1:5684" or "[2001:db8::1%3]:5684"; text holds at least DG_ADDRESS_TEXT bytes.
