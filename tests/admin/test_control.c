@@ -77,7 +77,7 @@ static struct scene *begin_with(dg_time worker_patience)
     return scene;
 }
 
-static struct scene *begin(void) { return begin_with(0); }
+static struct scene *begin(void) { return begin_with(DG_MINUTE); }
 
 static void finish(struct scene *scene)
 {
@@ -155,8 +155,9 @@ DG_TEST(control_answer_waits_for_its_reader)
     struct scene *scene = begin();
     uint64_t rows = 0;
     char last = '\n';
-    scene->slices = 2000;
+    scene->slices = 500;
     int fd = ask(scene, "json associations\n");
+    CHECK(serve_worker(scene, 10000));
     while (serve_worker(scene, SILENCE_MS)) {
     }
     CHECK_MSG(scene->asked > 0 && scene->asked < 100, "%u slices for somebody who reads nothing", scene->asked);

@@ -157,11 +157,12 @@ DG_TEST(ring_follows_a_plain_queue)
     free(queue);
 }
 
-enum { THREAD_MESSAGES = 100000, THREAD_LARGEST = 300 };
+enum { THREAD_LARGEST = 300 };
 
 struct writer_job {
     struct dg_ring *ring;
     uint64_t seed;
+    int messages;
 };
 
 static size_t next_message(struct test_random *random, uint32_t *ret_kind, uint8_t *bytes)
@@ -178,7 +179,7 @@ static void *write_messages(void *argument)
     const struct writer_job *job = argument;
     struct test_random random = {job->seed};
     uint8_t bytes[THREAD_LARGEST];
-    for (int i = 0; i < THREAD_MESSAGES; i++) {
+    for (int i = 0; i < job->messages; i++) {
         uint32_t kind;
         size_t size = next_message(&random, &kind, bytes);
         struct dg_ring_part parts[] = {{bytes, size / 3}, {bytes + size / 3, size - size / 3}};
@@ -189,16 +190,16 @@ static void *write_messages(void *argument)
     return NULL;
 }
 
-static void run_two_threads(size_t ring_size, uint64_t seed)
+static void run_two_threads(size_t ring_size, uint64_t seed, int messages)
 {
     struct dg_ring ring;
     REQUIRE(dg_ring_init(&ring, ring_size));
-    struct writer_job job = {.ring = &ring, .seed = seed};
+    struct writer_job job = {.ring = &ring, .seed = seed, .messages = messages};
     pthread_t writer;
     REQUIRE(pthread_create(&writer, NULL, write_messages, &job) == 0);
     struct test_random random = {seed};
     unsigned wrong = 0;
-    for (int i = 0; i < THREAD_MESSAGES; i++) {
+    for (int i = 0; i < messages; i++) {
         uint8_t expected[THREAD_LARGEST], bytes[THREAD_LARGEST];
         uint32_t expected_kind, kind;
         size_t expected_size = next_message(&random, &expected_kind, expected), size;
@@ -218,8 +219,9 @@ static void run_two_threads(size_t ring_size, uint64_t seed)
 
 DG_TEST(ring_carries_messages_between_two_threads)
 {
-    run_two_threads(512, dg_test_seed());        // mostly full
-    run_two_threads(1 << 16, dg_test_seed() + 1); // mostly not
+    // Mostly full, the threads wait for one another every few messages: on a busy machine each time for milliseconds.
+    run_two_threads(512, dg_test_seed(), 10000);
+    run_two_threads(1 << 16, dg_test_seed() + 1, 100000); // mostly not
 }
 
 int main(int argc, char **argv)
