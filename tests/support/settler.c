@@ -70,7 +70,7 @@ static void make(struct settler *settler, const struct settler_setup *setup, con
 {
     // But for the books, which are large, and empty at first and after settlers_free.
     memset(settler, 0, offsetof(struct settler, books));
-    settler->records = settler->answers = settler->repeats = settler->unopened = settler->updates = settler->alerts = 0;
+    settler->said = settler->records = settler->answers = settler->repeats = settler->unopened = settler->updates = settler->alerts = 0;
     bool is_13 = setup->version == 13;
     settler->setup = *setup;
     settler->tx = make_keys(setup, 1);
@@ -222,6 +222,7 @@ static uint64_t seal_and_send(struct settler *settler, uint8_t type, const void 
 
 void settler_say(struct settler *settler, const char *text)
 {
+    settler->said++;
     (void)seal_and_send(settler, DG_CONTENT_APPLICATION_DATA, text, strlen(text));
 }
 

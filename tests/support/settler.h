@@ -37,6 +37,7 @@ struct settler {
     } books[SETTLER_EPOCHS];
     uint64_t records;       // opened
     uint64_t answers;       // of these, application data
+    uint64_t said;          // words, each sent once
     uint64_t repeats;       // record numbers seen twice
     uint64_t unopened;      // records that did not open: in no book
     uint64_t updates;       // key changes of the server
