@@ -56,7 +56,7 @@ static void ask(int fd, const char *request, char *answer, size_t size)
     CHECK_EQ(send(fd, request, strlen(request), MSG_NOSIGNAL), (long long)strlen(request));
     for (;;) {
         struct pollfd polled = {.fd = fd, .events = POLLIN};
-        ssize_t more = poll(&polled, 1, 5000) == 1 ? recv(fd, answer + got, size - 1 - got, 0) : 0;
+        ssize_t more = poll(&polled, 1, 20000) == 1 ? recv(fd, answer + got, size - 1 - got, 0) : 0;
         if (more <= 0)
             break;
         got += (size_t)more;

@@ -186,7 +186,7 @@ static bool client_hear(const struct client *client, uint32_t number, uint8_t *r
     struct pollfd polled = {.fd = client->fd, .events = POLLIN};
     uint8_t answer[ANSWER_SIZE];
     uint32_t answered;
-    if (poll(&polled, 1, 2000) != 1 || recv(client->fd, answer, sizeof answer, 0) != ANSWER_SIZE) {
+    if (poll(&polled, 1, 20000) != 1 || recv(client->fd, answer, sizeof answer, 0) != ANSWER_SIZE) {
         return false;
     }
     memcpy(&answered, answer + 1, sizeof answered);
@@ -205,7 +205,7 @@ static void client_say(const struct client *client, uint8_t *data, uint32_t numb
 
 static bool wait_for(const _Atomic uint32_t *value, uint32_t expected)
 {
-    dg_time until = dg_clock_now() + 5 * DG_SECOND;
+    dg_time until = dg_clock_now() + 20 * DG_SECOND;
     while (*value != expected && dg_clock_now() < until) {
         sched_yield();
     }

@@ -42,7 +42,7 @@ static struct dg_address name_of(int fd)
 static bool wait_readable(int fd)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
-    return poll(&polled, 1, 2000) == 1;
+    return poll(&polled, 1, 20000) == 1;
 }
 
 static bool queue(const struct dg_output *output, const struct dg_path *path, const void *data, size_t size)

@@ -42,7 +42,7 @@ static int open_client(struct dg_address *ret_address)
 static bool wait_readable(int fd)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
-    return poll(&polled, 1, 2000) == 1;
+    return poll(&polled, 1, 20000) == 1;
 }
 
 // --- on the way in -----------------------------------------------------------------------------------------

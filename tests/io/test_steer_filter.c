@@ -110,7 +110,7 @@ static uint32_t find_datagram(struct group *group, uint32_t likely, const uint8_
         for (uint32_t i = 0; i <= group->workers; i++) {
             polled[i] = (struct pollfd){.fd = group->sockets[i].fd, .events = POLLIN};
         }
-        if (poll(polled, 1 + group->workers, 2000) <= 0) {
+        if (poll(polled, 1 + group->workers, 20000) <= 0) {
             return UINT32_MAX;
         }
         for (reached = 0; (polled[reached].revents & POLLIN) == 0; reached++) {

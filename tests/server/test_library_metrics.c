@@ -61,7 +61,7 @@ static long long ask(const char *path, const char *metric)
 static long long ask_until(const char *path, const char *metric, long long expected)
 {
     long long found = ask(path, metric);
-    for (int attempt = 0; attempt < 500 && found != expected; attempt++) {
+    for (int attempt = 0; attempt < 2000 && found != expected; attempt++) {
         usleep(10000);
         found = ask(path, metric);
     }

@@ -200,7 +200,7 @@ DG_TEST(no_secret_is_in_memory_after_shutdown)
     CHECK_MSG(search(&secrets[0]) > 0, "the search does not find the key in a running server: it shows nothing");
     visit(dtlsgate_server_port(server, 0));
     CHECK_EQ(dtlsgate_server_counter(server, "handshakes_completed"), 4);
-    for (int i = 0; i < 500 && dtlsgate_server_counter(server, "fail_wrong_key") < 2; i++)
+    for (int i = 0; i < 2000 && dtlsgate_server_counter(server, "fail_wrong_key") < 2; i++)
         usleep(10000); // the second is known when its handshake is given up
     CHECK_EQ(dtlsgate_server_counter(server, "fail_wrong_key"), 2);
     char error[DTLSGATE_ERROR_SIZE];
