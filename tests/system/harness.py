@@ -368,7 +368,7 @@ class Server(Process):
             ready = [m for x in self.lines for m in re.findall(r"event=ready pid=(\d+)", x)]
         if said:
             return said[0]
-        end, found = time.monotonic() + 5, None
+        end, found = time.monotonic() + PATIENCE, None
         while ready and time.monotonic() < end:
             before = self.mark()
             if not self.running() or not is_awake(int(ready[-1])):
