@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Buckets by source address and network in set-associative tables of fixed size. Allocates once; a stranger can push
-// out entries but never make the tables grow.
+// Buckets by source address and network in tables of fixed size. Allocates once; a stranger can push out entries but
+// never make the tables grow.
 #include "core/admission.h"
 
 #include "core/backoff.h"
 #include "core/prefix.h"
+#include "core/set_table.h"
 
 #include <stdlib.h>
 
-#define WAYS 8 // entries a prefix may lie in
-
-struct prefix_entry {
-    uint64_t number; // of the prefix
-    struct dg_bucket bucket;
-    dg_time used_at; // 0: never
-};
-
-struct prefix_table {
-    struct prefix_entry *entries;
-    uint64_t set_mask;
-};
-
 // One kind of what is limited.
 struct meter {
-    struct prefix_table addresses, networks;
+    struct dg_set_table addresses, networks;
     struct dg_bucket all;
     bool is_begun; // the bucket of all is full until its first use tells the time
 };
@@ -46,57 +34,28 @@ struct dg_admission_config dg_admission_config_default(void)
     };
 }
 
-static bool table_init(struct prefix_table *table, uint32_t entries_max)
+// The prefix's bucket, full where the prefix was not there. What is lost where a set is full is the memory of
+// somebody who spoke less recently than seven others.
+static struct dg_bucket *bucket_of(struct dg_set_table *table, uint64_t prefix, struct dg_bucket_rate rate, dg_time now)
 {
-    uint64_t sets = 1;
-    while (sets * WAYS < entries_max) {
-        sets *= 2;
-    }
-    table->entries = calloc(sets * WAYS, sizeof *table->entries);
-    table->set_mask = sets - 1;
-    return table->entries != NULL;
-}
-
-static struct prefix_entry *table_find(struct prefix_table *table, uint64_t number)
-{
-    struct prefix_entry *set = &table->entries[(number & table->set_mask) * WAYS];
-    for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].used_at != 0 && set[i].number == number) {
-            return &set[i];
-        }
-    }
-    return NULL;
-}
-
-// The prefix's entry, or the one of its set that was quiet longest, made its own with a full bucket. What is
-// lost there is the memory of somebody who spoke less recently than seven others.
-static struct prefix_entry *table_get(struct prefix_table *table, uint64_t number, struct dg_bucket_rate rate,
-                                      dg_time now)
-{
-    struct prefix_entry *entry = table_find(table, number);
+    struct dg_set_entry *entry = dg_set_table_find(table, prefix);
     if (entry == NULL) {
-        struct prefix_entry *set = &table->entries[(number & table->set_mask) * WAYS];
-        entry = set;
-        for (size_t i = 1; i < WAYS; i++) {
-            if (set[i].used_at < entry->used_at) {
-                entry = &set[i];
-            }
-        }
-        *entry = (struct prefix_entry){.number = number, .bucket = dg_bucket_full(rate, now)};
+        entry = dg_set_table_add(table, prefix);
+        entry->bucket = dg_bucket_full(rate, now);
     }
-    entry->used_at = now != 0 ? now : 1;
-    return entry;
+    entry->rank = now;
+    return &entry->bucket;
 }
 
 static bool meter_init(struct meter *meter, uint32_t entries_max)
 {
-    return table_init(&meter->addresses, entries_max) && table_init(&meter->networks, entries_max);
+    return dg_set_table_init(&meter->addresses, entries_max) && dg_set_table_init(&meter->networks, entries_max);
 }
 
 static void meter_clear(struct meter *meter)
 {
-    free(meter->addresses.entries);
-    free(meter->networks.entries);
+    dg_set_table_clear(&meter->addresses);
+    dg_set_table_clear(&meter->networks);
 }
 
 struct dg_admission *dg_admission_new(const struct dg_admission_config *config)
@@ -151,13 +110,13 @@ static enum dg_counter take(struct dg_admission *admission, struct meter *meter,
 {
     uint64_t address = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
     uint64_t network = dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED);
-    struct prefix_entry *of_address = table_get(&meter->addresses, address, rates->address, now);
-    struct prefix_entry *of_network = table_get(&meter->networks, network, rates->network, now);
+    struct dg_bucket *of_address = bucket_of(&meter->addresses, address, rates->address, now);
+    struct dg_bucket *of_network = bucket_of(&meter->networks, network, rates->network, now);
     if (!meter->is_begun) {
         meter->all = dg_bucket_full(rates->all, now);
         meter->is_begun = true;
     }
-    struct dg_bucket after_address = of_address->bucket, after_network = of_network->bucket, after_all = meter->all;
+    struct dg_bucket after_address = *of_address, after_network = *of_network, after_all = meter->all;
     if (!dg_bucket_take(&after_address, rates->address, 1, now)) {
         return refusals.address;
     }
@@ -167,8 +126,8 @@ static enum dg_counter take(struct dg_admission *admission, struct meter *meter,
     if (rates->all.burst != 0 && !dg_bucket_take(&after_all, rates->all, 1, now)) {
         return refusals.all;
     }
-    of_address->bucket = after_address;
-    of_network->bucket = after_network;
+    *of_address = after_address;
+    *of_network = after_network;
     meter->all = after_all;
     return DG_COUNT_NONE;
 }
@@ -188,7 +147,7 @@ enum dg_counter dg_admission_start(struct dg_admission *admission, dg_time now, 
 }
 
 // Asking costs nothing: only failures do.
-static bool has_failed_too_often(const struct prefix_entry *entry, struct dg_bucket_rate rate, dg_time now)
+static bool has_failed_too_often(const struct dg_set_entry *entry, struct dg_bucket_rate rate, dg_time now)
 {
     if (entry == NULL) {
         return false;
@@ -201,19 +160,19 @@ enum dg_counter dg_admission_begin(struct dg_admission *admission, dg_time now, 
 {
     const struct dg_admission_rates *rates = &admission->config.failures;
     uint64_t address = dg_prefix_number(&admission->key, peer, DG_PREFIX_VALIDATED);
-    if (has_failed_too_often(table_find(&admission->failures.addresses, address), rates->address, now)) {
+    if (has_failed_too_often(dg_set_table_find(&admission->failures.addresses, address), rates->address, now)) {
         return DG_COUNT_DROP_PENALTY;
     }
     uint64_t network = dg_prefix_number(&admission->key, peer, DG_PREFIX_CLAIMED);
-    return has_failed_too_often(table_find(&admission->failures.networks, network), rates->network, now)
+    return has_failed_too_often(dg_set_table_find(&admission->failures.networks, network), rates->network, now)
                ? DG_COUNT_DROP_PENALTY_NETWORK
                : DG_COUNT_NONE;
 }
 
 // An empty bucket stays empty: the penalty ends by itself, however many failures came on top.
-static void note_failure(struct prefix_table *table, uint64_t number, struct dg_bucket_rate rate, dg_time now)
+static void note_failure(struct dg_set_table *table, uint64_t number, struct dg_bucket_rate rate, dg_time now)
 {
-    bool had_one = dg_bucket_take(&table_get(table, number, rate, now)->bucket, rate, 1, now);
+    bool had_one = dg_bucket_take(bucket_of(table, number, rate, now), rate, 1, now);
     (void)had_one;
 }
 
