@@ -4,7 +4,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -224,35 +223,69 @@ void dg_log_format(struct dg_log_line *line, const char *key, const char *format
     dg_log_text(line, key, text);
 }
 
+#define DIGITS_MAX 20 // of a number of 64 bits
+
+// Decimal, with leading zeros up to so many digits; printf's way is a good part of what a line costs.
+static size_t put_decimal(char text[DIGITS_MAX], uint64_t value, size_t digits_least)
+{
+    char reversed[DIGITS_MAX];
+    size_t size = 0;
+    while (value > 0 || size < digits_least) {
+        reversed[size++] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    for (size_t i = 0; i < size; i++) {
+        text[i] = reversed[size - 1 - i];
+    }
+    return size;
+}
+
 void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value)
 {
-    char digits[24];
-    int size = snprintf(digits, sizeof digits, "%" PRIu64, value);
-    if (size <= 0 || line->full || !line->enabled) {
+    char digits[DIGITS_MAX];
+    size_t size = put_decimal(digits, value, 1);
+    if (line->full || !line->enabled) {
         return;
     }
-    if (strlen(key) + 4 + (size_t)size > room_left(line)) { // whole or not at all: a number cut is another one
+    if (strlen(key) + 4 + size > room_left(line)) { // whole or not at all: a number cut is another one
         line->full = true;
         return;
     }
     if (append_key(line, key)) {
-        (void)append(line, digits, (size_t)size);
+        (void)append(line, digits, size);
     }
+}
+
+// The calendar's part of the time, which the lines of a second have in common.
+struct calendar {
+    uint64_t seconds;
+    size_t size; // 0: nothing yet
+    char text[24];
+};
+
+static const struct calendar *calendar_of(uint64_t seconds)
+{
+    static _Thread_local struct calendar last;
+    if (last.size == 0 || last.seconds != seconds) {
+        time_t time = (time_t)seconds;
+        struct tm utc;
+        last.seconds = seconds;
+        last.size = gmtime_r(&time, &utc) != NULL ? strftime(last.text, sizeof last.text, "%Y-%m-%dT%H:%M:%S.", &utc) : 0;
+    }
+    return &last;
 }
 
 static void append_time(struct dg_log_line *line, uint64_t wall_ns)
 {
-    time_t seconds = (time_t)(wall_ns / DG_SECOND);
-    struct tm utc;
-    char text[40];
-    if (gmtime_r(&seconds, &utc) == NULL) {
+    const struct calendar *calendar = calendar_of(wall_ns / DG_SECOND);
+    char text[sizeof calendar->text + DIGITS_MAX + 1];
+    if (calendar->size == 0) {
         return;
     }
-    size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    int fraction = snprintf(text + size, sizeof text - size, ".%06uZ", (unsigned)(wall_ns % DG_SECOND / 1000));
-    if (size > 0 && fraction > 0) {
-        dg_log_text(line, "time", text);
-    }
+    memcpy(text, calendar->text, calendar->size);
+    size_t size = calendar->size + put_decimal(text + calendar->size, wall_ns % DG_SECOND / DG_MICROSECOND, 6);
+    text[size++] = 'Z';
+    dg_log_bytes(line, "time", text, size);
 }
 
 void dg_log_begin(struct dg_log_line *line, enum dg_log_level level, const char *event)

@@ -220,6 +220,44 @@ DG_TEST(log_time_stands_first_when_there_is_a_clock)
     CHECK_STR(next_write(), "time=2026-01-02T03:04:05.678901Z level=info event=test\n");
 }
 
+static uint64_t clock_now_ns;
+
+static uint64_t set_clock(void) { return clock_now_ns; }
+
+DG_TEST(log_time_follows_the_clock_from_second_to_second)
+{
+    static const struct {
+        uint64_t now_ns;
+        const char *text;
+    } times[] = {
+        {UINT64_C(1767323045000001000), "time=2026-01-02T03:04:05.000001Z level=info event=test\n"},
+        {UINT64_C(1767323045999999999), "time=2026-01-02T03:04:05.999999Z level=info event=test\n"},
+        {UINT64_C(1767323046000000000), "time=2026-01-02T03:04:06.000000Z level=info event=test\n"},
+        {UINT64_C(1767323044100000000), "time=2026-01-02T03:04:04.100000Z level=info event=test\n"}, // set back
+        {0, "time=1970-01-01T00:00:00.000000Z level=info event=test\n"},
+    };
+    dg_log_set_clock(set_clock);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        struct dg_log_line line;
+        clock_now_ns = times[i].now_ns;
+        begin(&line);
+        dg_log_end(&line);
+        CHECK_STR(next_write(), times[i].text);
+    }
+    dg_log_set_clock(NULL);
+}
+
+DG_TEST(log_numbers_of_any_size_are_whole)
+{
+    struct dg_log_line line;
+    begin(&line);
+    dg_log_u64(&line, "none", 0);
+    dg_log_u64(&line, "ten", 10);
+    dg_log_u64(&line, "most", UINT64_MAX);
+    dg_log_end(&line);
+    CHECK_STR(next_write(), "level=info event=test none=0 ten=10 most=18446744073709551615\n");
+}
+
 DG_TEST(log_line_over_the_buffer_is_cut_and_marked)
 {
     // A value of each length around the end, of bytes that take one and four characters.
@@ -410,6 +448,8 @@ int main(int argc, char **argv)
     DG_CASE(log_lines_begin_with_their_priority_where_asked_to),
     DG_CASE(log_level_decides_what_is_written),
         DG_CASE(log_time_stands_first_when_there_is_a_clock),
+        DG_CASE(log_time_follows_the_clock_from_second_to_second),
+        DG_CASE(log_numbers_of_any_size_are_whole),
         DG_CASE(log_line_over_the_buffer_is_cut_and_marked),
         DG_CASE(log_nothing_follows_a_cut_value),
         DG_CASE(log_keeps_errno_and_survives_a_bad_descriptor),
