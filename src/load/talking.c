@@ -156,8 +156,9 @@ static void on_deliver(void *context, dg_time now, struct dg_ref ref, const stru
     }
     struct dg_load_seat *seat = &thread->seats[ref.slot];
     enum dg_load_answer answer = dg_load_pending_answer(&thread->pending, number, ref.slot, &message);
-    // A server may send its last answer once more when a client has moved, in case that the first one missed it.
-    if (answer == DG_LOAD_ANSWERED_LATE && seat->answered == number + 1)
+    // A server may send its last answer once more when a client has moved, in case that the first one missed it; on its
+    // way the next one may overtake it.
+    if (answer == DG_LOAD_ANSWERED_LATE && (seat->answered == number + 1 || seat->given_up <= number))
         answer = DG_LOAD_ANSWERED_AGAIN;
     switch (answer) {
     case DG_LOAD_ANSWERED:
@@ -196,8 +197,10 @@ void dg_load_talking_note_answers(struct dg_load_thread *thread, dg_time now)
 void dg_load_talking_expire(struct dg_load_thread *thread, dg_time now)
 {
     struct dg_load_message message;
-    while (dg_load_pending_expire(&thread->pending, now, &message))
+    while (dg_load_pending_expire(&thread->pending, now, &message)) {
+        thread->seats[message.seat].given_up = thread->pending.first;
         dg_load_tally(&thread->tally, DG_LOAD_MESSAGES_LOST);
+    }
 }
 
 void dg_load_talking_sum_up(struct dg_load_thread *thread, dg_time now)

@@ -45,6 +45,7 @@ struct dg_load_seat {
     dg_time asked_at;      // when the first message was due that nothing has come back for; 0: none
     dg_time longest_wait;
     uint64_t answered;     // number of the message that was answered last + 1; 0: none
+    uint64_t given_up;     // of the message that was given up last + 1; 0: none. All later ones have been answered
     uint32_t place;
     bool has_place;        // for itself: it has no connection ID
     bool may_move;

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 
 import harness
@@ -150,6 +151,36 @@ def bench_moves_and_nobody_shakes_hands_again():
         check_equal(server.counter("handshakes_completed"), 10, "handshakes")
         check(server.counter("paths_moved") >= 10, f"the server saw {server.counter('paths_moved')} moves")
         server.stop()
+
+
+class RepeatingService:
+    """Answers, and then once more what it answered the same client before."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.backend = f"udp:127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        before = {}
+        while True:
+            data, client = self.socket.recvfrom(65536)
+            self.socket.sendto(data, client)
+            if client in before:
+                self.socket.sendto(before[client], client)
+            before[client] = data
+
+
+@case
+def bench_takes_no_repeated_answer_for_a_late_one():
+    """Nor the one that comes behind the next, as a server's may when its client moves while it speaks."""
+    credentials = Credentials()
+    server = Server(*credentials.psk(), backend=RepeatingService().backend, level="info")
+    tally = sums(bench(server.port, *credentials.psk(), "--associations", "5", "--rate", "200"))
+    check_equal((tally["messages_sent"], tally["messages_lost"]), (200, 0), "sent and lost")
+    check_equal(tally["answers_late"], 0, "late answers")
+    check(tally["answers_repeated"] > 0, "no repeated answer")
 
 
 @case
