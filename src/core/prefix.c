@@ -9,13 +9,16 @@
 
 uint64_t dg_prefix_number(const struct dg_hash_key *key, const struct dg_address *address, struct dg_prefix_bits bits)
 {
-    size_t kept = dg_address_is_ipv4(address) ? 96u + bits.ipv4 : bits.ipv6;
+    bool is_ipv4 = dg_address_is_ipv4(address);
+    const uint8_t *ip = is_ipv4 ? address->ip + 12 : address->ip;
+    size_t kept = is_ipv4 ? bits.ipv4 : bits.ipv6;
     uint8_t cut[16] = {0};
-    memcpy(cut, address->ip, kept / 8);
+    memcpy(cut, ip, kept / 8);
     if (kept % 8 != 0) {
-        cut[kept / 8] = (uint8_t)(address->ip[kept / 8] & (0xff00u >> (kept % 8)));
+        cut[kept / 8] = (uint8_t)(ip[kept / 8] & (0xff00u >> (kept % 8)));
     }
-    return dg_hash(key, cut, sizeof cut);
+    // No more than what counts. The families differ by its size, which the hash covers too.
+    return dg_hash(key, cut, (kept + 7) / 8);
 }
 
 uint64_t dg_prefix_identity_number(const struct dg_hash_key *key, const struct dg_address *address,

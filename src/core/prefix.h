@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+// Of different bytes: else two networks of the two families could have one number.
 struct dg_prefix_bits {
     uint8_t ipv4;
     uint8_t ipv6;

@@ -40,24 +40,36 @@ static void peek_server_name(struct dg_bytes body, struct dg_peek *ret)
 }
 
 // RFC 8446 4.2.3
+static unsigned scheme_of(uint16_t number)
+{
+    switch (number) {
+    case 0x0403:
+        return DG_SCHEME_ECDSA_P256;
+    case 0x0503:
+        return DG_SCHEME_ECDSA_P384;
+    case 0x0603:
+        return DG_SCHEME_ECDSA_P521;
+    case 0x0401:
+    case 0x0501:
+    case 0x0601:
+        return DG_SCHEME_RSA_PKCS1;
+    case 0x0804:
+    case 0x0805:
+    case 0x0806:
+        return DG_SCHEME_RSA_PSS;
+    case 0x0807:
+        return DG_SCHEME_ED25519;
+    default:
+        return 0;
+    }
+}
+
 static void peek_schemes(struct dg_bytes body, struct dg_peek *ret)
 {
-    static const struct {
-        uint16_t number;
-        unsigned scheme;
-    } known[] = {
-        {0x0403, DG_SCHEME_ECDSA_P256}, {0x0503, DG_SCHEME_ECDSA_P384}, {0x0603, DG_SCHEME_ECDSA_P521},
-        {0x0401, DG_SCHEME_RSA_PKCS1},  {0x0501, DG_SCHEME_RSA_PKCS1},  {0x0601, DG_SCHEME_RSA_PKCS1},
-        {0x0804, DG_SCHEME_RSA_PSS},    {0x0805, DG_SCHEME_RSA_PSS},    {0x0806, DG_SCHEME_RSA_PSS},
-        {0x0807, DG_SCHEME_ED25519},
-    };
     struct dg_reader reader = dg_reader_in(body);
     struct dg_reader list = dg_reader_in(dg_read_block16(&reader));
     while (dg_reader_left(&list) > 0) {
-        uint16_t number = dg_read_u16(&list);
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-            if (known[i].number == number)
-                ret->schemes |= known[i].scheme;
+        ret->schemes |= scheme_of(dg_read_u16(&list));
     }
 }
 
