@@ -285,6 +285,9 @@ void dg_load_thread_run(void *context)
 {
     struct dg_load_thread *thread = context;
     (void)prctl(PR_SET_TIMERSLACK, 1000); // nanoseconds: a fixed rate wakes up often
+    // What is due does not wait for the turn of another load on this processor; a closed loop has no such times.
+    if (thread->config->rate > 0 || thread->config->every > 0)
+        dg_thread_go_first();
     begin_connecting(thread, dg_clock_now());
     while (stage_of(thread) != DG_LOAD_OVER) {
         dg_time now = dg_clock_now();
