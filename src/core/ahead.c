@@ -63,10 +63,12 @@ static void find_slot(struct dg_ahead *ahead)
     __builtin_prefetch(&ahead->slot->side, 1);
 }
 
-static void find_side(const struct dg_ahead *ahead)
+// Read, and not only asked for: it lies on a page of its own, and asking does not always wait for an address to be
+// translated.
+static void find_side(struct dg_ahead *ahead)
 {
     if (ahead->slot->side < ahead->shard->fresh_flight)
-        __builtin_prefetch(&ahead->shard->flights[ahead->slot->side], 1);
+        ahead->side_kind = ahead->shard->flights[ahead->slot->side].kind;
 }
 
 // Passes, and not one datagram after the other: each step waits for what the one before asked for, and so the waits

@@ -19,6 +19,7 @@ struct dg_ahead {
     const struct dg_slot_index *index;
     uint64_t hash;
     const struct dg_slot *slot;
+    uint8_t side_kind; // of its first side slot, as read
 };
 
 // First, for the whole batch: as far as one can see, and a line of every page on the way.
