@@ -31,8 +31,14 @@ def facts_of(task):
 
 
 def threads_of(pid):
-    return {facts_of(f"{pid}/task/{task}")["Name"]: facts_of(f"{pid}/task/{task}")
-            for task in os.listdir(f"/proc/{pid}/task")}
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            facts = facts_of(f"{pid}/task/{task}")
+        except OSError:
+            continue  # it has ended meanwhile, as the thread of a reload does
+        found[facts["Name"]] = facts
+    return found
 
 
 def has_landlock(server):

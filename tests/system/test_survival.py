@@ -39,9 +39,15 @@ def mark(server):
     return server.mark()
 
 
+def is_dead(pid):
+    try:
+        return " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # gone, perhaps while it was read
+        return True
+
+
 def wait_dead(pid):
-    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or
-               " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text(), f"the end of process {pid}")
+    wait_until(lambda: is_dead(pid), f"the end of process {pid}")
 
 
 def kill_serving(server):
@@ -245,7 +251,10 @@ def open_flags(pid):
     found = {}
     try:
         for name in os.listdir(f"/proc/{pid}/fdinfo"):
-            text = pathlib.Path(f"/proc/{pid}/fdinfo/{name}").read_text()
+            try:
+                text = pathlib.Path(f"/proc/{pid}/fdinfo/{name}").read_text()
+            except FileNotFoundError:
+                continue  # closed meanwhile
             found[int(name)] = int(re.search(r"^flags:\s*0?(\d+)", text, re.M).group(1), 8)
     except PermissionError:
         return None
