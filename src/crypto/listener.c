@@ -140,6 +140,17 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
     return handshake->io.queued > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
 }
 
+// All objects of a context share one generator. Where it could not be seeded again (no descriptor, no memory), the library
+// never tries once more, and no handshake would succeed until a reload.
+static bool heal_generator(WOLFSSL *ssl)
+{
+    WC_RNG *generator = wolfSSL_GetRNG(ssl);
+    if (generator->status == WC_DRBG_OK)
+        return true;
+    (void)wc_FreeRng(generator);
+    return wc_InitRng(generator) == 0;
+}
+
 // A hello and what was found out about it before the library sees it.
 struct stranger {
     const struct dg_path *path;
@@ -155,6 +166,8 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
     if (gate->sides[gate->side].listener == NULL && !replace(gate))
         return false;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
+    if (!heal_generator(handshake->ssl))
+        return false;
     reset(handshake);
     handshake->peek = *stranger->peek;
     handshake->psk_try = psk_try;

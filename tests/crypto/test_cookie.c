@@ -444,6 +444,20 @@ DG_TEST(cookie_question_12_is_the_librarys)
     rig_free(&rig);
 }
 
+// What a failed reseeding leaves behind: the library marks its generator and never uses it again.
+DG_TEST(hellos_are_served_again_after_the_generator_failed)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        wolfSSL_GetRNG(rig.gate->sides[0].listener->ssl)->status = WC_DRBG_FAILED;
+        struct wolf_client_config config = client_of(version);
+        REQUIRE(rig_client(&rig, &config));
+        CHECK_EQ(rig_run(&rig), DG_STEP_DONE);
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
 // Mutated hellos: whatever the library makes of them, no handshake without a cookie, and the gate works on.
 DG_TEST(hellos_mutated_start_nothing_and_break_nothing)
 {
@@ -486,6 +500,7 @@ int main(int argc, char **argv)
         DG_CASE(hellos_are_answered_with_fewer_bytes),
         DG_CASE(hellos_are_answered_under_their_own_record_number),
         DG_CASE(cookie_question_12_is_the_librarys),
+        DG_CASE(hellos_are_served_again_after_the_generator_failed),
         DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
     };
     // Before the library's first allocation.
