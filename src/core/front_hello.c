@@ -188,7 +188,8 @@ static void repeated(struct dg_front *front, const struct dg_front_datagram *dat
     dg_front_feed(front, datagram->now, place, hello->record.data, hello->record.size);
 }
 
-// Shape and reassembly: a whole hello as one record, the received one or one put together. False: nothing whole yet, or dropped and counted.
+// Shape and reassembly: a whole hello as one record, the received one or one put together. False: nothing whole yet, or
+// dropped and counted.
 static bool complete(struct dg_front *front, const struct dg_front_datagram *datagram, const struct dg_record *record,
                      struct dg_hello *ret)
 {

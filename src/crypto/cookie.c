@@ -128,7 +128,8 @@ int dg_cookie_judged(struct dg_gate *gate, const struct dg_path *path, const str
     dg_cookie_refresh(gate);
     // A first hello has the random of the one that its client answered the question with (RFC 8446 4.1.2): where that
     // one went no further, a late copy of the first would pass for it.
-    bool is_set = gate->judged.is_set && (hello->cookie.size > 0 || hello->has_cookie_extension);
+    bool has_cookie = hello->offers_13 ? hello->has_cookie_extension : hello->cookie.size > 0;
+    bool is_set = gate->judged.is_set && has_cookie;
     gate->judged.is_set = false;
     if (is_set && hello->random.size == sizeof gate->judged.random &&
         dg_secret_equal(gate->judged.random, hello->random.data, sizeof gate->judged.random) &&

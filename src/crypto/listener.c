@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELLO_RECORD_MAX 4096 // one record; a larger hello is nobody's
-
 // RFC 6066 3: who has used the name says so, but not where a session of DTLS 1.2 is resumed.
 static bool answer_name(WOLFSSL *ssl, const char *name)
 {
@@ -221,7 +219,7 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
 {
     struct dg_gate *gate = context;
     struct stranger stranger = {.path = path, .record = hello->record, .cid = cid};
-    if (hello->record.size > HELLO_RECORD_MAX)
+    if (hello->record.size > DG_HELLO_RECORD_MAX)
         return DG_HELLO_IGNORED;
     stranger.match = dg_cookie_judged(gate, path, hello);
     if (stranger.match < 0 && !hello->offers_13)

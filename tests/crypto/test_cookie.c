@@ -431,6 +431,7 @@ DG_TEST(cookie_question_12_is_the_librarys)
     struct hello hello;
     REQUIRE(make_hello(&rig, 12, false, &hello));
     for (size_t i = 0; i < 3; i++) {
+        hello.record[2] = i == 1 ? 0xff : 0xfd; // RFC 6347 4.1: the first record may say DTLS 1.0
         memcpy(hello.record + 5, numbers[i], 6);
         hello.record[18] = (uint8_t)(7 * i); // message_seq
         uint8_t ours[256];
@@ -441,6 +442,24 @@ DG_TEST(cookie_question_12_is_the_librarys)
         REQUIRE(size == wire.answer_size);
         CHECK_MEM(ours, wire.answer, size);
     }
+    rig_free(&rig);
+}
+
+// The cookie of DTLS 1.3 says nothing in a hello of 1.2 alone: one with a random that has been judged, but without the
+// cookie of 1.2, is asked for it like a stranger's, and the library does not see it.
+DG_TEST(hello_12_with_a_cookie_of_13_is_a_strangers)
+{
+    static const uint8_t word[] = {7};
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello good, stranger;
+    REQUIRE(make_hello(&rig, 12, true, &good));
+    CHECK_EQ(check(&rig, &good), DG_COOKIE_VALID);
+    stranger = good;
+    REQUIRE(read_hello(&stranger));
+    stranger.parsed.cookie.size = 0;
+    stranger.parsed.has_cookie_extension = true;
+    stranger.parsed.cookie_extension = (struct dg_bytes){word, sizeof word};
+    CHECK_EQ(dg_cookie_judged(rig.gate, &rig.path, &stranger.parsed), -2);
     rig_free(&rig);
 }
 
@@ -500,6 +519,7 @@ int main(int argc, char **argv)
         DG_CASE(hellos_are_answered_with_fewer_bytes),
         DG_CASE(hellos_are_answered_under_their_own_record_number),
         DG_CASE(cookie_question_12_is_the_librarys),
+        DG_CASE(hello_12_with_a_cookie_of_13_is_a_strangers),
         DG_CASE(hellos_are_served_again_after_the_generator_failed),
         DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
     };
