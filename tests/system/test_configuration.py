@@ -186,8 +186,10 @@ def config_that_is_broken_at_an_upgrade_sends_it_back():
     client.echo()
     check_equal(server.serving, first, "who serves after an upgrade that went back")
     write(path, good)
+    start = server.mark()
     status, text = run([DTLSGATE, "upgrade", socket])
     check_equal(status, 0, f"exit status of the upgrade ({text})")
+    server.wait_line(r"event=ready pid=", start=start)  # which is read when this side comes to it
     check(server.serving != first, "the server before still serves")
     client.echo()
     check_equal(server.stop(), 0, "exit status")

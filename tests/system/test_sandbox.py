@@ -259,8 +259,10 @@ def watchdog_goes_by_the_limit_that_the_server_reads_at_an_upgrade():
     write(3600)
     server = ConfiguredServer(file, keeper="auto")
     write(1)
+    start = server.mark()
     status, text = run([DTLSGATE, "upgrade", place / "upgrade"], timeout=60)
     check_equal(status, 0, f"status of the upgrade: {text}")
+    server.wait_line(r"event=ready pid=", start=start)  # which is read when this side comes to it
     start = server.mark()
     os.kill(server.serving, signal.SIGSTOP)
     server.wait_line(r"event=server-hangs", start=start)
