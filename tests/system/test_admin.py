@@ -139,7 +139,7 @@ def admin_associations_are_listed_by_pattern():
     check_equal((row["proof"], row["version"], row["resumed"]), ("psk", "DTLSv1.3", False), "what it is")
     check(re.fullmatch(r"[0-9a-f]{16}", row["association"]), row["association"])
     check(row["peer"].startswith("127.0.0.1:") and row["suite"].startswith("TLS_"), str(row))
-    check(server.find(rf"event=connected association={row['association']}\b"), "the log names it otherwise")
+    server.wait_line(rf"event=connected association={row['association']}\b")  # the log names it so, too
     kinds = [row["proof"] for row in operator.documents("associations")]
     check_equal(sorted(kinds), ["certificate", "psk", "psk", "psk"], "proofs")
     text = operator.say("associations", "--identity", "meter-1")
