@@ -138,8 +138,8 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
     return handshake->io.queued > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
 }
 
-// All objects of a context share one generator. Where it could not be seeded again (no descriptor, no memory), the library
-// never tries once more, and no handshake would succeed until a reload.
+// All objects of a context share one generator. Where it could not be seeded again (no memory for its test, or a seed
+// that fails it), the library never tries once more, and no handshake would succeed until a reload.
 static bool heal_generator(WOLFSSL *ssl)
 {
     WC_RNG *generator = wolfSSL_GetRNG(ssl);
