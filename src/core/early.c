@@ -32,10 +32,11 @@ uint16_t dg_early_put(struct dg_early *early, const uint8_t *record, size_t size
         return DG_EARLY_NONE;
     }
     struct dg_early_buffer *buffer = &early->buffers[place];
-    if (is_fresh)
+    if (is_fresh) {
         early->fresh++;
-    else
+    } else {
         early->unused_first = buffer->next;
+    }
     buffer->size = (uint16_t)size;
     memcpy(buffer->bytes, record, size);
     return place;
