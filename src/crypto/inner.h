@@ -65,6 +65,7 @@ struct dg_proof {
 struct dg_side {
     WOLFSSL_CTX *context;
     struct dg_handshake *listener; // the object for hellos without state; no user of the gate
+    uint32_t seeded_in;            // the cookies' generation in which the context's random generator was seeded last
 };
 
 struct dg_gate {

@@ -2,6 +2,7 @@
 // The stateless accept: one library object answers all strangers of a gate and becomes a handshake's own
 // when a cookie is good. Whoever has none and speaks DTLS 1.2 alone is asked for one without the library (cookie.h).
 // Keeps nothing for a peer before that (RFC 9147 5.1).
+#include "base/random.h"
 #include "base/secret.h"
 #include "core/wire_constants.h"
 #include "crypto/choice.h"
@@ -12,6 +13,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define GENERATOR_SEED 32 // bytes: as strong as the library's generator can be (NIST SP 800-90A 10.1)
 
 // RFC 6066 3: who has used the name says so, but not where a session of DTLS 1.2 is resumed.
 static bool answer_name(WOLFSSL *ssl, const char *name)
@@ -138,15 +141,33 @@ static enum dg_hello_verdict answered(const struct dg_handshake *handshake)
     return handshake->io.queued > 0 ? DG_HELLO_ANSWERED : DG_HELLO_IGNORED;
 }
 
-// All objects of a context share one generator. Where it could not be seeded again (no memory for its test, or a seed
-// that fails it), the library never tries once more, and no handshake would succeed until a reload.
-static bool heal_generator(WOLFSSL *ssl)
+static bool seed_again(WC_RNG *generator)
 {
-    WC_RNG *generator = wolfSSL_GetRNG(ssl);
-    if (generator->status == WC_DRBG_OK)
+    uint8_t seed[GENERATOR_SEED];
+    dg_random_bytes(seed, sizeof seed);
+    bool done = wc_RNG_DRBG_Reseed(generator, seed, sizeof seed) == 0;
+    dg_wipe(seed, sizeof seed);
+    return done;
+}
+
+// All objects of a context share one generator for as long as the gate lives. By itself it is seeded again after a million
+// draws: who has seen its state would know all secrets until then, and so it is here, in each period of the cookies. And
+// where the library could not seed it (no memory for its test, or a seed that fails it), it never tries once more: no
+// handshake would succeed until a reload.
+static bool refresh_generator(struct dg_gate *gate)
+{
+    struct dg_side *side = &gate->sides[gate->side];
+    WC_RNG *generator = wolfSSL_GetRNG(side->listener->ssl);
+    bool is_good = generator->status == WC_DRBG_OK;
+    if (is_good && side->seeded_in == gate->cookie_generation)
         return true;
-    (void)wc_FreeRng(generator);
-    return wc_InitRng(generator) == 0;
+    if (!is_good || !seed_again(generator)) {
+        (void)wc_FreeRng(generator);
+        if (wc_InitRng(generator) != 0)
+            return false;
+    }
+    side->seeded_in = gate->cookie_generation;
+    return true;
 }
 
 // A hello and what was found out about it before the library sees it.
@@ -164,7 +185,7 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
     if (gate->sides[gate->side].listener == NULL && !replace(gate))
         return false;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
-    if (!heal_generator(handshake->ssl))
+    if (!refresh_generator(gate))
         return false;
     reset(handshake);
     handshake->peek = *stranger->peek;

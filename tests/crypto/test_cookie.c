@@ -477,6 +477,37 @@ DG_TEST(hellos_are_served_again_after_the_generator_failed)
     rig_free(&rig);
 }
 
+// What comes out of the generator's state of before, after a hello.
+static bool draw_again(struct rig *r, const struct hello *hello, const void *state, size_t size, uint8_t out[32])
+{
+    WC_RNG *generator = wolfSSL_GetRNG(r->gate->sides[0].listener->ssl);
+    memcpy(generator->drbgType == WC_DRBG_SHA512 ? (void *)generator->drbg512 : (void *)generator->drbg, state, size);
+    return give(r, hello) == DG_HELLO_ANSWERED && wc_RNG_GenerateBlock(generator, out, 32) == 0;
+}
+
+// Who has seen the state of the generator that all share does not know what handshakes draw for ever after.
+DG_TEST(generator_is_seeded_anew_with_each_period_of_the_cookies)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    struct hello hello;
+    REQUIRE(make_hello(&rig, 13, false, &hello));
+    CHECK_EQ(give(&rig, &hello), DG_HELLO_ANSWERED);
+    const WC_RNG *generator = wolfSSL_GetRNG(rig.gate->sides[0].listener->ssl);
+    uint8_t state[sizeof(struct DRBG_SHA512_internal)];
+    bool is_wide = generator->drbgType == WC_DRBG_SHA512;
+    size_t size = is_wide ? sizeof(struct DRBG_SHA512_internal) : sizeof(struct DRBG_internal);
+    memcpy(state, is_wide ? (void *)generator->drbg512 : (void *)generator->drbg, size);
+    uint8_t once[32], again[32], later[32];
+    CHECK(draw_again(&rig, &hello, state, size, once));
+    CHECK(draw_again(&rig, &hello, state, size, again));
+    CHECK_MEM(once, again, sizeof once);
+    rig.now += 30 * DG_SECOND;
+    dg_wolf_handshake.gate_advance(rig.gate, rig.now);
+    CHECK(draw_again(&rig, &hello, state, size, later));
+    CHECK(memcmp(once, later, sizeof once) != 0);
+    rig_free(&rig);
+}
+
 // Mutated hellos: whatever the library makes of them, no handshake without a cookie, and the gate works on.
 DG_TEST(hellos_mutated_start_nothing_and_break_nothing)
 {
@@ -521,6 +552,7 @@ int main(int argc, char **argv)
         DG_CASE(cookie_question_12_is_the_librarys),
         DG_CASE(hello_12_with_a_cookie_of_13_is_a_strangers),
         DG_CASE(hellos_are_served_again_after_the_generator_failed),
+        DG_CASE(generator_is_seeded_anew_with_each_period_of_the_cookies),
         DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
     };
     // Before the library's first allocation.
