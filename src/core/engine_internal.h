@@ -46,7 +46,7 @@ struct dg_engine {
     const struct dg_policy *policy; // NULL: none
     bool may_hold_back;             // what has opened may still not pass: for its network or its rate
     bool has_networks, has_rates;
-    struct dg_rates **rates;        // of each shard, one for each slot; NULL: no rule has rates
+    struct dg_slot_rates **rates;   // of each shard, one for each slot; NULL: no rule has rates
     const struct dg_closing *closing;
     bool is_found;   // the live slots of the process before
     bool is_settled; // nothing of the process before is left to be judged

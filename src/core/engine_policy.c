@@ -11,12 +11,12 @@
 #define TOLD_AGAIN (60 * DG_SECOND)    // an association whose messages are dropped is spoken of so often
 
 // What an association may still say, in memory of this process.
-struct dg_rates {
+struct dg_slot_rates {
     uint64_t id; // of the association that it is about; another's is begun anew
     struct dg_bucket messages, bytes;
     dg_time said_at;
 };
-_Static_assert(sizeof(struct dg_rates) == 48, "docs/memory.md says so");
+_Static_assert(sizeof(struct dg_slot_rates) == 48, "docs/memory.md says so");
 
 // --- the rules in force ----------------------------------------------------------------
 
@@ -215,16 +215,16 @@ static struct dg_bucket_rate rate_of(uint32_t a_second, uint32_t at_least)
 }
 
 static enum dg_counter take_of_rates(const struct dg_association *association, const struct dg_policy_rule *rule,
-                                     struct dg_rates *rates, size_t size)
+                                     struct dg_slot_rates *rates, size_t size)
 {
     dg_time now = association->now;
     // One datagram of any size passes now and then, however small the rate.
     const struct dg_bucket_rate messages = rate_of(rule->messages_rate, 1);
     const struct dg_bucket_rate bytes = rate_of(rule->bytes_rate, DG_PLAINTEXT_MAX);
     if (rates->id != association->id) {
-        *rates = (struct dg_rates){.id = association->id,
-                                   .messages = dg_bucket_full(messages, now),
-                                   .bytes = dg_bucket_full(bytes, now)};
+        *rates = (struct dg_slot_rates){.id = association->id,
+                                        .messages = dg_bucket_full(messages, now),
+                                        .bytes = dg_bucket_full(bytes, now)};
     }
     if (rule->messages_rate != 0 && !dg_bucket_take(&rates->messages, messages, 1, now))
         return DG_COUNT_DROP_RATE_MESSAGES;
@@ -251,8 +251,8 @@ static enum dg_counter within_rates(const struct dg_association *association, si
         return DG_COUNT_NONE;
     if (engine->rates == NULL)
         return DG_COUNT_DROP_RATE_MESSAGES; // no memory to count in: the rule is kept, not the message
-    struct dg_rates *all = engine->rates[association->shard - engine->shards];
-    struct dg_rates *rates = &all[dg_shard_slot_number(association->shard, association->slot)];
+    struct dg_slot_rates *all = engine->rates[association->shard - engine->shards];
+    struct dg_slot_rates *rates = &all[dg_shard_slot_number(association->shard, association->slot)];
     enum dg_counter reason = take_of_rates(association, rule, rates, size);
     if (reason != DG_COUNT_NONE)
         tell(association, &rates->said_at, reason);
