@@ -14,9 +14,9 @@
 #define WRITE (READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 // Everything that the first version knows: what a rule does not allow is refused.
 #define HANDLED                                                                                                   \
-    (READ_FOLDER | WRITE | SOCKETS | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |   \
-     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |                    \
-     LANDLOCK_ACCESS_FS_MAKE_SYM)
+    (READ_FOLDER | WRITE | SOCKETS | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_EXECUTE |                      \
+     LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |                    \
+     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
 
 void dg_landlock_begin(struct dg_landlock *landlock)
 {

@@ -230,9 +230,7 @@ static void report_datagrams(const struct dg_counters *const *sets, size_t set_c
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         dg_log_u64(&line, ends[i].key, dg_counters_sum(sets, set_count, ends[i].counter));
     for (int reason = 0; reason < DG_COUNTER_COUNT; reason++) {
-        uint64_t sum = 0;
-        for (size_t i = 0; i < set_count; i++)
-            sum += dg_datagram_drops_read(sets[i], (enum dg_counter)reason);
+        uint64_t sum = dg_datagram_drops_sum(sets, set_count, (enum dg_counter)reason);
         if (sum > 0)
             dg_log_u64(&line, dg_counter_name((enum dg_counter)reason), sum);
     }
