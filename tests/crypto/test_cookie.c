@@ -463,6 +463,17 @@ DG_TEST(hello_12_with_a_cookie_of_13_is_a_strangers)
     rig_free(&rig);
 }
 
+DG_TEST(handshakes_share_the_generator_of_the_gate)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    const WC_RNG *generator = wolfSSL_GetRNG(rig.gate->sides[0].listener->ssl);
+    struct dg_handshake *another = dg_listener_new(rig.gate);
+    REQUIRE(another != NULL);
+    CHECK(generator != NULL && wolfSSL_GetRNG(another->ssl) == generator);
+    dg_handshake_free(another);
+    rig_free(&rig);
+}
+
 // What a failed reseeding leaves behind: the library marks its generator and never uses it again.
 DG_TEST(hellos_are_served_again_after_the_generator_failed)
 {
@@ -551,6 +562,7 @@ int main(int argc, char **argv)
         DG_CASE(hellos_are_answered_under_their_own_record_number),
         DG_CASE(cookie_question_12_is_the_librarys),
         DG_CASE(hello_12_with_a_cookie_of_13_is_a_strangers),
+        DG_CASE(handshakes_share_the_generator_of_the_gate),
         DG_CASE(hellos_are_served_again_after_the_generator_failed),
         DG_CASE(generator_is_seeded_anew_with_each_period_of_the_cookies),
         DG_CASE(hellos_mutated_start_nothing_and_break_nothing),
