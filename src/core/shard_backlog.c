@@ -139,8 +139,10 @@ static bool is_left_over(const struct dg_shard *shard, const uint64_t *marks, ui
     if (!dg_is_marked(marks, number)) {
         return true;
     }
-    // One that was found bad may have marked some on the way.
-    return owner != 0 && (owner > shard->fresh_slot || !dg_slot_is_live(&shard->slots[owner - 1]));
+    // One that was found bad may have marked some on the way. Whoever else is not live is being taken over by this
+    // process, which has come here for want of side slots.
+    return owner != 0 &&
+           (owner > shard->fresh_slot || dg_slot_state_of(&shard->slots[owner - 1]) == DG_SLOT_QUARANTINED);
 }
 
 static void judge_wide(struct dg_shard *shard, uint32_t number)

@@ -111,6 +111,37 @@ DG_TEST(backlog_a_newcomer_finds_the_one_vacant_place)
     stop();
 }
 
+// What is left to judge is judged while a newcomer looks for its last side slot: what it has by then, of one that ended
+// before its turn, is its own, though it is not live yet.
+static void keeps_what_it_was_given(unsigned before, unsigned kind, uint32_t flights)
+{
+    REQUIRE(shard_region_make(&region, 1, SLOTS, flights));
+    REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+    REQUIRE(join(before, 1) != NULL && join(HANDOVER_LONG_IDENTITY, 2) != NULL);
+    next_process();
+    struct dg_slot *ended = find(before, 1);
+    REQUIRE(ended != NULL);
+    dg_shard_give_back(&shard, ended);
+    struct dg_slot *slot = join(kind, 3);
+    REQUIRE(slot != NULL && shard.backlog == NULL);
+    CHECK_EQ(dg_counter_read(&region.counters, DG_COUNT_SIDE_FULL), 1); // its final flight
+    REQUIRE(slot->rx_place >= DG_PLACE_SIDE);
+    CHECK_EQ(shard.wides[slot->rx_place - DG_PLACE_SIDE].owner, dg_shard_slot_number(&shard, slot) + 1);
+    CHECK_MEM(dg_shard_keyset(&shard, slot, slot->rx_place)->material, handover.rx.key, sizeof handover.rx.key);
+    struct dg_bytes identity = dg_shard_identity(&shard, slot);
+    REQUIRE(identity.size == handover.identity_size);
+    CHECK_MEM(identity.data, handover.identity, identity.size);
+    settle_all();
+    stop();
+}
+
+DG_TEST(backlog_a_newcomer_keeps_what_it_was_given)
+{
+    keeps_what_it_was_given(HANDOVER_WIDE, HANDOVER_WIDE | HANDOVER_FLIGHT, 1);
+    keeps_what_it_was_given(HANDOVER_WIDE | HANDOVER_LONG_IDENTITY,
+                            HANDOVER_WIDE | HANDOVER_LONG_IDENTITY | HANDOVER_FLIGHT, 2);
+}
+
 // Ended, ended and taken again, or moved to other keys, all before its turn came.
 DG_TEST(backlog_what_happens_before_a_slots_turn_stays)
 {
@@ -238,6 +269,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(backlog_a_damaged_slot_is_quarantined_when_it_is_found),
     DG_CASE(backlog_nothing_of_an_unjudged_slot_is_given_to_another),
     DG_CASE(backlog_a_newcomer_finds_the_one_vacant_place),
+    DG_CASE(backlog_a_newcomer_keeps_what_it_was_given),
     DG_CASE(backlog_what_happens_before_a_slots_turn_stays),
     DG_CASE(backlog_further_connection_ids_are_found),
     DG_CASE(backlog_further_connection_ids_are_known_before_one_is_given),
