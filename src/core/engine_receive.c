@@ -223,7 +223,7 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
     struct dg_bytes body = {0};
     struct dg_result opened = dg_record12_open(association->engine->aead, &view, record, slot->cid, cid_size, &type,
                                                &body);
-    if (opened.outcome != DG_OK) {
+    if (opened.outcome != DG_OK && opened.reason != DG_COUNT_DROP_INNER_TYPE) {
         opening_failed(association, rx, NULL, opened.reason);
         return;
     }
@@ -231,6 +231,10 @@ static void receive12(struct dg_receive *receive, const struct dg_record *record
     bool is_newest = record->sequence >= atomic_load_explicit(&rx->next, memory_order_relaxed);
     accept_number(association, rx, record->sequence);
     receive->has_opened = true;
+    if (opened.outcome != DG_OK) { // authentic, of a type that has no place here
+        dg_association_garbage(association, opened.reason);
+        return;
+    }
     dg_path_seen(receive, type, record->size, is_newest);
     if (dg_association_is_alive(association))
         dispatch12(receive, number, type, body, record->size);

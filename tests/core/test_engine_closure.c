@@ -95,6 +95,24 @@ DG_TEST(persistent_garbage_ends_association)
     }
 }
 
+// C6, RFC 9147 5.10: neither has a type its place that is never protected. A copy of such a record is a repeat.
+DG_TEST(persistent_garbage_of_inner_types_ends_association)
+{
+    uint8_t record[128];
+    start_with(12, DG_AEAD_AES_128_GCM, true, NULL);
+    size_t size = fake_peer_seal(&peer, DG_CONTENT_CHANGE_CIPHER_SPEC, "x", 1, record, sizeof record);
+    for (unsigned i = 0; i <= DG_GARBAGE_MAX; i++)
+        (void)fake_peer_give(&peer, record, size);
+    CHECK_EQ(fake_count(&server, DG_COUNT_DROP_INNER_TYPE), 1);
+    CHECK_EQ(fake_count(&server, DG_COUNT_DROP_REPLAY), DG_GARBAGE_MAX);
+    for (unsigned i = 2; i < DG_GARBAGE_MAX; i++)
+        (void)fake_peer_send(&peer, DG_CONTENT_ACK, "x", 1);
+    CHECK_EQ(server.closed, 0);
+    (void)fake_peer_send(&peer, DG_CONTENT_ACK, "x", 1);
+    CHECK_EQ(server.reason, DG_COUNT_FAIL_UNEXPECTED_MESSAGE);
+    fake_server_stop(&server);
+}
+
 // --- limits -------------------------------------------------------------------------------------
 
 static struct dg_keyset *rx_keyset(void)
@@ -526,6 +544,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(alert_of_wrong_size_ends_association),
     DG_CASE(close_notify_13_lets_earlier_data_pass),
     DG_CASE(persistent_garbage_ends_association),
+    DG_CASE(persistent_garbage_of_inner_types_ends_association),
     DG_CASE(sequence_12_never_wraps),
     DG_CASE(seal_limits_of_all_suites),
     DG_CASE(open_limits_of_all_suites),
