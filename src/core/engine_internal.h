@@ -96,11 +96,15 @@ bool dg_association_is_alive(const struct dg_association *association);
 struct dg_keyset *dg_association_tx(const struct dg_association *association);
 struct dg_keyset *dg_association_rx(const struct dg_association *association);
 struct dg_key_view dg_association_view(const struct dg_association *association, const struct dg_keyset *keyset);
-// After keys were wiped: what the library made from them goes too.
+// After keys were wiped, or used for the last time: what the library made from them goes too.
+static inline void dg_engine_forget_keys(const struct dg_engine *engine)
+{
+    if (engine->aead->forget != NULL)
+        engine->aead->forget();
+}
 static inline void dg_association_forget_keys(const struct dg_association *association)
 {
-    if (association->engine->aead->forget != NULL)
-        association->engine->aead->forget();
+    dg_engine_forget_keys(association->engine);
 }
 struct dg_path dg_association_path(const struct dg_slot *slot);
 // The peer's ID in what we send; size 0: none (RFC 9146 3: negotiated but empty is sent without).
@@ -110,7 +114,7 @@ struct dg_bytes dg_slot_peer_cid(const struct dg_shard *shard, const struct dg_s
 void dg_association_end(const struct dg_association *association, enum dg_counter reason, int alert);
 // An authentic record that breaks the protocol.
 void dg_association_fail(const struct dg_association *association, struct dg_result failure);
-// An authentic record that makes no sense and ends nothing, until there were too many in a row (C6).
+// An authentic record that makes no sense and ends nothing, until there were too many since the last data (C6).
 #define DG_GARBAGE_MAX 100
 void dg_association_garbage(const struct dg_association *association, enum dg_counter reason);
 

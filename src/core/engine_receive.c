@@ -85,6 +85,7 @@ static void opening_failed(const struct dg_association *association, struct dg_k
     if (keyset->failures >= limit && flight != NULL) {
         // The handshake's keys are only kept to acknowledge a repeated Finished: done without.
         dg_shard_flight_free(association->shard, association->slot, flight);
+        dg_association_forget_keys(association);
         return;
     }
     if (keyset->failures >= limit) {

@@ -16,10 +16,13 @@ static void flight_due(struct dg_engine *engine, dg_time now, struct dg_shard *s
     struct dg_association association = dg_association_of(engine, now, shard, slot);
     uint32_t before = dg_shard_serve(shard, slot);
     switch (flight->kind) {
+    case DG_FLIGHT_EPOCH_2: // RFC 9147 5.8.1: twice the MSL is over
+        dg_shard_flight_free(shard, slot, flight);
+        dg_association_forget_keys(&association);
+        break;
     case DG_FLIGHT_FINAL_12:
-    case DG_FLIGHT_EPOCH_2:
     case DG_FLIGHT_KEPT:
-        dg_shard_flight_free(shard, slot, flight); // RFC 9147 5.8.1: twice the MSL is over
+        dg_shard_flight_free(shard, slot, flight);
         break;
     case DG_FLIGHT_CLOSING:
         dg_association_end(&association, DG_COUNT_CLOSED_BY_PEER, DG_ALERT_CLOSE_NOTIFY);

@@ -32,6 +32,7 @@ void dg_refusal_send(struct dg_engine *engine, const struct dg_handover *handove
                           : dg_record12_seal(engine->aead, &view, DG_EPOCH12_PROTECTED, handover->tx_next,
                                              DG_CONTENT_ALERT, handover->peer_cid, cid_size, alert, sizeof alert, room,
                                              capacity);
+    dg_engine_forget_keys(engine);
     if (sealed == 0) {
         dg_count(engine->counters, DG_COUNT_DROP_SEAL_FAILED);
         return;

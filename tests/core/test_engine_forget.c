@@ -54,12 +54,36 @@ DG_TEST(engine_forgets_keys_that_the_peer_sends_with_no_more)
     fake_server_stop(&server);
 }
 
+// Who is refused is told so under its keys, which end with that.
+DG_TEST(engine_forgets_the_keys_of_who_is_refused)
+{
+    struct fake_peer other;
+    const struct fake_setup setup = {.version = 13, .aead = DG_AEAD_AES_128_GCM, .who = 2};
+    begin();
+    server.refuses = true;
+    dg_engine_set_policy_generation(server.engine, 2);
+    CHECK(!fake_peer_join(&other, &server, &setup));
+    CHECK_EQ(forgotten, 1);
+    fake_server_stop(&server);
+}
+
+// Those of the handshake open what the client repeats, for twice the MSL.
+DG_TEST(engine_forgets_the_keys_of_the_handshake)
+{
+    begin();
+    fake_server_run(&server, (DG_MSL_TWICE_SECONDS + 1) * DG_SECOND);
+    CHECK_EQ(forgotten, 1);
+    fake_server_stop(&server);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case CASES[] = {
         DG_CASE(engine_forgets_the_keys_of_an_association_that_ends),
         DG_CASE(engine_forgets_keys_that_it_sends_with_no_more),
         DG_CASE(engine_forgets_keys_that_the_peer_sends_with_no_more),
+        DG_CASE(engine_forgets_the_keys_of_who_is_refused),
+        DG_CASE(engine_forgets_the_keys_of_the_handshake),
     };
     return dg_test_main(CASES, sizeof CASES / sizeof CASES[0], argc, argv);
 }
