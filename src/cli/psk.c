@@ -358,6 +358,8 @@ static const char *mixed(const struct action *action, const struct call *call)
         return "--finish and --cancel go alone: they make no key";
     if (options->key_file[0] && !makes_key)
         return "--key-file goes with add and rotate";
+    if (options->bits != DG_PSK_BITS_256 && (!makes_key || options->key_file[0] || options->finish || options->cancel))
+        return "--bits goes with add and rotate where the key is drawn at random: without --key-file, --finish and --cancel";
     if (options->out[0] && !makes_key && action->run != export_all)
         return "--out goes with add, rotate and export";
     if (options->replace && action->run != import_all)

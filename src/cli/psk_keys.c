@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER 65536
@@ -61,13 +62,28 @@ bool dg_psk_key_get(const struct dg_psk_options *options, struct dg_bytes identi
     return options->key_file[0] ? read_key(options->key_file, holder, ret) : draw(options, holder, ret);
 }
 
+// A file that the shell has made has the mode that its umask leaves, which is mostly one for everybody's eyes.
+static bool may_take_keys(int fd)
+{
+    struct stat status;
+    if (isatty(fd))
+        fprintf(stderr, "dtlsgate psk: keys are not shown on a terminal: give --out FILE, or redirect the standard output\n");
+    else if (fstat(fd, &status) != 0)
+        fprintf(stderr, "dtlsgate psk: cannot look at the standard output: %s\n", strerror(errno));
+    else if (S_ISREG(status.st_mode) && (status.st_mode & (S_IRWXG | S_IRWXO)))
+        fprintf(stderr, "dtlsgate psk: the standard output is a file with mode %04o, so that others may use it; expected 0600 "
+                "or stricter; do: give --out FILE, which makes it so, or say umask 077 before\n",
+                (unsigned)(status.st_mode & 07777));
+    else
+        return true;
+    return false;
+}
+
 bool dg_psk_writer_open(struct dg_psk_writer *writer, const char *path)
 {
     *writer = (struct dg_psk_writer){.name = path[0] ? path : "standard output", .fd = STDOUT_FILENO, .is_file = path[0]};
-    if (!writer->is_file && isatty(STDOUT_FILENO)) {
-        fprintf(stderr, "dtlsgate psk: keys are not shown on a terminal: give --out FILE, or redirect the standard output\n");
+    if (!writer->is_file && !may_take_keys(STDOUT_FILENO))
         return false;
-    }
     writer->buffer = dg_secret_new(BUFFER);
     if (!writer->buffer) {
         fprintf(stderr, "dtlsgate psk: no memory for %d bytes\n", BUFFER);

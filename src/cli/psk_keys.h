@@ -12,7 +12,7 @@
 DG_MUST_USE bool dg_psk_key_get(const struct dg_psk_options *options, struct dg_bytes identity, struct dg_file *holder,
                                 struct dg_bytes *ret);
 
-// Lines out, to a new file of mode 0600 or to a standard output that is no terminal.
+// Lines out, to a new file of mode 0600 or to a standard output that is neither a terminal nor a file for others' eyes.
 struct dg_psk_writer {
     const char *name;
     int fd;

@@ -309,6 +309,15 @@ def psk_keys_are_neither_taken_from_the_command_line_nor_shown():
     os.close(slave)
     os.close(master)
     check(done.returncode != 0 and b"not shown on a terminal" in done.stderr, done.stderr.decode())
+    # Nor in a file that the shell has made for everybody's eyes.
+    for mode, expected in ((0o644, 1), (0o640, 1), (0o600, 0)):
+        path = store.folder / f"exported-{mode:o}"
+        with open(path, "wb") as out:
+            os.fchmod(out.fileno(), mode)
+            done = subprocess.run([DTLSGATE, "psk", "export", "--store", store.path], stdout=out, stderr=subprocess.PIPE, check=False)
+        check_equal(done.returncode, expected, f"status of an export into a file of mode {mode:04o} ({done.stderr.decode()})")
+        check_equal(key in path.read_text(), expected == 0, f"a key in a file of mode {mode:04o}")
+        check(expected == 0 or f"mode {mode:04o}" in done.stderr.decode(), done.stderr.decode())
     # A name that drives a terminal or forges a line is escaped.
     store.psk("add", "a\x1b[31m\tb\nc")
     text = store.psk("list")
@@ -321,6 +330,17 @@ def psk_keys_are_neither_taken_from_the_command_line_nor_shown():
     # What a removed or dropped key lay in is overwritten.
     store.psk("rotate", "sensor-17", "--finish")
     check(bytes.fromhex(key) not in store.path.read_bytes(), "a dropped key is still in the file")
+
+
+@case
+def psk_bits_are_of_keys_that_are_drawn():
+    store = Store()
+    file = store.add("sensor-17")
+    for words in (("add", "sensor-18", "--key-file", file), ("rotate", "sensor-17", "--finish"), ("list",)):
+        said = store.psk(*words, "--bits", "128", expected=2)
+        check("--bits goes with add and rotate" in said, said)
+    store.psk("add", "sensor-18", "--bits", "128")
+    check("sensor-18\t128 bits" in store.psk("list"), "the size of the key")
 
 
 @case
