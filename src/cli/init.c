@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "base/secret.h"
+#include "cli/process.h"
 #include "crypto/gate.h"
 #include "crypto/pki.h"
 
@@ -111,11 +112,13 @@ int dg_cli_init(int argc, char **argv)
 {
     if (argc != 2 || argv[1][0] == '-') {
         fprintf(stderr, "usage: dtlsgate init DIR\n"
-                        "Makes DIR with ca.pem, server.pem, server.key, client.pem, client.key, psk.txt and dtlsgate.yaml, "
-                        "good for %d days, for trying out only.\n",
+                        "Makes DIR with psk.txt, dtlsgate.yaml, and certificates, keys and public keys of a CA, a server and a "
+                        "client (ca.pem, ca.key, server.pem, server.key, server.pub, ...), good for %d days, for trying out "
+                        "only.\n",
                 DAYS);
         return argc == 2 && strcmp(argv[1], "--help") == 0 ? DG_EXIT_OK : DG_EXIT_USAGE;
     }
+    dg_process_forbid_core_dumps();
     if (mkdir(argv[1], 0700) != 0 && errno != EEXIST) {
         fprintf(stderr, "dtlsgate init: cannot make the folder %s: %s\n", argv[1], strerror(errno));
         return DG_EXIT_FAILURE;

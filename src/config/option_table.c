@@ -272,9 +272,9 @@ bool dg_option_table_parse(const struct dg_option_table *table, void *options, i
 {
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0') {
-            snprintf(error, error_size, "found \"%.*s\", expected an option such as %s; do: %s", FOUND_SHOWN,
-                     argv[i], table->example, table->help_command);
-            return false;
+            char expected[80];
+            snprintf(expected, sizeof expected, "an option such as %s; do: %s", table->example, table->help_command);
+            return refuse(argv[i], expected, error, error_size);
         }
         char name[64];
         const char *equals = strchr(argv[i], '=');

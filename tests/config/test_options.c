@@ -88,6 +88,9 @@ DG_TEST(options_refusals_say_found_expected_and_keep_the_value)
     dg_options_default(&options);
     CHECK(!parse(&options, "--workers", NULL));
     CHECK_STR(error, "--workers: its value is missing");
+    // A key that stands where no option takes it gets into no log by the refusal.
+    CHECK(!parse(&options, "demo:00112233445566778899aabbccddeeff", NULL));
+    CHECK_MSG(strstr(error, "00112233") == NULL && strstr(error, "expected an option such as --listen") != NULL, "%s", error);
 }
 
 // CWE-807: without something to check clients by there is no server, unless by the explicit word.

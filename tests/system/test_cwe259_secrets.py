@@ -106,6 +106,11 @@ def secrets_are_in_no_error_message():
                               "--client-ca", c["ca.pem"], *options])
         check_equal(status, 1, f"exit status of {options}: {output}")
         said += output
+    # A key that stands where no option takes it is on the command line already; in a log it would stay.
+    for argv in (["serve", f"demo:{psk}"], ["serve", psk], ["connect", "127.0.0.1:1", f"demo:{psk}"]):
+        status, output = run([DTLSGATE, *argv])
+        check_equal(status, 2, f"exit status of {argv[0]}: {output}")
+        said += output
     check_equal(planted.seen_in(said.encode()), [], "secrets in error messages")
 
 
@@ -143,6 +148,36 @@ def an_abort_leaves_no_core_dump():
     check_equal(server.wait(), -signal.SIGABRT, "exit status")
     check_equal([p.name for p in place.iterdir()], [], "files after the abort")
     check_equal(soft, "0", "the limit that the server set itself")
+
+
+@case
+def check_and_init_leave_no_core_dump_either():
+    """They have keys in hand as a server has. A full pipe holds them at their last word."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard == 0:
+        raise Skipped("the limit for core dumps cannot be raised")
+    credentials = Credentials()
+    for argv in (["check", "-c", credentials["dtlsgate.yaml"]], ["init", str(harness.folder() / "new")]):
+        here, there = os.pipe()
+        os.set_blocking(there, False)
+        for size in (4096, 1):
+            try:
+                while os.write(there, bytes(size)):
+                    pass
+            except BlockingIOError:
+                pass
+        os.set_blocking(there, True)
+        process = subprocess.Popen([DTLSGATE, *argv], stdout=there, stderr=subprocess.DEVNULL,
+                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+        try:
+            limits = pathlib.Path(f"/proc/{process.pid}/limits")
+            harness.wait_until(lambda: re.search(r"Max core file size\s+0\s", limits.read_text()),
+                               f"dtlsgate {argv[0]} to forbid dumps of itself", timeout=10)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(here)
+            os.close(there)
 
 
 def forced_dump(server):
