@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FILE_MAX (4u << 20)
+#define CRL_FILE_MAX (64u << 20) // as a server takes them
 #define DAY_S 86400
 
 static struct dg_config_place at(unsigned line)
@@ -74,7 +75,7 @@ static void look_at_crls(const struct dg_auditing *auditing, const char *path)
     const char *wrong;
     int64_t next_s;
     unsigned line;
-    if (!dg_audit_read(path, FILE_MAX, &file))
+    if (!dg_audit_read(path, CRL_FILE_MAX, &file))
         return;
     struct dg_pem_reader reader = read_from(&file);
     while (dg_inspect_crl(&reader, &line, &next_s, &wrong)) {

@@ -6,6 +6,7 @@
 
 #include <libgen.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,16 +33,30 @@ static bool is_ours(const struct stat *status)
     return status->st_uid == 0 || status->st_uid == geteuid();
 }
 
-// In a folder like /tmp others can make files, and only with its sticky bit not take ours away.
+// In a folder like /tmp others can make files, and only with its sticky bit not take ours away. Its owner can in any case.
 static void audit_folder(const struct dg_auditing *auditing, const char *path, struct dg_config_place place)
 {
     char copy[PATH_MAX];
     struct stat status;
     snprintf(copy, sizeof copy, "%s", path);
-    const char *folder = dirname(copy);
-    if (stat(folder, &status) == 0 && (status.st_mode & STRANGERS_WRITE) && !(status.st_mode & S_ISVTX))
+    if (stat(dirname(copy), &status) != 0)
+        return;
+    if ((status.st_mode & STRANGERS_WRITE) && !(status.st_mode & S_ISVTX))
         DG_FIND(auditing, FILE_WRITABLE, auditing->config->path, place, "%s: others may replace what is in its folder (mode %04o)",
                 path, (unsigned)(status.st_mode & 07777));
+    if (!is_ours(&status))
+        DG_FIND(auditing, FILE_OWNER, auditing->config->path, place, "%s: its folder belongs to user %u, who may replace it",
+                path, (unsigned)status.st_uid);
+}
+
+// The folder of its name, and where a symbolic link leads, that of the file itself.
+static void audit_folders(const struct dg_auditing *auditing, const char *path, struct dg_config_place place)
+{
+    char *real = realpath(path, NULL);
+    audit_folder(auditing, path, place);
+    if (real && strcmp(real, path) != 0)
+        audit_folder(auditing, real, place);
+    free(real);
 }
 
 static void audit_file(const struct dg_auditing *auditing, const char *option, const char *path,
@@ -59,7 +74,7 @@ static void audit_file(const struct dg_auditing *auditing, const char *option, c
     if (!is_ours(&status))
         DG_FIND(auditing, FILE_OWNER, auditing->config->path, place, "%s: %s belongs to user %u", option, path,
                 (unsigned)status.st_uid);
-    audit_folder(auditing, path, place);
+    audit_folders(auditing, path, place);
 }
 
 static bool strangers_write(const char *folder, unsigned *ret_mode)

@@ -101,8 +101,9 @@ static void audit_rules(const struct dg_auditing *auditing, const struct dg_conf
 
 // --- where their plaintext goes ------------------------------------------------------------------------------------
 
-// Is the host of "udp:HOST:PORT" or "proxy-udp:HOST:PORT" this one? Other backends do not leave it.
-static bool stays_here(const char *backend)
+// Is the host of "udp:HOST:PORT" or "proxy-udp:HOST:PORT" this one? Other backends do not leave it. A name is looked up by the
+// server, which takes no other address than one of loopback, unless backend-network says so.
+static bool stays_here(const struct dg_config_listener *listener, const char *backend)
 {
     const char *host = strncmp(backend, "udp:", 4) == 0         ? backend + 4
                        : strncmp(backend, "proxy-udp:", 10) == 0 ? backend + 10
@@ -112,18 +113,18 @@ static bool stays_here(const char *backend)
         return true;
     if (dg_address_parse(host, &address))
         return dg_address_is_loopback(&address);
-    return strncasecmp(host, "localhost:", 10) == 0;
+    return listener->options.backend_network == DG_BACKEND_NETWORK_LOOPBACK || strncasecmp(host, "localhost:", 10) == 0;
 }
 
 static void audit_backends(const struct dg_auditing *auditing, const struct dg_config_listener *listener)
 {
-    bool is_beyond = !stays_here(listener->options.backend);
+    bool is_beyond = !stays_here(listener, listener->options.backend);
     if (is_beyond)
         FIND_HERE(auditing, listener, BACKEND_PLAINTEXT, "backend", "listener %s: backend: %s", listener->name,
                   listener->options.backend);
     for (size_t i = 0; i < listener->rule_count; i++) {
         const struct dg_config_rule *rule = &listener->rules[i];
-        if (stays_here(rule->backend))
+        if (stays_here(listener, rule->backend))
             continue;
         is_beyond = true;
         DG_FIND(auditing, BACKEND_PLAINTEXT, auditing->config->path, rule->place, "listener %s: backend: %s", listener->name,

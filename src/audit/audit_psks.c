@@ -177,7 +177,8 @@ static struct looking begin_looking(const struct dg_auditing *auditing, const ch
 
 // --- where they are ------------------------------------------------------------------------------------------------
 
-// psktool's "#6d32:key" has a hexadecimal identity; another line with '#' is a comment. False: not a key's line.
+// psktool's "#6d32:key" has a hexadecimal identity; another line with '#' is a comment, a key that was put aside too. False:
+// not a key's line.
 static bool split(char *line, size_t size, struct dg_psk *ret)
 {
     char *colon = memrchr(line, ':', size);
@@ -185,10 +186,10 @@ static bool split(char *line, size_t size, struct dg_psk *ret)
         size--;
     if (!colon || colon == line || colon + 1 >= line + size)
         return false;
-    if (!dg_psk_key_decode(colon + 1, (size_t)(line + size - colon - 1), &ret->key))
-        return false;
     ret->identity = (struct dg_bytes){(const uint8_t *)line, (size_t)(colon - line)};
-    return true;
+    if (line[0] == '#' && !dg_psk_key_decode(line + 1, (size_t)(colon - line - 1), &ret->identity))
+        return false;
+    return dg_psk_key_decode(colon + 1, (size_t)(line + size - colon - 1), &ret->key);
 }
 
 static void look_at_line(struct looking *looking, char *line, size_t size, unsigned number)

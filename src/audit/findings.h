@@ -33,7 +33,7 @@ enum dg_severity { DG_SEVERITY_NOTE, DG_SEVERITY_LOW, DG_SEVERITY_MEDIUM, DG_SEV
       "other users can change a file that decides who is let in",                                                 \
       "chmod go-w the file, and its folder")                                                                      \
     X(FILE_OWNER, "file-owner", MEDIUM, 282, 0, "Improper Ownership Management",                                  \
-      "a file belongs to neither root nor the user that runs dtlsgate",                                           \
+      "a file, or its folder, belongs to neither root nor the user that runs dtlsgate",                            \
       "chown it")                                                                                                 \
     X(SOCKET_OPEN, "socket-open", HIGH, 732, 0, "Incorrect Permission Assignment for Critical Resource",          \
       "other users can use, or replace, a socket that controls the server",                                       \

@@ -5,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "base/log.h"
+#include "cli/process.h"
 #include "crypto/gate.h"
 #include "io/clock.h"
 #include "server/rehearse.h"
@@ -44,6 +45,7 @@ static struct asked take_arguments(int argc, char **argv)
         }
         asked.rest[asked.count++] = argv[i];
         bool names_file = strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0;
+        asked.has_options = asked.has_options || asked.path; // a second file too: it is refused as serve refuses it
         if (names_file && i + 1 < argc)
             asked.path = asked.rest[asked.count++] = argv[++i];
         else if (strncmp(argv[i], "--config=", 9) == 0)
@@ -112,6 +114,7 @@ int dg_cli_check(int argc, char **argv)
     }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return print_help(argc < 2 ? stderr : stdout);
+    dg_process_forbid_core_dumps(); // it reads what a server reads
     struct asked asked = take_arguments(argc, argv);
     int status = asked.rest ? check(&asked) : DG_EXIT_FAILURE;
     free(asked.rest);

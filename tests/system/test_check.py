@@ -148,6 +148,18 @@ def check_finds_weak_pre_shared_keys_by_their_lines():
 
 
 @case
+def check_takes_a_key_that_is_commented_out_for_a_comment():
+    credentials = Credentials()
+    shared, (three, four) = secrets.token_hex(32), (name.encode().hex() for name in ("sensor-3", "sensor-4"))
+    psk = write(credentials.path / "psk.txt", f"# before: sensor-1:{shared}\n#sensor-1:{'00' * 16}\nsensor-2:{shared}\n"
+                f"#{three}:{secrets.token_hex(32)}\n#{four}:{'00' * 16}\n")
+    path = write(credentials.path / "c.yaml", LISTENER + "    psk-file: psk.txt\n")
+    found = [f for f in findings(path) if f["file"] == str(psk)]
+    check_equal([(f["name"], f["line"]) for f in found], [("psk-trivial", 5)], "findings in the file of keys")
+    check("sensor-4" in found[0]["what"], "the identity is not shown as it is meant")
+
+
+@case
 def check_finds_weak_keys_in_a_store_by_their_identities():
     credentials = Credentials()
     shared, store = secrets.token_hex(32), credentials.path / "fleet"
@@ -171,6 +183,25 @@ def check_finds_files_of_strangers():
     found = findings(path)
     expect(found, "file-owner", 282, path, 5, "medium")
     check("12345" in expect(found, "refused", None, path, 2)["what"], "the refusal does not say whose it is")
+
+
+@case
+def check_finds_folders_where_others_may_replace_a_file():
+    credentials, place = Credentials(), folder() / "place"
+    place.mkdir()
+    place.chmod(0o777)
+    (place / "ca.pem").write_bytes((credentials.path / "ca.pem").read_bytes())
+    (place / "ca.pem").chmod(0o644)
+    (credentials.path / "link.pem").symlink_to(place / "ca.pem")
+    path = write(credentials.path / "c.yaml", LISTENER + "    client-ca: link.pem\n    cert: server.pem\n    key: server.key\n")
+    line = line_of(path, "client-ca")
+    check("ca.pem" in expect(findings(path), "file-writable", 732, path, line, "high")["what"], "it does not say which file")
+    place.chmod(0o755)
+    check(not any(f["name"] == "file-writable" for f in findings(path)), "found where nothing is")
+    if os.geteuid() != 0:
+        raise harness.Skipped("only root gives folders away")
+    os.chown(place, 12345, 12345)
+    check("12345" in expect(findings(path), "file-owner", 282, path, line, "medium")["what"], "it does not say whose it is")
 
 
 @case
@@ -234,6 +265,10 @@ def check_finds_revocation_that_does_not_work():
     found = findings(path)
     expect(found, "crl-stale", 299, credentials.path / "old.crl", 1, "medium")
     expect(found, "crl-optional", 299, path, 9, "medium")
+    old = (credentials.path / "old.crl").read_text()
+    big = write(credentials.path / "big.crl", "a list of many\n" * 400000 + old, 0o644)  # 6 MB; a server takes ten times that
+    write(credentials.path / "big.yaml", path.read_text().replace("old.crl", "big.crl"))
+    expect(findings(credentials.path / "big.yaml"), "crl-stale", 299, big, 400001, "medium")
     check(not any(f["name"] == "no-revocation" for f in found), "there is a list")
     path.write_text(path.read_text().replace("old.crl", "now.crl").replace("accept", "refuse"))
     check(not any(f["cwe"] == 299 for f in findings(path)), "found where nothing is")
@@ -251,6 +286,25 @@ def check_finds_a_loose_host():
     expect(found, "keys-logged", 532, path, 3, "high")
     expect(found, "counters-open", 497, path, 4, "note")
     expect(found, "backend-plaintext", 319, path, line_of(path, "192.0.2.1"), "high")
+
+
+@case
+def check_believes_the_server_that_looks_names_of_backends_up():
+    """It takes none that leads beyond loopback, unless it is told to."""
+    credentials = Credentials()
+    path = write(credentials.path / "c.yaml", LISTENER.replace("echo", "udp:coap.invalid:5683") + "    psk-file: psk.txt\n")
+    check(not any(f["name"] == "backend-plaintext" for f in findings(path)), "found where a server would refuse")
+    path.write_text(path.read_text() + "    backend-network: any\n")
+    expect(findings(path), "backend-plaintext", 319, path, line_of(path, "coap.invalid"), "high")
+
+
+@case
+def check_of_two_files_is_refused():
+    credentials = Credentials()
+    file = credentials["dtlsgate.yaml"]
+    status, text = run([DTLSGATE, "check", "-c", file, f"--config={file}"])
+    check_equal(status, 2, text)
+    check("-c stands there twice" in text, text)
 
 
 @case
