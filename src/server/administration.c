@@ -67,6 +67,8 @@ static void tell_status(void *context, struct dg_admin_status *ret)
     pthread_mutex_lock(&own->lock);
     ret->generation = own->generation;
     ret->handshakes_max = dg_snapshot_process(own->snapshot)->handshakes_max;
+    if (ret->handshakes_max > server->started.handshakes_max)
+        ret->handshakes_max = server->started.handshakes_max; // its table was made for so many
     ret->listener_count = own->listener_count;
     memcpy(ret->listeners, own->listeners, own->listener_count * sizeof own->listeners[0]);
     ret->warning_count = own->warning_count;
