@@ -309,6 +309,18 @@ void dg_log_begin(struct dg_log_line *line, enum dg_log_level level, const char 
     dg_log_text(line, "event", event);
 }
 
+// False: the line has no room for it.
+static bool append_lost(struct dg_log_line *line, uint64_t lost)
+{
+    bool was_full = line->full;
+    line->enabled = true;
+    dg_log_u64(line, "lines_lost_before", lost);
+    line->enabled = false;
+    bool is_said = !line->full;
+    line->full = was_full;
+    return is_said;
+}
+
 void dg_log_end(struct dg_log_line *line)
 {
     if (!line->enabled) {
@@ -326,10 +338,8 @@ void dg_log_end(struct dg_log_line *line)
         return;
     }
     uint64_t lost = atomic_exchange_explicit(&log_lost, 0, memory_order_relaxed);
-    if (lost > 0) {
-        line->enabled = true;
-        dg_log_u64(line, "lines_lost_before", lost);
-        line->enabled = false;
+    if (lost > 0 && !append_lost(line, lost)) {
+        atomic_fetch_add_explicit(&log_lost, lost, memory_order_relaxed); // the next line says it
     }
     if (line->full) {
         const char *mark = is_json() ? TRUNCATED_JSON : TRUNCATED;

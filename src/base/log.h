@@ -50,7 +50,7 @@ void dg_log_hex(struct dg_log_line *line, const char *key, const void *value, si
 void dg_log_u64(struct dg_log_line *line, const char *key, uint64_t value);
 void dg_log_format(struct dg_log_line *line, const char *key, const char *format, ...) DG_PRINTF(3, 4);
 // Writes it, and keeps errno. A line that its reader does not take within a moment is lost, those after it that it
-// does not take at once as well, and the next one that is taken says "lines_lost_before=N".
+// does not take at once as well, and the next one that is taken and has room says "lines_lost_before=N".
 void dg_log_end(struct dg_log_line *line);
 
 // Escapes bytes for logs and terminals into text (always NUL-terminated, cut between two bytes when too

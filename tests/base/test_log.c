@@ -437,6 +437,37 @@ DG_TEST(log_never_waits_for_its_reader)
     close(pipe_ends[1]);
 }
 
+// A line that is cut has no room for it: the one after it says how many were lost.
+DG_TEST(log_says_what_was_lost_in_the_first_line_with_room)
+{
+    static char block[4096], value[LINE_MAX_BYTES];
+    int pipe_ends[2];
+    struct dg_log_line line;
+    REQUIRE(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    while (write(pipe_ends[1], block, sizeof block) > 0) {
+    }
+    dg_log_set_fd(pipe_ends[1]);
+    begin(&line);
+    dg_log_end(&line);
+    while (read(pipe_ends[0], block, sizeof block) > 0) {
+    }
+    memset(value, 'a', sizeof value);
+    begin(&line);
+    dg_log_bytes(&line, "identity", value, sizeof value);
+    dg_log_end(&line);
+    ssize_t size = read(pipe_ends[0], block, sizeof block - 1);
+    block[size > 0 ? size : 0] = '\0';
+    CHECK(strstr(block, " truncated=yes\n") != NULL && strstr(block, "lines_lost_before") == NULL);
+    begin(&line);
+    dg_log_end(&line);
+    size = read(pipe_ends[0], block, sizeof block - 1);
+    block[size > 0 ? size : 0] = '\0';
+    CHECK_STR(block, "level=info event=test lines_lost_before=1\n");
+    dg_log_set_fd(ends[1]);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case CASES[] = {
@@ -457,6 +488,7 @@ int main(int argc, char **argv)
         DG_CASE(log_escape_cuts_between_bytes),
         DG_CASE(log_random_values_come_back_whole),
         DG_CASE(log_never_waits_for_its_reader),
+        DG_CASE(log_says_what_was_lost_in_the_first_line_with_room),
     };
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return 1;
