@@ -25,7 +25,6 @@ struct dg_admin_listener {
     char name[DG_ADMIN_NAME];
     char address[DG_ADDRESS_TEXT];
     char backend[DG_ADMIN_TEXT];
-    uint64_t digest;
 };
 
 // What the server says of itself.

@@ -63,7 +63,7 @@ struct dg_failure_page {
 
 struct dg_failures;
 
-struct dg_failures *dg_failures_new(void); // NULL: memory is short; 15 MB, of which only what was written to is used
+struct dg_failures *dg_failures_new(void); // NULL: memory is short; 17 MB, of which only what was written to is used
 void dg_failures_free(struct dg_failures *book); // NULL is fine
 // wall_s: CLOCK_REALTIME seconds.
 void dg_failures_note(struct dg_failures *book, uint64_t wall_s, const struct dg_failure *failure);

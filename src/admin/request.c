@@ -2,6 +2,8 @@
 // The parser of requests: a table of commands and what their arguments may be. Never acts on one.
 #include "admin/request.h"
 
+#include "base/hex.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -19,23 +21,14 @@ static const struct {
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 // The next byte of text; *is_escaped: it was written as \xHH.
 static uint8_t next_byte(const char **text, bool *ret_is_escaped)
 {
     const char *at = *text;
-    *ret_is_escaped = at[0] == '\\' && at[1] == 'x' && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0;
+    *ret_is_escaped = at[0] == '\\' && at[1] == 'x' && dg_hex_digit(at[2]) >= 0 && dg_hex_digit(at[3]) >= 0;
     *text += *ret_is_escaped ? 4 : 1;
     if (*ret_is_escaped)
-        return (uint8_t)(hex_digit(at[2]) << 4 | hex_digit(at[3]));
+        return (uint8_t)(dg_hex_digit(at[2]) << 4 | dg_hex_digit(at[3]));
     return (uint8_t)at[0];
 }
 
@@ -73,7 +66,7 @@ static bool read_id(const char *text, uint64_t *ret)
 {
     uint64_t id = 0;
     for (size_t i = 0; i < 16; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = dg_hex_digit(text[i]);
         if (digit < 0)
             return false;
         id = id << 4 | (uint64_t)digit;
