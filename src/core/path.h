@@ -23,7 +23,8 @@ enum dg_path_phase {
     DG_PATH_MOVING = 5,    // proven: on its way into the slot, which whoever attaches completes
 };
 
-#define DG_PATH_COOKIES 3 // challenges sent in one check at most
+#define DG_PATH_COOKIES 3      // challenges sent in one check at most
+#define DG_PATH_FAILURES_MAX 5 // that are counted: T doubles up to 32 times, for links slower than T
 
 #define DG_KEPT_PARTS 3 // side slots that an answer is kept in at most (path_kept.c)
 

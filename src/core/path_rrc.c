@@ -6,7 +6,6 @@
 #include "base/random.h"
 
 #define CHALLENGES_IN_ROUND_TRIPS 3          // RFC 9853 5.5: T is three round trips
-#define FAILURES_MAX 5                       // T doubles up to 32 times: for links slower than T
 #define REST_TIME_FAILED (10 * DG_MINUTE)    // after one that failed: keeps how long the next may take
 
 enum message { PATH_CHALLENGE = 0, PATH_RESPONSE = 1, PATH_DROP = 2 }; // RFC 9853 4
@@ -99,7 +98,7 @@ static void stay(const struct dg_association *association, struct dg_side_flight
 static void fail(const struct dg_association *association, struct dg_side_flight *flight)
 {
     struct dg_side_path *side = dg_side_path_of(flight);
-    if (side->failures < FAILURES_MAX)
+    if (side->failures < DG_PATH_FAILURES_MAX)
         side->failures++;
     dg_count(association->engine->counters, DG_COUNT_PATH_CHECKS_FAILED);
     dg_path_rest(association, flight, REST_TIME_FAILED);

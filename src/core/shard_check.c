@@ -34,7 +34,8 @@ static bool is_path_sane(const struct dg_side_flight *flight)
 {
     const struct dg_side_path *side = (const struct dg_side_path *)(const void *)flight->bytes;
     return atomic_load_explicit(&side->phase, memory_order_relaxed) <= DG_PATH_MOVING &&
-           side->cookie_count <= DG_PATH_COOKIES && flight->sent_count <= DG_FLIGHT_SENT_MAX;
+           side->failures <= DG_PATH_FAILURES_MAX && side->cookie_count <= DG_PATH_COOKIES &&
+           flight->sent_count <= DG_FLIGHT_SENT_MAX;
 }
 
 static bool is_flight_sane(const struct dg_shard *shard, const struct dg_slot *slot,

@@ -220,6 +220,31 @@ DG_TEST(attach_quarantines_one_without_cid_that_is_moving)
     shard_region_free(&region);
 }
 
+// How often a check of an address has failed says how far its time is shifted.
+DG_TEST(attach_quarantines_one_whose_checks_failed_more_often_than_is_counted)
+{
+    for (uint16_t too_often = 0; too_often < 2; too_often++) {
+        struct shard_region region;
+        struct dg_shard shard;
+        REQUIRE(shard_region_make(&region, 1, SLOTS, SLOTS * 4));
+        REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+        enum dg_counter reason = DG_COUNT_NONE;
+        handover_make(&handover, &random_numbers, HANDOVER_13 | HANDOVER_CID, 1);
+        struct dg_slot *slot = dg_shard_take_over(&shard, NOW, &handover, &reason);
+        REQUIRE(slot != NULL);
+        struct dg_side_flight *flight = dg_shard_flight_new(&shard, slot, DG_FLIGHT_PATH);
+        REQUIRE(flight != NULL);
+        flight->size = sizeof(struct dg_side_path);
+        dg_side_path_of(flight)->failures = (uint16_t)(DG_PATH_FAILURES_MAX + too_often);
+        dg_shard_flight_link(&shard, slot, flight);
+        dg_shard_clear(&shard);
+        REQUIRE(dg_shard_init(&shard, &region.memory, 0, &region.counters));
+        CHECK_EQ(shard.quarantined, too_often);
+        dg_shard_clear(&shard);
+        shard_region_free(&region);
+    }
+}
+
 // A connection ID of another shard would never be found: the filter sends its records elsewhere.
 DG_TEST(attach_quarantines_a_cid_of_another_shard)
 {
@@ -364,6 +389,7 @@ int main(int argc, char **argv)
         DG_CASE(attach_accepts_what_may_change),
         DG_CASE(attach_serves_one_of_two_slots_with_the_same_path),
         DG_CASE(attach_quarantines_one_without_cid_that_is_moving),
+        DG_CASE(attach_quarantines_one_whose_checks_failed_more_often_than_is_counted),
         DG_CASE(attach_quarantines_a_cid_of_another_shard),
         DG_CASE(attach_touches_no_page_that_was_never_used),
         DG_CASE(attach_survives_random_damage),
