@@ -65,13 +65,13 @@ struct dg_slot {
     _Atomic uint32_t rx_place;
     _Atomic uint32_t rx_old_place;  // the epoch before, until a record of the new one has opened
     uint32_t policy_generation;     // under which authorisation was last checked
-    _Atomic uint64_t active_at;     // dg_time of the last record that opened, or was sent
+    _Atomic uint64_t active_at;     // dg_time of the take-over, then of the last record that opened
     uint8_t cid[DG_CID_SIZE_MAX];   // ours
     uint8_t peer_cid[DG_SLOT_PEER_CID];
     uint8_t peer_cid_size;          // above DG_SLOT_PEER_CID: in the peer-ID side slot
     uint8_t identity_kind;          // dg_identity_kind
     uint8_t identity_size;          // above DG_SLOT_IDENTITY: 255, in the identity side slot
-    uint8_t garbage;                // authentic records in a row that made no sense; its worker's (RFC 9147 5.10)
+    uint8_t garbage;                // authentic records that made no sense since the last data; its worker's (RFC 9147 5.10)
     struct dg_address peer;         // written by its worker only; not part of the check
     // inline keysets: tx and rx of the take-over where they are narrow
     _Alignas(8) uint8_t keysets[2 * DG_KEYSET_NARROW];
