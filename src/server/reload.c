@@ -190,6 +190,7 @@ static bool reload(struct dg_server *server, const struct dg_config *config, cha
         return false;
     }
     report_waiting(server, copy);
+    dg_server_warn_of_listeners(copy);
     swap_in(server, snapshot, generation);
     dg_config_free(server->config);
     server->config = copy;

@@ -227,11 +227,11 @@ struct dg_server *dg_server_new(const struct dg_options *options, dtlsgate_datag
     return dg_server_new_from(options, on_datagram, context, &nothing, error, error_size);
 }
 
-static void warn_of_choices(const struct dg_server *server)
+void dg_server_warn_of_listeners(const struct dg_config *config)
 {
     struct dg_log_line line;
-    for (size_t i = 0; i < server->config->listener_count; i++) {
-        const struct dg_config_listener *listener = &server->config->listeners[i];
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct dg_config_listener *listener = &config->listeners[i];
         if (listener->options.client_auth != DG_CLIENT_AUTH_INSECURE_NONE)
             continue;
         dg_log_begin(&line, DG_LOG_WARNING, "insecure");
@@ -239,6 +239,12 @@ static void warn_of_choices(const struct dg_server *server)
         dg_log_text(&line, "reason", "--client-auth insecure-none: clients are NOT authenticated, everybody is let in");
         dg_log_end(&line);
     }
+}
+
+static void warn_of_choices(const struct dg_server *server)
+{
+    struct dg_log_line line;
+    dg_server_warn_of_listeners(server->config);
     if (server->has_key_log) {
         dg_log_begin(&line, DG_LOG_WARNING, "insecure");
         dg_log_text(&line, "reason", "--key-log: the secrets of every handshake are written to a file; whoever reads it can "

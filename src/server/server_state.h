@@ -100,6 +100,8 @@ void dg_server_free_latencies(struct dg_server *server);
 void dg_server_settle(struct dg_server *server);
 // The loops of front and workers, with their hooks.
 DG_MUST_USE bool dg_server_make_loops(struct dg_server *server, char *error, size_t error_size);
+// A line for each listener that lets everybody in; at a start and at a reload.
+void dg_server_warn_of_listeners(const struct dg_config *config);
 // What the options say about front and engine.
 struct dg_front_config dg_server_front_config(const struct dg_server *server, const struct dg_options *options);
 struct dg_engine_config dg_server_engine_config(const struct dg_server *server, const struct dg_options *options);

@@ -4,6 +4,8 @@
 # without anything to check clients by refuses to start and says what is missing, and
 # letting everybody in takes an explicit word and a warning at every start.
 
+import signal
+
 import clients
 import harness
 from harness import DTLSGATE, Credentials, Server, case, check, check_equal, run
@@ -69,6 +71,20 @@ def verification_switched_off_is_warned_of_at_every_start():
         clients.Openssl(server.port, "-CAfile", c["ca.pem"]).echo()
         server.wait_line(r"event=connected\b.* proof=none")
         check_equal(server.stop(), 0, "exit status")
+
+
+@case
+def verification_switched_off_by_a_reload_is_warned_of():
+    c = Credentials()
+    path = c.path / "gate.yaml"
+    listener = "listeners:\n  - name: gate\n    listen: 127.0.0.1:0\n    backend: echo\n    cert: server.pem\n    key: server.key\n"
+    path.write_text(listener + "    client-ca: ca.pem\n")
+    server = harness.ConfiguredServer(path)
+    server.wait_line("event=ready")
+    path.write_text(listener + "    client-auth: insecure-none\n")
+    server.signal(signal.SIGHUP)
+    server.wait_line("event=reloaded")
+    check(server.find("level=warning event=insecure listener=gate .*insecure-none"), "nothing says that everybody is let in now")
 
 
 @case
