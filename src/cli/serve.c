@@ -232,7 +232,7 @@ static int keep(const struct dg_config *config, const struct origin *origin, int
         .argv = command,
         .binary = config->process.binary,
         .watchdog = config->process.watchdog * DG_SECOND,
-        .upgrade_socket = config->process.upgrade_socket,
+        .upgrade_socket = dg_options_upgrade_socket(&config->process),
         .above = origin->notify,
         .kept = origin->inherited,
     };

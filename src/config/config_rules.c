@@ -76,6 +76,11 @@ static void check_name(const struct dg_config *config, const struct dg_config_li
                        struct dg_config_errors *errors)
 {
     const struct dg_config_rule *rule = &listener->rules[index];
+    if (dg_option_hides(rule->rule.name)) {
+        dg_config_complain_secret(errors, config->path, rule->place, "name: found what looks like a key itself, which is not "
+                                  "repeated here: secrets never stand in this file");
+        return;
+    }
     for (size_t i = 0; i < index && rule->rule.name[0]; i++)
         if (strcmp(listener->rules[i].rule.name, rule->rule.name) == 0)
             dg_config_complain(errors, config->path, rule->place, "the rule in line %u is called \"%s\" too; give each a "

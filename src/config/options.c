@@ -5,6 +5,8 @@
 #include "core/cid.h"
 #include "io/local_address.h"
 
+#include <string.h>
+
 #define DG_OPTION_STRUCT struct dg_options
 static const struct dg_option rows[] = {
     DG_OPTION_LIST(DG_OPTION_ROW_TEXT, DG_OPTION_ROW_ADDRESSES, DG_OPTION_ROW_NUMBER, DG_OPTION_ROW_CHOICE,
@@ -17,6 +19,11 @@ const struct dg_option_table dg_options_table_process = TABLE_OF(rows + DG_LISTE
 void dg_options_default(struct dg_options *options)
 {
     dg_option_table_default(&dg_options_table, options);
+}
+
+const char *dg_options_upgrade_socket(const struct dg_options *options)
+{
+    return strcmp(options->upgrade_socket, "none") == 0 ? "" : options->upgrade_socket;
 }
 
 bool dg_options_set(struct dg_options *options, const char *name, const char *value, char *error, size_t error_size)
@@ -86,12 +93,24 @@ void dg_options_check_listener(const struct dg_options *options, const struct dg
                   "--client-fingerprints too, or leave it out");
 }
 
+static void check_socket(const char *option, const char *path, const struct dg_options_ear *ear)
+{
+    char text[128];
+    if (strlen(path) < DG_LOCAL_PATH_MAX)
+        return;
+    snprintf(text, sizeof text, "--%s: found a path of %zu bytes, expected at most %d", option, strlen(path),
+             DG_LOCAL_PATH_MAX - 1);
+    ear->hear(ear->context, option, text);
+}
+
 void dg_options_check_process(const struct dg_options *options, const struct dg_options_ear *ear)
 {
+    check_socket("control-socket", options->control_socket, ear);
+    check_socket("upgrade-socket", options->upgrade_socket, ear);
     if (options->backend_port_min > options->backend_port_max)
         ear->hear(ear->context, "backend-port-min", "--backend-port-min is above --backend-port-max; expected a range of "
                   "local ports");
-    if (options->keeper == DG_KEEPER_NONE && (options->upgrade_socket[0] || options->binary[0]))
+    if (options->keeper == DG_KEEPER_NONE && (dg_options_upgrade_socket(options)[0] || options->binary[0]))
         ear->hear(ear->context, "keeper", "--upgrade-socket and --binary are the keeper's: leave out --keeper none, or "
                   "them");
     struct dg_local_address metrics;

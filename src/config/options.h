@@ -69,7 +69,7 @@
     CHOICE(sandbox, "sandbox", "auto|require|none", 0, "only the files and system calls that a server needs (Landlock, seccomp): as the kernel can, no start without, off") \
     TEXTS(sandbox_paths, "sandbox-path", "FILE", "a file or folder that a later reload may read too; those of the configuration's files always are") \
     TEXT(binary, "binary", "FILE", "the program that dtlsgate upgrade changes to; without it, the file that serve was started from") \
-    TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may") \
+    TEXT(upgrade_socket, "upgrade-socket", "PATH", "where dtlsgate upgrade PATH asks; only this user and root may; none: nowhere") \
     TEXT(control_socket, "control-socket", "PATH", "where dtlsgate status, associations, close, reload and why ask; only this user and root may; under systemd control.sock in its RuntimeDirectory; none: nowhere") \
     CHOICE(steering, "steering", "filter|forward", 0, "forward: no socket filter, one worker, threads pass datagrams on") \
     TEXT(key_log, "key-log", "FILE", "appends the secrets of every handshake for Wireshark: whoever has the file can read everything; never but to debug") \
@@ -112,6 +112,7 @@ enum { DG_SANDBOX_AUTO, DG_SANDBOX_REQUIRE, DG_SANDBOX_NONE };
 enum { DG_STEERING_FILTER, DG_STEERING_FORWARD };
 
 void dg_options_default(struct dg_options *options);
+const char *dg_options_upgrade_socket(const struct dg_options *options); // empty: nowhere
 // Sets one option from text. False: error names the option, what was found, what is expected and what to
 // do; for an unknown name, the nearest known one. options is then unchanged.
 DG_MUST_USE bool dg_options_set(struct dg_options *options, const char *name, const char *value, char *error,

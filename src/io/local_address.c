@@ -14,10 +14,13 @@ bool dg_local_address_read(const char *option, const char *text, struct dg_local
     if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
         ret->path = text + strlen(UNIX_PREFIX);
         size_t size = strlen(ret->path);
-        if (size > 0 && size < DG_LOCAL_PATH_MAX)
+        if (ret->path[0] == '/' && size < DG_LOCAL_PATH_MAX)
             return true;
-        snprintf(error, error_size, "--%s: found a path of %zu bytes, expected 1 to %d", option, size,
-                 DG_LOCAL_PATH_MAX - 1);
+        if (size >= DG_LOCAL_PATH_MAX)
+            snprintf(error, error_size, "--%s: found a path of %zu bytes, expected at most %d", option, size,
+                     DG_LOCAL_PATH_MAX - 1);
+        else
+            snprintf(error, error_size, "--%s: found \"%.120s\", expected unix:PATH, where PATH begins with /", option, text);
         return false;
     }
     if (!dg_address_parse(text, &ret->address)) {

@@ -16,7 +16,8 @@ struct dg_local_address {
     struct dg_address address;
 };
 
-// Reads "unix:PATH" or "ADDR:PORT". False: error says what was found and what is expected, behind "--OPTION: ".
+// Reads "unix:PATH", where PATH begins with /, or "ADDR:PORT". False: error says what was found and what is expected, behind
+// "--OPTION: ".
 DG_MUST_USE bool dg_local_address_read(const char *option, const char *text, struct dg_local_address *ret, char *error,
                                        size_t error_size);
 

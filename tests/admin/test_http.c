@@ -67,7 +67,8 @@ static void ask(int fd, const char *request, char *answer, size_t size)
 
 DG_TEST(http_listens_on_loopback_alone)
 {
-    static const char *const refused[] = {"0.0.0.0:9684", "192.0.2.1:9684", "[::]:9684", "9684", "unix:", "localhost", ""};
+    static const char *const refused[] = {"0.0.0.0:9684", "192.0.2.1:9684", "[::]:9684", "9684", "unix:",
+                                          "unix:metrics.sock", "unix:./x", "localhost", ""};
     struct dg_local_address address;
     char error[256];
     for (size_t i = 0; i < COUNT(refused); i++) {

@@ -264,6 +264,7 @@ DG_TEST(config_of_options_is_one_listener)
 
 #define FOUR "{cert: a, key: a}, {cert: b, key: b}, {cert: c, key: c}, {cert: d, key: d}"
 #define SIXTEEN FOUR ", " FOUR ", " FOUR ", " FOUR
+#define TEN "0123456-xy"
 
 DG_TEST(config_errors_say_place_found_and_accepted)
 {
@@ -309,6 +310,10 @@ DG_TEST(config_errors_say_place_found_and_accepted)
         {"workers: [1\n", "this is not YAML"},
         {"workers: \xff\n", ":1:10: this is not YAML"},
         {"a: [[[[[[[[[1]]]]]]]]]\n", "too often"},
+        {"control-socket: /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1234567\n" LISTENER "}]\n",
+         ":1:1: control-socket: found a path of 108 bytes, expected at most 107"},
+        {"upgrade-socket: /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "\n" LISTENER "}]\n", "found a path of 111 bytes"},
+        {"metrics: unix:m.sock\n" LISTENER "}]\n", ":1:1: metrics: found \"unix:m.sock\", expected unix:PATH, where PATH begins with /"},
         {"backend-port-min: 5000\nbackend-port-max: 4000\n" LISTENER "}]\n", ":1:1: backend-port-min: is above backend-port-max:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -350,6 +355,7 @@ DG_TEST(config_secrets_are_refused_and_never_shown)
         "listeners: [{listen: \"127.0.0.1:5684\", psk-file: p, backend: %s}]\n",
         LISTENER ", rules: [{action: allow, backend: %s}]}]\n",
         LISTENER ", rules: [{action: %s}]}]\n",
+        LISTENER ", rules: [{action: allow, name: \"x:%s\"}]}]\n",
         "workers: %s\n" LISTENER "}]\n",
         "metrics: %s\n" LISTENER "}]\n",
         LISTENER ", key: \"-----BEGIN PRIVATE KEY-----\\n%s\\n-----END PRIVATE KEY-----\\n\"}]\n",

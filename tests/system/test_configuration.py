@@ -196,6 +196,17 @@ def config_that_is_broken_at_an_upgrade_sends_it_back():
 
 
 @case
+def config_upgrade_socket_none_is_nowhere():
+    credentials = Credentials()
+    path = two_listeners(credentials, top="upgrade-socket: none")
+    for keeper in ("none", "auto"):
+        server = ConfiguredServer(path, addresses=2, keeper=keeper)
+        clients.openssl_psk(server.ports[0], credentials.identity, credentials.key).echo()
+        check(not os.path.lexists("none"), "a socket of that name")
+        check_equal(server.stop(), 0, "exit status")
+
+
+@case
 def config_example_of_the_package_loads():
     status, text = run([DTLSGATE, "config", "dump", "-c", SOURCE / "packaging" / "dtlsgate.yaml"])
     check_equal(status, 0, text)
