@@ -193,8 +193,6 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
     const uint32_t serial = client->links[number].serial;
     struct dg_link *link = &client->links[number];
     link->refused = 0;
-    link->is_heard = true;
-    link->next_at = DG_NEVER;
     while (size > 0 && link->state == DG_LINK_DIALLING && link->serial == serial) {
         struct dg_record record;
         struct dg_result parsed = dg_record_parse(data, size, client->memory.shape.cid_size, &record);
@@ -205,8 +203,12 @@ static void read_dialling(struct dg_client *client, uint32_t number, uint8_t *da
         enum dg_dial_step step =
             client->config.dial->receive(link->dial, client->now, record.start, record.size, &client->output);
         enum dg_counter dropped = client->config.dial->dropped(link->dial);
-        if (dropped != DG_COUNT_NONE)
+        if (dropped != DG_COUNT_NONE) {
             dg_count(client->counters, dropped);
+        } else { // junk and alerts in clear may be anybody's, and hold nobody to this address
+            link->is_heard = true;
+            link->next_at = DG_NEVER;
+        }
         dg_link_after_step(client, number, step, data, size);
         data += record.size;
         size -= record.size;

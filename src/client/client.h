@@ -31,7 +31,7 @@ struct dg_client_config {
     dg_time keepalive;  // an open link that has sent nothing for so long says that it is there; 0: never
 };
 
-// owner is what dg_client_dial was given. Hooks may call any function of the client but dg_client_free.
+// owner is what dg_client_dial was given. Hooks may dial, send, close and ask what concerns a link; told may only ask.
 struct dg_client_hooks {
     void *context;
     void (*opened)(void *context, dg_time now, uint32_t owner, uint32_t link, const struct dg_handover *handover);

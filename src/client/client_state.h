@@ -32,7 +32,7 @@ struct dg_link {
     enum dg_counter reason;
     uint32_t server_first;  // address that was tried first
     uint32_t servers_tried;
-    bool is_heard;          // the server has answered at this address: the others are not tried any more
+    bool is_heard;          // a handshake goes on at this address: the others are not tried any more
     dg_time next_at;        // the next address is tried, unless this one has answered; DG_NEVER: there is none
     dg_time give_up_at;     // of the handshake
     dg_time asked_at;       // when the first data went out that nothing has come back for
@@ -56,7 +56,7 @@ struct dg_client {
     struct dg_link *links;
     uint32_t free_first, over_first;
     uint32_t dialling;
-    uint32_t server; // address that last answered: tried first
+    uint32_t server; // address that is tried first: where a handshake was done last, or behind one that came to nothing
     int epoll_fd;
     uint32_t depth;         // of calls: what is over is told of by the outermost
     dg_time now;

@@ -140,7 +140,7 @@ bool dg_link_reopen(struct dg_client *client, uint32_t number)
 static bool may_move(const struct dg_client *client, const struct dg_link *link)
 {
     const struct dg_slot *slot = dg_link_slot(client, link);
-    return link->state == DG_LINK_DIALLING || (slot && (slot->flags & DG_SLOT_PEER_HAS_CID) != 0);
+    return slot && (slot->flags & DG_SLOT_PEER_HAS_CID) != 0;
 }
 
 static bool try_another_address(struct dg_client *client, uint32_t number)

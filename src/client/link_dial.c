@@ -33,7 +33,9 @@ void dg_link_fail(struct dg_client *client, uint32_t number)
     const char *why = "there is no way to the server's last address";
     if (link->dial)
         why = client->config.dial->why(link->dial, &alert);
-    if (!link->is_heard && link->servers_tried > 1)
+    if (link->is_heard) // and came to nothing: the next handshake begins at another
+        client->server = (link->server_first + link->servers_tried) % client->config.server_count;
+    if (!link->is_heard && link->servers_tried > 1 && alert < 0)
         why = "the server answers at none of its addresses";
     else if (link->refused > 0)
         why = "nobody listens at the server's address and port: its host says so";

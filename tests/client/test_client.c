@@ -231,20 +231,24 @@ static bool has_hello(int fd, union dg_sockaddr *ret_from)
     return recvfrom(fd, hello, sizeof hello, MSG_DONTWAIT, &ret_from->any, &size) == 5;
 }
 
-// One where nobody listens, one that is silent, one that answers with the beginning of a handshake.
+static const char RECORD[] = "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\1\2"; // fake_receive takes it for the server's
+
+// One where nobody listens, one that says what is no record, one that answers with the beginning of a handshake.
 DG_TEST(client_tries_a_servers_addresses_in_turn)
 {
     struct dg_address servers[3];
-    int refusing = listener(&servers[0]), silent = listener(&servers[1]), answering = listener(&servers[2]);
-    REQUIRE(refusing >= 0 && silent >= 0 && answering >= 0);
+    int refusing = listener(&servers[0]), strange = listener(&servers[1]), answering = listener(&servers[2]);
+    REQUIRE(refusing >= 0 && strange >= 0 && answering >= 0);
     close(refusing);
     struct dg_client *client = client_of_all(servers, 3, 1);
     REQUIRE(client);
     union dg_sockaddr from;
     REQUIRE(dg_client_dial(client, DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
-    CHECK(!has_hello(silent, &from)); // in turn
+    CHECK(!has_hello(strange, &from)); // in turn
     read_errors(client);
-    CHECK(has_hello(silent, &from) && !has_hello(answering, &from));
+    CHECK(has_hello(strange, &from) && !has_hello(answering, &from));
+    CHECK_EQ(sendto(strange, "what?", 5, 0, &from.any, sizeof from.v4), 5); // holds nobody here
+    read_errors(client);
     dg_time now = DG_SECOND;
     while (started < 3 && now < 6 * DG_SECOND)
         dg_client_advance(client, now = dg_time_min(dg_client_deadline(client), 6 * DG_SECOND), 0);
@@ -254,7 +258,7 @@ DG_TEST(client_tries_a_servers_addresses_in_turn)
     CHECK_EQ(told, 2);
     CHECK_EQ(failed, 0);
     CHECK(has_hello(answering, &from));
-    CHECK_EQ(sendto(answering, "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\1\2", 14, 0, &from.any, sizeof from.v4), 14);
+    CHECK_EQ(sendto(answering, RECORD, 14, 0, &from.any, sizeof from.v4), 14);
     read_errors(client);
     dg_client_advance(client, 11 * DG_SECOND - 1, 0);
     CHECK_EQ(failed, 0); // what has answered keeps all the time that is left
@@ -265,8 +269,32 @@ DG_TEST(client_tries_a_servers_addresses_in_turn)
     CHECK_EQ(freed, 3);
     CHECK_EQ(dg_client_dialling(client), 0);
     dg_client_free(client);
-    close(silent);
+    close(strange);
     close(answering);
+}
+
+// A path that loses the large datagrams of a handshake, and not its first ones.
+DG_TEST(client_begins_behind_the_address_where_a_handshake_came_to_nothing)
+{
+    struct dg_address servers[2];
+    int first = listener(&servers[0]), second = listener(&servers[1]);
+    REQUIRE(first >= 0 && second >= 0);
+    struct dg_client *client = client_of_all(servers, 2, 1);
+    REQUIRE(client);
+    union dg_sockaddr from;
+    REQUIRE(dg_client_dial(client, DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
+    CHECK(has_hello(first, &from));
+    CHECK_EQ(sendto(first, RECORD, 14, 0, &from.any, sizeof from.v4), 14);
+    read_errors(client);
+    dg_client_advance(client, 11 * DG_SECOND, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_EQ(started, 1);
+    CHECK(!has_hello(second, &from));
+    REQUIRE(dg_client_dial(client, 12 * DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
+    CHECK(has_hello(second, &from) && !has_hello(first, &from));
+    dg_client_free(client);
+    close(first);
+    close(second);
 }
 
 DG_TEST(client_says_that_no_address_answers)
@@ -295,6 +323,7 @@ int main(int argc, char **argv)
         DG_CASE(client_links_run_out_in_words_and_come_back),
         DG_CASE(client_reports_a_port_where_nobody_listens),
         DG_CASE(client_tries_a_servers_addresses_in_turn),
+        DG_CASE(client_begins_behind_the_address_where_a_handshake_came_to_nothing),
         DG_CASE(client_says_that_no_address_answers),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
