@@ -14,6 +14,7 @@
 #define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
 #define BEGINS_MAX 3                          // times that a handshake is begun anew
+#define ALERT_REPETITIONS 2                   // of our flight that stay unanswered until an unprotected alert is believed
 
 // --- running ------------------------------------------------------------------
 
@@ -196,6 +197,8 @@ static void repeat_flight(struct dg_dial *dial, const struct dg_output *output)
     dg_library_io_close(&dial->io);
     if (result == WOLFSSL_SUCCESS) {
         set_deadline(dial);
+        if (dial->plain_alert >= 0 && ++dial->alert_repetitions == ALERT_REPETITIONS)
+            dial->alert_deadline = dial->now + dial->dialer->config.retransmit_seconds * DG_SECOND;
         return;
     }
     int error = wolfSSL_get_error(dial->ssl, result);

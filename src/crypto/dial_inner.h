@@ -52,7 +52,8 @@ struct dg_dial {
     dg_time started_at, now;
     dg_time deadline;       // retransmission, or the end of waiting for a ticket
     int plain_alert;        // description of an unprotected fatal alert, -1: none
-    dg_time alert_deadline; // when that is believed; DG_NEVER: the server went on after it
+    unsigned alert_repetitions; // of our flight since it came
+    dg_time alert_deadline; // when it is believed; DG_NEVER: not yet, or the server went on after it
 
     bool heard_hello;      // the server's
     bool certificate_seen;

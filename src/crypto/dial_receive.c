@@ -6,13 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALERT_GRACE (4 * DG_SECOND) // until an unprotected alert is believed: two repetitions and their answers
-
 // --- unprotected --------------------------------------------------------------
 
 // An unprotected alert may be anybody's who guesses our port: it ends nothing by itself (RFC 9147 4.5.2). But a
-// server that refuses us says so in just this way and then is silent: when nothing of the handshake moves for a
-// while after it, it is believed.
+// server that refuses us says so in just this way and then is silent: when nothing of the handshake moves although our
+// flight is repeated, it is believed (dial.c).
 static void note_alert(struct dg_dial *dial, struct dg_bytes body)
 {
     dial->dropped = DG_COUNT_DROP_ALERT_UNPROVEN;
@@ -20,7 +18,7 @@ static void note_alert(struct dg_dial *dial, struct dg_bytes body)
         dial->state != DIAL_CONNECTING)
         return;
     dial->plain_alert = body.data[1];
-    dial->alert_deadline = dial->now + ALERT_GRACE;
+    dial->alert_repetitions = 0;
     dg_dial_tell(dial, "alert received", "unprotected: %s", dg_dial_words_of_alert(dial, dial->plain_alert));
 }
 

@@ -222,6 +222,53 @@ DG_TEST(dial_survives_a_forged_alert)
     dial_rig_free(&rig);
 }
 
+static unsigned flights; // datagrams of a dial that nobody gets
+static uint8_t *reserve_scratch(void *context, size_t capacity)
+{
+    static uint8_t scratch[RIG_DATAGRAM_MAX];
+    (void)context;
+    return capacity <= sizeof scratch ? scratch : NULL;
+}
+
+static void count_flight(void *context, const struct dg_path *path, size_t size)
+{
+    (void)context;
+    (void)path;
+    (void)size;
+    flights++;
+}
+
+// However late it comes: our flight is repeated twice before it is believed.
+DG_TEST(dial_believes_a_late_alert_only_after_two_repetitions)
+{
+    static const uint8_t alert[] = {21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40};
+    static const uint8_t id[DG_CID_SIZE_DEFAULT] = {7};
+    const struct dg_bytes cid = {.data = id, .size = sizeof id};
+    const struct dg_output output = {.reserve = reserve_scratch, .commit = count_flight};
+    REQUIRE(rig_new(&rig.gate, &everything));
+    struct dial_options options = options_of(CERTIFICATE, 12);
+    REQUIRE(dial_rig_dialer(&rig, &options));
+    REQUIRE(dg_address_parse("198.51.100.1:5684", &rig.path.peer) && dg_address_parse("192.0.2.1:40000", &rig.path.local));
+    for (unsigned before = 0; before < 4; before++) {
+        struct dg_dial *dial = dg_wolf_dial.start(rig.dialer, rig.gate.now, &rig.path, cid, &output);
+        REQUIRE(dial != NULL);
+        enum dg_dial_step step = DG_DIAL_GOES_ON;
+        dg_time now = rig.gate.now;
+        for (unsigned i = 0; i < before; i++)
+            step = dg_wolf_dial.advance(dial, now = dg_wolf_dial.deadline(dial), &output);
+        CHECK_EQ(step, DG_DIAL_GOES_ON);
+        CHECK_EQ(dg_wolf_dial.receive(dial, now, alert, sizeof alert, &output), DG_DIAL_GOES_ON);
+        flights = 0;
+        while (step == DG_DIAL_GOES_ON && flights < 10)
+            step = dg_wolf_dial.advance(dial, now = dg_wolf_dial.deadline(dial), &output);
+        CHECK_EQ(step, DG_DIAL_FAILED);
+        CHECK_MSG(flights == 2, "%u repetitions after an alert that came behind %u", flights, before);
+        CHECK(strstr(dg_wolf_dial.why(dial, NULL), "nothing in common") != NULL);
+        dg_wolf_dial.free(dial);
+    }
+    dial_rig_free(&rig);
+}
+
 static void is_not_made(const char *what, const struct dial_options *options, const char *words)
 {
     bool made = dial_rig_dialer(&rig, options);
@@ -319,6 +366,7 @@ int main(int argc, char **argv)
         DG_CASE(dial_says_that_the_server_refused_us),
         DG_CASE(dial_to_nobody_says_that_nobody_answers),
         DG_CASE(dial_survives_a_forged_alert),
+        DG_CASE(dial_believes_a_late_alert_only_after_two_repetitions),
         DG_CASE(dialer_refuses_a_weak_key_of_its_own),
         DG_CASE(dialer_refuses_configurations_in_words),
     };
