@@ -126,9 +126,9 @@ static void print_help(void)
          "--listen, is a local UDP port that leads there. The server proves itself by --ca, --pin or --psk-file. Where\n"
          "HOST has several addresses, the next one is tried when nobody answers at one.\n");
     dg_connect_options_help(stdout);
-    puts("\nExit status: 0 all was sent (and with -w, something came back); 1 the handshake or the network failed, the\n"
-         "standard error says why; 2 wrong usage; 3 with -w, nothing came back in time. SIGUSR2 changes our own port,\n"
-         "SIGUSR1 logs a tunnel's counters, SIGTERM and SIGINT end with close_notify.");
+    puts("\nExit status: 0 all was sent (and with -w, something came back); 1 it did not work (a file, the handshake, the\n"
+         "network), the standard error says why; 2 wrong usage; 3 with -w, nothing came back in time. SIGUSR2 changes our\n"
+         "own port, SIGUSR1 logs a tunnel's counters, SIGTERM and SIGINT end with close_notify.");
 }
 
 static bool is_help(const char *word)
@@ -142,7 +142,7 @@ int dg_cli_connect(int argc, char **argv)
         print_help();
         return DG_EXIT_OK;
     }
-    if (argc < 2 || argv[1][0] == '-') {
+    if (argc < 2 || argv[1][0] == '-' || !dg_resolve_takes(argv[1])) {
         fprintf(stderr, "dtlsgate connect: found %s%.60s%s, expected HOST:PORT first; do: dtlsgate connect --help\n",
                 argc < 2 ? "nothing" : "\"", argc < 2 ? "" : argv[1], argc < 2 ? "" : "\"");
         return DG_EXIT_USAGE;

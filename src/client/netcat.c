@@ -10,6 +10,7 @@
 #include "io/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +29,8 @@ struct netcat {
     uint32_t link;
     bool is_open, input_ended, is_over;
     bool has_failed, is_answered, skips_line;
-    bool is_terminal;
+    bool is_terminal, wants_rebind;
+    int signal_fd;
     dg_time started_at, quiet_since, next_rebind;
     size_t line_size;
     char line[LINE_MAX_BYTES];
@@ -55,38 +57,77 @@ static void DG_PRINTF(2, 3) fail(struct netcat *netcat, const char *format, ...)
     netcat->has_failed = true;
 }
 
+// --- signals ------------------------------------------------------------------------------------------------
+
+static void handle_signal(struct netcat *netcat)
+{
+    struct signalfd_siginfo info;
+    if (read(netcat->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (info.ssi_signo == SIGUSR2) {
+        netcat->wants_rebind = true;
+        return;
+    }
+    if (!netcat->is_open)
+        fail(netcat, "ended by a signal before the handshake was done");
+    netcat->is_over = true;
+}
+
 // --- out --------------------------------------------------------------------------------------------------------
 
-static bool write_all(const char *data, size_t size)
+// Whoever reads our output may stand still for ever, and a signal ends us all the same. False: it has.
+static bool wait_for_output(struct netcat *netcat)
+{
+    struct pollfd fds[] = {{.fd = STDOUT_FILENO, .events = POLLOUT}, {.fd = netcat->signal_fd, .events = POLLIN}};
+    for (;;) {
+        int ready = poll(fds, 2, netcat->is_over ? 0 : -1);
+        if (ready < 0)
+            continue; // interrupted
+        if (ready > 0 && fds[0].revents)
+            return true;
+        if (netcat->is_over)
+            break;
+        handle_signal(netcat);
+    }
+    fail(netcat, "ended by a signal while the standard output took nothing");
+    return false;
+}
+
+static void write_all(struct netcat *netcat, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t written = write(STDOUT_FILENO, data, size);
-        if (written < 0 && errno == EINTR)
+        if (!wait_for_output(netcat))
+            return;
+        // So much a pipe that is ready takes at once (pipe(7)).
+        ssize_t written = write(STDOUT_FILENO, data, size < PIPE_BUF ? size : PIPE_BUF);
+        if (written < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (written < 0)
-            return false;
+        if (written < 0) {
+            fail(netcat, "the standard output takes nothing more: %s", strerror(errno));
+            netcat->is_over = true;
+            return;
+        }
         data += written;
         size -= (size_t)written;
     }
-    return true;
 }
 
-static bool write_hex(const uint8_t *data, size_t size)
+static void write_hex(struct netcat *netcat, const uint8_t *data, size_t size)
 {
     char text[2 * DG_DATAGRAM_MAX + 1];
     dg_hex_write(data, size, text);
     text[2 * size] = '\n';
-    return write_all(text, 2 * size + 1);
+    write_all(netcat, text, 2 * size + 1);
 }
 
 // What comes from the net must not drive a terminal; its line ends stay.
-static bool write_escaped(const uint8_t *data, size_t size)
+static void write_escaped(struct netcat *netcat, const uint8_t *data, size_t size)
 {
     static char text[4 * DG_DATAGRAM_MAX + 2];
     bool ends_line = size > 0 && data[size - 1] == '\n';
     size_t used = dg_escape(text, sizeof text - 1, data, ends_line ? size - 1 : size);
     text[used] = '\n';
-    return write_all(text, used + 1);
+    write_all(netcat, text, used + 1);
 }
 
 static void on_received(void *context, dg_time now, uint32_t owner, uint32_t link, const uint8_t *data, size_t size)
@@ -96,13 +137,12 @@ static void on_received(void *context, dg_time now, uint32_t owner, uint32_t lin
     (void)link;
     netcat->is_answered = true;
     netcat->quiet_since = now;
-    bool done = netcat->config.input == DG_NETCAT_HEX ? write_hex(data, size)
-                : netcat->is_terminal                 ? write_escaped(data, size)
-                                                      : write_all((const char *)data, size);
-    if (!done) {
-        fail(netcat, "the standard output takes nothing more: %s", strerror(errno));
-        netcat->is_over = true;
-    }
+    if (netcat->config.input == DG_NETCAT_HEX)
+        write_hex(netcat, data, size);
+    else if (netcat->is_terminal)
+        write_escaped(netcat, data, size);
+    else
+        write_all(netcat, (const char *)data, size);
 }
 
 // --- the association ----------------------------------------------------------------------------------------
@@ -279,47 +319,34 @@ static int wait_ms(dg_time now, dg_time deadline)
     return (int)((left + DG_MILLISECOND - 1) / DG_MILLISECOND);
 }
 
-static void handle_signal(struct netcat *netcat, dg_time now, int signal_fd)
-{
-    struct signalfd_siginfo info;
-    if (read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
-        return;
-    if (info.ssi_signo == SIGUSR2) {
-        dg_client_rebind_all(netcat->client, now);
-        return;
-    }
-    if (!netcat->is_open)
-        fail(netcat, "ended by a signal before the handshake was done");
-    netcat->is_over = true;
-}
-
 static void advance(struct netcat *netcat, dg_time now)
 {
     dg_client_advance(netcat->client, now, dg_clock_wall_seconds());
     if (netcat->is_open && dg_client_doubt(netcat->client, now, netcat->link, DG_NEVER) == DG_DOUBT_CLOSED)
         closed_by_server(netcat, "the server ended the association");
-    if (now >= netcat->next_rebind) {
+    if (netcat->wants_rebind || now >= netcat->next_rebind)
         dg_client_rebind_all(netcat->client, now);
+    netcat->wants_rebind = false;
+    if (now >= netcat->next_rebind)
         netcat->next_rebind = now + netcat->config.rebind;
-    }
     if (netcat->input_ended && dg_time_since(now, netcat->quiet_since) >= netcat->config.wait)
         netcat->is_over = true;
 }
 
-static void loop(struct netcat *netcat, int signal_fd)
+static void loop(struct netcat *netcat)
 {
     while (!netcat->is_over) {
         bool reads = netcat->is_open && !netcat->input_ended;
         struct pollfd fds[] = {
             {.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
             {.fd = dg_client_fd(netcat->client), .events = POLLIN},
-            {.fd = signal_fd, .events = POLLIN},
+            {.fd = netcat->signal_fd, .events = POLLIN},
         };
         if (poll(fds, 3, wait_ms(dg_clock_now(), deadline_of(netcat))) < 0)
             continue; // interrupted
         dg_time now = dg_clock_now();
         if (fds[2].revents)
-            handle_signal(netcat, now, signal_fd);
+            handle_signal(netcat);
         if (fds[1].revents)
             dg_client_read(netcat->client, now);
         if (fds[0].revents && netcat->is_open)
@@ -355,6 +382,7 @@ enum dg_netcat_end dg_netcat_run(const struct dg_netcat_config *config, int sign
     netcat->config = *config;
     netcat->config.client.links_max = 1;
     netcat->is_terminal = isatty(STDOUT_FILENO) == 1;
+    netcat->signal_fd = signal_fd;
     const struct dg_client_hooks hooks = {.context = netcat,
                                           .opened = on_opened,
                                           .received = on_received,
@@ -368,7 +396,7 @@ enum dg_netcat_end dg_netcat_run(const struct dg_netcat_config *config, int sign
     if (!netcat->client || dg_client_dial(netcat->client, netcat->started_at, 0, error, sizeof error) == DG_NO_LINK) {
         say("%s", error);
     } else {
-        loop(netcat, signal_fd);
+        loop(netcat);
         dg_client_close_all(netcat->client, dg_clock_now());
         end = judge(netcat);
     }

@@ -63,6 +63,18 @@ static dg_time silence_of(const struct dg_tunnel *tunnel, const struct dg_sender
     return silence;
 }
 
+// The association is over, or will be, since the server has said so: one that lived short is a failure.
+static void note_end(struct dg_sender *sender, dg_time now)
+{
+    if (sender->is_ending)
+        return;
+    sender->is_ending = true;
+    if (dg_time_since(now, sender->opened_at) >= GOOD_LIFE)
+        dg_backoff_reset(&sender->backoff);
+    else
+        sender->retry_at = now + dg_backoff_fail(&sender->backoff, dg_random_u64());
+}
+
 // --- what the client tells ------------------------------------------------------------------------------
 
 static void on_opened(void *context, dg_time now, uint32_t place, uint32_t link, const struct dg_handover *handover)
@@ -78,6 +90,7 @@ static void on_opened(void *context, dg_time now, uint32_t place, uint32_t link,
     sender->link = link;
     sender->next_link = DG_NO_LINK;
     sender->opened_at = now;
+    sender->is_ending = false;
     sender->retry_at = 0;
     dg_timer_heap_set(&tunnel->retries, place, DG_NEVER);
     dg_client_report_connected(address_of(tunnel, place), handover);
@@ -125,10 +138,7 @@ static void on_closed(void *context, dg_time now, uint32_t place, uint32_t link,
     if (sender->link != link)
         return;
     sender->link = DG_NO_LINK;
-    if (dg_time_since(now, sender->opened_at) >= GOOD_LIFE)
-        dg_backoff_reset(&sender->backoff);
-    else
-        sender->retry_at = now + dg_backoff_fail(&sender->backoff, dg_random_u64());
+    note_end(sender, now);
     dg_client_report_closed(address_of(tunnel, place), dg_counter_name(reason));
 }
 
@@ -204,6 +214,8 @@ void dg_tunnel_received(struct dg_tunnel *tunnel, dg_time now, const struct dg_p
     enum dg_client_doubt doubt = DG_DOUBT_CLOSED;
     if (sender->link != DG_NO_LINK)
         doubt = dg_client_doubt(tunnel->client, now, sender->link, silence_of(tunnel, sender));
+    if (sender->link != DG_NO_LINK && doubt == DG_DOUBT_CLOSED)
+        note_end(sender, now);
     switch (doubt) {
     case DG_DOUBT_NONE:
         (void)dg_client_send(tunnel->client, now, sender->link, data, size); // what it does not take, it counts

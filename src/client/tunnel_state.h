@@ -20,6 +20,7 @@ struct dg_sender {
     struct dg_backoff backoff;
     dg_time retry_at;         // no handshake before
     dg_time opened_at;
+    bool is_ending;           // the association has been counted as ended, though it may still speak
     uint32_t silences;        // dialled again for silence so often since something came back
 };
 

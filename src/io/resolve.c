@@ -38,6 +38,13 @@ static bool is_port(const char *text)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && port >= 1 && port <= 65535;
 }
 
+bool dg_resolve_takes(const char *text)
+{
+    char host[DG_HOST_MAX];
+    const char *port;
+    return split(text, host, &port) && is_port(port);
+}
+
 static bool is_known(const struct dg_address *known, uint32_t count, const struct dg_address *address)
 {
     for (uint32_t i = 0; i < count; i++)

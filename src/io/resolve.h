@@ -17,6 +17,8 @@
 // without saying what "it" is. host: HOST alone, without brackets.
 DG_MUST_USE bool dg_resolve(const char *text, struct dg_address *ret, char host[DG_HOST_MAX], char *error,
                             size_t error_size);
+// Whether it is of that form, whatever the host is; looks nothing up.
+DG_MUST_USE bool dg_resolve_takes(const char *text);
 // The same for all addresses of a name, at most max: in the system's order of preference (RFC 6724), but for the
 // families, which take turns (RFC 8305 4). ret_count: 1 or more.
 DG_MUST_USE bool dg_resolve_all(const char *text, struct dg_address *ret, uint32_t max, uint32_t *ret_count,

@@ -117,6 +117,7 @@ def connect_says_when_nobody_answers():
 @case
 def connect_usage_errors_have_status_2():
     for argv, words in (([], "HOST:PORT"), (["--hex"], "HOST:PORT"), (["h:1"], "--ca FILE"),
+                        (["h", "--psk-file", "x"], "HOST:PORT"), (["h:0", "--psk-file", "x"], "HOST:PORT"),
                         (["h:1", "--psk-file"], "value is missing"), (["h:1", "--psk-fil", "x"], "nearest is --psk-file")):
         status, text = run([DTLSGATE, "connect", *argv])
         check(status == 2 and words in text, f"{argv}: {status} {text}")
@@ -164,6 +165,50 @@ def connect_status_says_whether_something_came_back():
     status, _, err = connect(server, "--psk-file", demo["psk.txt"], wait=None)
     check_equal(status, 0, f"nothing was waited for: {err}")
     check_equal(quiet.recv(100), b"hello\n", "what the service got")
+
+
+@case
+def connect_ends_by_a_signal_although_nobody_reads_its_output():
+    demo = Credentials()
+    server = Server(*demo.psk())
+    for blocking in (True, False):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        try:
+            while os.write(writer, b"." * 4096):
+                pass
+        except BlockingIOError:
+            pass
+        os.set_blocking(writer, blocking)
+        process = subprocess.Popen([DTLSGATE, "connect", f"127.0.0.1:{server.port}", "--psk-file", demo["psk.txt"]],
+                                   stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        try:
+            before = server.counter("plaintext_answered")
+            process.stdin.write(b"hello\n")
+            process.stdin.flush()
+            wait_until(lambda: server.counter("plaintext_answered") > before, "the echo")
+            server.counters()  # by now it has left
+            check_equal(process.poll(), None, "status before the signal")
+            process.send_signal(harness.signal.SIGTERM)
+            _, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise harness.Failed("a signal did not end it") from None
+        finally:
+            process.kill()
+            process.wait()
+            os.close(reader)
+        check_equal(process.returncode, 1, err)
+        check(b"ended by a signal while the standard output took nothing" in err, err)
+
+
+@case
+def connect_passes_on_large_answers_whole():
+    demo = Credentials()
+    server = Server(*demo.psk("--datagram-max", "16384"))
+    line = os.urandom(6000).hex().encode() + b"\n"
+    status, out, err = connect(server, "--psk-file", demo["psk.txt"], "--datagram-max", "16384", data=line)
+    check_equal((status, out == line), (0, True), err)
 
 
 @case
@@ -312,6 +357,34 @@ def tunnel_dials_ever_less_for_a_service_that_never_answers():
         sender.send("no answer is wanted")
         sender.receive(0.05)
     check(2 <= server.counter("handshakes_completed") <= 3, f"{server.counter('handshakes_completed')} handshakes")
+    quiet.close()
+
+
+@case
+def tunnel_waits_longer_each_time_where_its_association_is_ended_at_once():
+    """Two senders of one identity, of which the server keeps the newer one: each handshake ends the other's association."""
+    demo = Credentials()
+    quiet, port = silent_port()
+    for version in VERSIONS:
+        configuration = demo.path / "one.yaml"
+        configuration.write_text(
+            f"listeners:\n  - name: one\n    listen: 127.0.0.1:0\n    backend: udp:127.0.0.1:{port}\n"
+            f"    psk-file: {demo['psk.txt']}\n    rules:\n"
+            "      - {identity: \"*\", action: allow, associations-max: 1, when-full: replace}\n")
+        server = Process([DTLSGATE, "serve", "-c", configuration, "--keeper", "none"])
+        gate = int(server.wait_line(r"event=listening .*address=\S*:(\d+)").group(1))
+        tunnel = Tunnel(gate, "--psk-file", demo["psk.txt"], "--dtls", version, "--answer-wait", "0")
+        senders = [Sender(tunnel), Sender(tunnel)]
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            for sender in senders:
+                sender.send("no answer is wanted")
+            senders[0].receive(0.05)
+        made = len(re.findall("event=connected", tunnel.text()))
+        # In five seconds each can have waited for 0.5, 1, 2 and 4 s at the least: five handshakes of its own.
+        check(3 <= made <= 10, f"{made} handshakes, {version}")
+        tunnel.kill()
+        server.kill()
     quiet.close()
 
 
