@@ -95,11 +95,14 @@ static bool write_json(const struct dg_load_config *config, const struct dg_load
 static bool report(const struct dg_bench_options *options, const struct dg_load_config *config,
                    const struct dg_load_result *result)
 {
-    if (strcmp(options->json, "-") == 0)
-        return dg_load_report_json(config, result, stdout);
-    dg_load_report_text(config, result, stdout);
-    bool done = fflush(stdout) == 0;
-    return (!options->json[0] || write_json(config, result, options->json)) && done;
+    const bool is_json = strcmp(options->json, "-") == 0;
+    if (!is_json)
+        dg_load_report_text(config, result, stdout);
+    bool done = is_json ? dg_load_report_json(config, result, stdout)
+                        : fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (!done)
+        fprintf(stderr, "dtlsgate bench: the report cannot be written: %s\n", strerror(errno));
+    return (is_json || !options->json[0] || write_json(config, result, options->json)) && done;
 }
 
 // Figures of a server that nobody reached are none.
@@ -129,14 +132,17 @@ static int run_load(const struct dg_bench_options *options, struct dg_load_confi
     char error[512];
     int status = DG_EXIT_FAILURE;
     int signal_fd = signals_as_descriptor();
+    if (signal_fd < 0) {
+        fprintf(stderr, "dtlsgate bench: descriptors are short\n");
+        return status;
+    }
     struct dg_load_result *result = dg_load_run(config, signal_fd, error, sizeof error);
     if (result)
         status = report(options, config, result) ? judge(result) : DG_EXIT_FAILURE;
     else
         fprintf(stderr, "dtlsgate bench: %s\n", error);
     dg_load_result_free(result);
-    if (signal_fd >= 0)
-        close(signal_fd);
+    close(signal_fd);
     return status;
 }
 
@@ -189,7 +195,7 @@ int dg_cli_bench(int argc, char **argv)
         print_help();
         return DG_EXIT_OK;
     }
-    if (argc < 2 || argv[1][0] == '-') {
+    if (argc < 2 || argv[1][0] == '-' || !dg_resolve_takes(argv[1])) {
         fprintf(stderr, "dtlsgate bench: found %s%.60s%s, expected HOST:PORT first; do: dtlsgate bench --help\n",
                 argc < 2 ? "nothing" : "\"", argc < 2 ? "" : argv[1], argc < 2 ? "" : "\"");
         return DG_EXIT_USAGE;

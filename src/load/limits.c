@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The thresholds, and the words. Each is about something that a server cannot cause.
+// The thresholds, and the words. Each is about something that a server cannot cause, but for handshakes that wait for
+// room: a slow one keeps all that may be under way busy.
 #include "load/limits.h"
 
 #include <stdarg.h>
@@ -56,11 +57,12 @@ size_t dg_load_limits_judge(const struct dg_load_config *config, const struct dg
     struct judgement judgement = {.limits = ret};
     judge_processors(config, result, &judgement);
     dg_time lag = dg_load_histogram_quantile(&result->times->lag, 99000);
-    if (lag > LAG)
+    if (lag > LAG && result->begun_late == 0) // else it is the wait for room, which is told below
         add(&judgement, "schedule", "1%% of what was due went out more than %.1f ms late: the rate is above what this "
             "side keeps up with", (double)lag / (double)DG_MILLISECOND);
     uint64_t omitted = dg_load_tally_read(&result->tally, DG_LOAD_OMITTED);
-    if (omitted > 0)
+    bool had_whom = config->kind == DG_LOAD_HANDSHAKES || result->associations_live > 0; // else the server ended them
+    if (omitted > 0 && had_whom)
         add(&judgement, "omitted", "%llu messages or handshakes were due and never begun, even a second after the end: "
             "they are in no latency", (unsigned long long)omitted);
     if (result->receive_overflows > 0)

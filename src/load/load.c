@@ -48,7 +48,10 @@ static void begin_load_together(struct run *run, dg_time now)
     // Without a single association there is nothing to load with.
     if (run->config->kind != DG_LOAD_HANDSHAKES && sum_of(run, DG_LOAD_HANDSHAKES_DONE) == 0)
         atomic_store_explicit(&run->shared.stop, true, memory_order_relaxed);
-    atomic_store_explicit(&run->shared.load_at, now + START_DELAY, memory_order_relaxed);
+    const dg_time load_at = now + START_DELAY;
+    if (run->config->kind == DG_LOAD_MESSAGES && run->config->wants_answers)
+        atomic_store_explicit(&run->shared.answered_at, load_at, memory_order_relaxed); // until the first: silence
+    atomic_store_explicit(&run->shared.load_at, load_at, memory_order_relaxed);
 }
 
 static void watch(struct run *run, int stop_fd)

@@ -16,6 +16,8 @@ struct dg_load_progress {
     struct dg_load_result *result;
     dg_time started_at, told_at, cpu_before;
     uint64_t before[DG_LOAD_TALLY_COUNT];
+    bool is_sampling;
+    uint64_t sampled[DG_LOAD_TALLY_COUNT];
     struct dg_load_histogram sum, sum_before, between;
 };
 
@@ -72,6 +74,30 @@ static void keep(struct dg_load_progress *progress, const struct dg_load_sample 
         result->samples[result->sample_count++] = *sample;
 }
 
+// Samples are of the load alone, which may begin between two looks: from what each thread noted then.
+static bool has_begun(struct dg_load_progress *progress)
+{
+    if (progress->is_sampling)
+        return true;
+    for (uint32_t i = 0; i < progress->config->threads; i++)
+        if (atomic_load_explicit(&progress->threads[i]->stage, memory_order_acquire) < DG_LOAD_LOADING)
+            return false;
+    for (uint32_t i = 0; i < progress->config->threads; i++)
+        for (size_t item = 0; item < DG_LOAD_TALLY_COUNT; item++)
+            progress->sampled[item] +=
+                dg_load_tally_read(&progress->threads[i]->tally_before, (enum dg_load_tally_item)item);
+    progress->is_sampling = true;
+    return true;
+}
+
+// What has come since the last sample.
+static uint64_t take(struct dg_load_progress *progress, const uint64_t *all, enum dg_load_tally_item item)
+{
+    uint64_t before = progress->sampled[item];
+    progress->sampled[item] = all[item];
+    return all[item] - before;
+}
+
 static double ms(dg_time time)
 {
     return (double)time / (double)DG_MILLISECOND;
@@ -84,12 +110,14 @@ void dg_load_progress_tell(struct dg_load_progress *progress, dg_time now)
     const dg_time cpu = dg_load_usage_of_process();
     const double busy = (double)dg_time_since(cpu, progress->cpu_before) / (double)DG_SECOND / seconds * 100;
     const dg_time load_at = atomic_load_explicit(&progress->shared->load_at, memory_order_relaxed);
+    const bool is_load = load_at != 0 && now >= load_at && has_begun(progress);
     look(progress, all, more);
     look_at_times(progress);
     progress->told_at = now;
     progress->cpu_before = cpu;
-    const unsigned long long live = all[DG_LOAD_HANDSHAKES_DONE] - all[DG_LOAD_ASSOCIATIONS_ENDED] -
-                                    all[DG_LOAD_ASSOCIATIONS_CLOSED];
+    // The counts were read one after the other, while they grew.
+    const uint64_t gone = all[DG_LOAD_ASSOCIATIONS_ENDED] + all[DG_LOAD_ASSOCIATIONS_CLOSED];
+    const unsigned long long live = all[DG_LOAD_HANDSHAKES_DONE] > gone ? all[DG_LOAD_HANDSHAKES_DONE] - gone : 0;
     fprintf(stderr, "%6.1f s: %llu associations", (double)dg_time_since(now, progress->started_at) / (double)DG_SECOND,
             live);
     if (more[DG_LOAD_HANDSHAKES_DONE] + more[DG_LOAD_HANDSHAKES_FAILED] > 0)
@@ -103,14 +131,14 @@ void dg_load_progress_tell(struct dg_load_progress *progress, dg_time now)
                 ms(dg_load_histogram_quantile(&progress->between, 50000)),
                 ms(dg_load_histogram_quantile(&progress->between, 99000)));
     fprintf(stderr, ", processor %.0f%%\n", busy);
-    if (load_at == 0 || now < load_at)
+    if (!is_load)
         return;
     const struct dg_load_sample sample = {
         .at = dg_time_since(now, load_at),
-        .sent = more[DG_LOAD_MESSAGES_SENT],
-        .answered = more[DG_LOAD_MESSAGES_ANSWERED],
-        .lost = more[DG_LOAD_MESSAGES_LOST],
-        .handshakes = more[DG_LOAD_HANDSHAKES_DONE],
+        .sent = take(progress, all, DG_LOAD_MESSAGES_SENT),
+        .answered = take(progress, all, DG_LOAD_MESSAGES_ANSWERED),
+        .lost = take(progress, all, DG_LOAD_MESSAGES_LOST),
+        .handshakes = take(progress, all, DG_LOAD_HANDSHAKES_DONE),
         .median = dg_load_histogram_quantile(&progress->between, 50000),
         .p99 = dg_load_histogram_quantile(&progress->between, 99000),
     };

@@ -96,6 +96,8 @@ static void tell_load(const struct dg_load_config *config, const struct dg_load_
                 of(tally, DG_LOAD_ANSWERS_FOREIGN));
         tell_times(out, "latency", &result->times->latency);
     }
+    if (of(tally, DG_LOAD_OMITTED) > 0)
+        fprintf(out, "  omitted            %llu were due and never begun: they are in no latency\n", of(tally, DG_LOAD_OMITTED));
     tell_times(out, "behind schedule", &result->times->lag);
 }
 

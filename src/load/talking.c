@@ -28,7 +28,7 @@ static struct dg_ref ref_of(const struct dg_load_thread *thread, uint32_t number
     return (struct dg_ref){.id = thread->seats[number].id, .shard = 0, .slot = number};
 }
 
-// The seat whose turn it is; there is one.
+// The seat whose turn it is. Somebody must be live.
 static uint32_t next_in_turn(const struct dg_load_thread *thread, uint32_t *turn)
 {
     uint32_t number;
@@ -102,6 +102,8 @@ static void send_one(struct dg_load_thread *thread, dg_time now, dg_time due_at)
 static dg_time send_scheduled(struct dg_load_thread *thread, dg_time now)
 {
     for (int i = 0; i < SENT_AT_ONCE; i++) {
+        if (thread->live == 0) // the last one may have ended by sending: its key's limit
+            return DG_NEVER;
         dg_time due_at = dg_load_schedule_next(&thread->load);
         if (due_at > now)
             return due_at;

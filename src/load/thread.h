@@ -26,7 +26,7 @@ enum dg_load_stage {
 
 struct dg_load_shared {
     _Atomic uint64_t load_at;        // when the load begins; 0: not every thread has connected
-    _Atomic uint64_t answered_at;    // last answer to any thread
+    _Atomic uint64_t answered_at;    // last answer to any thread, or when the load began; 0: none is waited for
     _Atomic bool stop;
 };
 

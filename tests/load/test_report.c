@@ -88,8 +88,26 @@ DG_TEST(load_limits_are_each_said)
     begin();
     result.begun_late = 1;
     CHECK(is_limit("handshakes_at_once"));
+    for (int i = 0; i < 100; i++) // the wait for room is not told twice
+        dg_load_histogram_record(&times.lag, DG_SECOND);
+    CHECK(!is_limit("schedule"));
     CHECK(strstr(written(false), "this side was a limit:"));
     CHECK(strstr(written(true), "\"name\": \"handshakes_at_once\""));
+}
+
+// What was due when the server had ended every association is in the report, and no limit of ours.
+DG_TEST(load_limits_are_not_what_a_server_ended)
+{
+    begin();
+    dg_load_tally_by(&result.tally, DG_LOAD_OMITTED, 700);
+    dg_load_tally_by(&result.tally_load, DG_LOAD_OMITTED, 700);
+    CHECK(!is_limit("omitted"));
+    CHECK(strstr(written(false), "700 were due and never begun"));
+    result.associations_live = 1;
+    CHECK(is_limit("omitted"));
+    result.associations_live = 0;
+    config.kind = DG_LOAD_HANDSHAKES;
+    CHECK(is_limit("omitted"));
 }
 
 DG_TEST(load_report_has_its_figures)
@@ -151,6 +169,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(load_limits_are_none_on_a_quiet_side),
         DG_CASE(load_limits_are_each_said),
+        DG_CASE(load_limits_are_not_what_a_server_ended),
         DG_CASE(load_report_has_its_figures),
         DG_CASE(load_report_of_nothing_is_whole),
         DG_CASE(load_json_escapes_what_is_not_plain),

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -76,6 +77,14 @@ def agrees_with_the_server(version, *options):
 def bench_at_a_fixed_rate_sends_what_the_server_gets():
     report = agrees_with_the_server("1.3", "--rate", "500")
     check_equal(report["load"]["messages_sent"], 500, "messages in a second")
+
+
+@case
+def bench_samples_are_of_the_load_alone():
+    """Connecting ends in the middle of an interval."""
+    report = agrees_with_the_server("1.3", "--rate", "100", "--ramp", "30", "--duration", "3")
+    check(len(report["samples"]) > 1, "no samples")
+    check_equal(sum(sample["handshakes"] for sample in report["samples"]), 0, "handshakes during the load")
 
 
 @case
@@ -265,6 +274,41 @@ def bench_says_when_the_server_goes_away():
     check_equal(report["load"]["handshakes_started"], 0, "new handshakes")
 
 
+@case
+def bench_knows_a_time_without_any_answer():
+    """From the load's beginning to its end, where nobody ever answers."""
+    credentials = Credentials()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as quiet:
+        quiet.bind(("127.0.0.1", 0))
+        server = Server(*credentials.psk(), backend=f"udp:127.0.0.1:{quiet.getsockname()[1]}", level="info")
+        report = bench(server.port, *credentials.psk(), "--associations", "3", "--rate", "50", "--answer-timeout", "300")
+    check_equal(sums(report)["messages_answered"], 0, "answers")
+    check_equal(report["associations"]["silence_began_seconds"], 0, "its beginning")
+    silence, whole = report["associations"]["silence_ms"], report["load_seconds"] * 1000
+    check(abs(silence - whole) < 1, f"{silence} ms of {whole} without an answer")
+
+
+@case
+def bench_takes_no_server_that_ends_everybody_for_its_own_limit():
+    credentials = Credentials()
+    control = credentials.path / "control"
+    server = server_with(credentials, "--control-socket", control)
+    path = harness.folder() / "report.json"
+    process = Process([DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--dtls", "1.2",
+                       "--associations", "5", "--rate", "200", "--duration", "4", "--json", path], name="dtlsgate bench")
+    process.wait_line(r" sent/s")
+    status, text = run([DTLSGATE, "close", "--identity", "*", "--control", control])
+    check_equal(status, 0, text)
+    check_equal(process.wait(), 0, process.text())
+    report = json.loads(path.read_text())
+    tally = sums(report)
+    check_equal(tally["associations_ended"], 5, "associations that the server ended")
+    check_equal(tally["messages_sent"] + tally["messages_unsent"] + tally["omitted"], 800, "messages that were due")
+    check(tally["omitted"] > 0, "nothing was omitted")
+    check("omitted" not in {limit["name"] for limit in report["this_side"]["limits"]}, "called a limit of this side")
+    check("were due and never begun" in process.text(), process.text())
+
+
 # --- handshakes -------------------------------------------------------------------
 
 
@@ -392,6 +436,7 @@ def bench_does_not_take_anybody_for_the_server():
 def bench_refuses_in_words():
     check("expected HOST:PORT first" in refused(), "no word of HOST:PORT")
     check("expected HOST:PORT first" in refused("--rate", "5"), "no word of HOST:PORT")
+    check("expected HOST:PORT first" in refused("127.0.0.1", "--insecure-no-verify"), "no word of HOST:PORT")
     check("nothing to prove the server by" in refused("127.0.0.1:1"), "no word of proof")
     check("the nearest is --rate" in refused("127.0.0.1:1", "--insecure-no-verify", "--rat", "5"), "no nearest option")
     check("two ways to say" in refused("127.0.0.1:1", "--insecure-no-verify", "--rate", "5", "--every", "5"), "no word")
@@ -416,6 +461,18 @@ def bench_lines_of_the_readme_work_as_they_stand():
         status, text = run([DTLSGATE, *words], timeout=60)
         check_equal(status, 0, text)
         check("0 lost" in text or "handshakes " in text, text)
+
+
+@case
+def bench_says_that_its_report_could_not_be_written():
+    credentials = Credentials()
+    server = server_with(credentials)
+    for options in ([], ["--json", "-"]):
+        argv = [DTLSGATE, "bench", f"127.0.0.1:{server.port}", *credentials.psk(), "--connect-only", "--progress", "0", *options]
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([str(word) for word in argv], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        check_equal(done.returncode, 1, "exit status")
+        check(b"the report cannot be written: No space left" in done.stderr, done.stderr)
 
 
 @case
