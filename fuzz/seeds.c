@@ -62,10 +62,10 @@ static void datagram_seeds(void)
         uint8_t cid_choice; // of the target's CID_SIZES
         uint8_t cid_size;
     } PEERS[] = {
-        {"12", 0, 12, DG_AEAD_AES_128_GCM, false},         {"12-cid", 1, 12, DG_AEAD_AES_128_GCM, true},
-        {"12-chacha", 2, 12, DG_AEAD_CHACHA20_POLY1305, true}, {"12-ccm8", 3, 12, DG_AEAD_AES_128_CCM_8, false},
-        {"13", 4, 13, DG_AEAD_AES_128_GCM, false},         {"13-cid", 5, 13, DG_AEAD_AES_256_GCM, true},
-        {"13-ccm8", 6, 13, DG_AEAD_AES_128_CCM_8, true},   {"13-chacha", 7, 13, DG_AEAD_CHACHA20_POLY1305, false},
+        {"12", 0, 12, DG_AEAD_AES_128_GCM, false, 0, 0},         {"12-cid", 1, 12, DG_AEAD_AES_128_GCM, true, 0, 0},
+        {"12-chacha", 2, 12, DG_AEAD_CHACHA20_POLY1305, true, 0, 0}, {"12-ccm8", 3, 12, DG_AEAD_AES_128_CCM_8, false, 0, 0},
+        {"13", 4, 13, DG_AEAD_AES_128_GCM, false, 0, 0},         {"13-cid", 5, 13, DG_AEAD_AES_256_GCM, true, 0, 0},
+        {"13-ccm8", 6, 13, DG_AEAD_AES_128_CCM_8, true, 0, 0},   {"13-chacha", 7, 13, DG_AEAD_CHACHA20_POLY1305, false, 0, 0},
         {"12-cid-4", 1, 12, DG_AEAD_AES_128_GCM, true, 1, 4},   {"12-cid-16", 1, 12, DG_AEAD_AES_128_GCM, true, 3, 16},
         {"13-cid-4", 5, 13, DG_AEAD_AES_256_GCM, true, 1, 4},   {"13-cid-16", 5, 13, DG_AEAD_AES_256_GCM, true, 3, 16},
     };
@@ -279,11 +279,50 @@ static void step_seeds(void)
         memcpy(input + 1, HARSH, sizeof HARSH);
         (void)snprintf(name, sizeof name, "harsh-%u", kind);
         save("handshake", name, input, 1 + sizeof HARSH);
+        input[0] = kind | 8; // with a ticket
+        memcpy(input + 1, LOSSY, sizeof LOSSY);
+        (void)snprintf(name, sizeof name, "resumed-%u", kind);
+        save("handshake", name, input, 1 + sizeof LOSSY);
+    }
+}
+
+static void dial_seeds(void)
+{
+    // FORGE 0, BYTES 1, PASS 2, TWICE 3, DAMAGE 4, REPLACE 5, LOSE 6, NEXT_IS_LATE 7; + 8 for a server that speaks at once
+    static const uint8_t WHOLE[] = {2}, TWICE[] = {3, 3, 3, 3, 3, 3}, LOSSY[] = {6, 2, 6, 2, 2, 6, 2, 7, 2, 6},
+                         LATE[] = {7, 7, 7, 7, 7, 7}, DAMAGED[] = {4, 1, 0, 60, 1, 0, 13, 4, 2, 4, 0, 0, 30, 8, 2, 2},
+                         REPLACED[] = {5, 0, 0, 4, 1, 2, 3, 4, 2, 5, 0, 30, 2, 9, 9, 2, 5, 1, 0, 3, 7, 7, 7, 2},
+                         // an alert, a HelloVerifyRequest, an empty ServerHelloDone, an acknowledgement, an odd one
+                         FORGED[] = {0, 21, 0, 0, 2, 2, 40, 0, 22, 0, 0, 17, 3, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 5,
+                                     0xfe, 0xff, 2, 7, 7, 2, 0, 22, 0, 3, 12, 14, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 2,
+                                     0, 26, 0, 1, 2, 0, 0, 2, 1, 0, 20, 23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 7, 1, 2, 3,
+                                     4, 5, 6, 7, 2};
+    static const struct {
+        const char *name;
+        const uint8_t *steps;
+        size_t size;
+    } KINDS[] = {{"whole", WHOLE, sizeof WHOLE},       {"twice", TWICE, sizeof TWICE}, {"lossy", LOSSY, sizeof LOSSY},
+                 {"late", LATE, sizeof LATE},          {"damaged", DAMAGED, sizeof DAMAGED},
+                 {"replaced", REPLACED, sizeof REPLACED}, {"forged", FORGED, sizeof FORGED}};
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        for (uint8_t dialer = 0; dialer < 8; dialer++) {
+            uint8_t input[128] = {(uint8_t)(dialer + 8 * (i % 2))};
+            char name[32];
+            memcpy(input + 1, KINDS[i].steps, KINDS[i].size);
+            (void)snprintf(name, sizeof name, "%s-%u", KINDS[i].name, dialer);
+            save("dial", name, input, 1 + KINDS[i].size);
+        }
     }
 }
 
 static void text_seeds(void)
 {
+    save_text("notice", "ready", "READY=1\nSTATUS=serving 3 listeners");
+    save_text("notice", "stores", "FDSTORE=1\nFDPOLL=0\nFDNAME=socket-1");
+    save_text("notice", "forgets", "FDSTOREREMOVE=1\nFDNAME=memory\nX_DTLSGATE_PREPARED=1\nSTOPPING=1\n");
+    save_text("notice", "watched", "WATCHDOG_USEC=60000000\nWATCHDOG=1");
+    save_text("notice", "odd", "FDNAME=a:b\nWATCHDOG_USEC=99999999999999999999\nREADY=2\n\n=\nSTATUS=");
+
     save_text("options", "whole",
               "--listen\n127.0.0.1:5684\n--listen=[2001:db8::1]:5684\n--backend=echo\n--psk-file\nkeys\n"
               "--workers=4\n--profile\nmodern\n--backend-port-min\n40000");
@@ -504,6 +543,7 @@ int main(int argc, char **argv)
     datagram_seeds();
     hello_seeds();
     step_seeds();
+    dial_seeds();
     text_seeds();
     config_seeds();
     screen_seeds();

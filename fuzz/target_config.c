@@ -29,7 +29,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static struct dg_config *load(const void *text, size_t size, struct dg_config_errors *errors)
 {
-    CHECK(ftruncate(file, 0) == 0 && pwrite(file, text, size, 0) == (ssize_t)size);
+    CHECK(pwrite(file, text, size, 0) == (ssize_t)size && ftruncate(file, (off_t)size) == 0);
     return dg_config_load(path, errors);
 }
 

@@ -219,9 +219,13 @@ void wolf_client_free(struct wolf_client *client)
     free(client);
 }
 
+// A copy: the library writes the next ticket into the session that it works with.
 bool wolf_client_resume(struct wolf_client *client, const struct wolf_session *session)
 {
-    return wolfSSL_set_session(client->ssl, (WOLFSSL_SESSION *)(uintptr_t)session) == WOLFSSL_SUCCESS;
+    WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup((WOLFSSL_SESSION *)(uintptr_t)session);
+    bool done = copy != NULL && wolfSSL_set_session(client->ssl, copy) == WOLFSSL_SUCCESS;
+    wolfSSL_SESSION_free(copy);
+    return done;
 }
 
 static bool is_waiting(int error) { return error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE; }
