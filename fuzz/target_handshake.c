@@ -2,11 +2,11 @@
 // The real handshake behind the real front: a wolfSSL client whose datagrams are damaged, replaced, doubled and
 // lost after its cookie was valid. Nobody gets in without the credential, whatever is sent.
 //
-// Input: a byte that chooses the client, then steps: a byte that says which, its arguments.
+// Input: a byte that chooses the client (bit 3: it resumes, if it can), then steps: a byte that says which, its arguments.
+#include "damage.h"
 #include "fuzz.h"
 
 #include "core/front.h"
-#include "core/record.h"
 #include "support/gate_rig.h"
 #include "support/sim_clock.h"
 
@@ -21,6 +21,7 @@ static struct rig rig; // for its gate and queues
 static struct dg_front *front;
 static struct dg_counters counters;
 static struct wolf_client_config configs[8];
+static struct wolf_session *sessions[8]; // of those that may enter
 static dg_time now;
 static bool may_enter;
 static unsigned entered, started;
@@ -69,6 +70,23 @@ static void on_started(void *context, dg_time at, const struct dg_path *path)
     started++;
 }
 
+static bool has_credential(unsigned which) { return which < 4 || which == 7; }
+
+// What a full handshake leaves, from whose tickets each resumption begins anew.
+static struct wolf_session *make_session(const struct wolf_client_config *config)
+{
+    static struct dg_handover handover;
+    uint8_t data[16];
+    struct wolf_client_config with_tickets = *config;
+    with_tickets.tickets = true;
+    CHECK(rig_client(&rig, &with_tickets) && rig_take(&rig, &handover));
+    CHECK(wolf_client_read(rig.client, data, sizeof data) == 0); // takes in the ticket of 1.3
+    struct wolf_session *session = wolf_client_session(rig.client);
+    CHECK(session != NULL);
+    rig_hang_up(&rig);
+    return session;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
@@ -99,6 +117,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
             config->key = pem->key;
         }
     }
+    sim_clock_set(rig.now);
+    for (unsigned i = 0; i < 8; i++)
+        sessions[i] = has_credential(i) ? make_session(&configs[i]) : NULL;
     return 0;
 }
 
@@ -119,50 +140,10 @@ static size_t next_datagram(uint8_t *datagram)
     return rig_queue_get(&rig.to_server, datagram, DATAGRAM);
 }
 
-static void damage(struct fuzz_input *input, uint8_t *datagram, size_t size)
-{
-    for (unsigned changes = 1 + fuzz_u8(input) % 4u; changes > 0 && size > 0; changes--) {
-        size_t at = fuzz_u16(input) % size;
-        datagram[at] ^= fuzz_u8(input);
-    }
-}
-
-// What follows the message header of a plaintext record is of the fuzzer's; lengths stay.
-static void replace_body(struct fuzz_input *input, uint8_t *datagram, size_t size)
-{
-    const size_t heads = DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER;
-    struct dg_record record;
-    size_t at = 0;
-    for (unsigned skip = fuzz_u8(input) % 4; at < size; at += record.size) {
-        if (dg_record_parse(datagram + at, size - at, DG_CID_SIZE_DEFAULT, &record).outcome != DG_OK)
-            return;
-        if (skip-- == 0 || at + record.size == size)
-            break;
-    }
-    if (at >= size || record.size <= heads)
-        return;
-    size_t from = fuzz_u8(input) % (record.size - heads), taken;
-    const uint8_t *bytes = fuzz_bytes(input, fuzz_u8(input), &taken);
-    taken = taken < record.size - heads - from ? taken : record.size - heads - from;
-    memcpy(datagram + at + heads + from, bytes, taken);
-}
-
-// A plaintext record of any type with the numbers that the fuzzer chose.
 static void insert(struct fuzz_input *input)
 {
-    uint8_t datagram[512], epoch;
-    size_t size;
-    struct dg_writer writer = dg_writer_of(datagram, sizeof datagram);
-    dg_write_u8(&writer, fuzz_u8(input));
-    dg_write_u16(&writer, 0xfefd);
-    epoch = fuzz_u8(input);
-    dg_write_u16(&writer, epoch % 3);
-    dg_write_u48(&writer, fuzz_u8(input));
-    size_t place = dg_write_open(&writer, 2);
-    const uint8_t *bytes = fuzz_bytes(input, fuzz_u8(input), &size);
-    dg_write_bytes(&writer, bytes, size);
-    dg_write_close(&writer, place, 2);
-    give(datagram, dg_writer_size(&writer));
+    uint8_t record[512];
+    give(record, fuzz_plain_record(input, record, sizeof record));
 }
 
 static void let_pass(dg_time duration)
@@ -199,12 +180,12 @@ static void take_step(struct fuzz_input *input)
         break;
     case DAMAGE:
         size = next_datagram(datagram);
-        damage(input, datagram, size);
+        fuzz_damage(input, datagram, size);
         give(datagram, size);
         break;
     case REPLACE:
         size = next_datagram(datagram);
-        replace_body(input, datagram, size);
+        fuzz_replace_body(input, datagram, size);
         give(datagram, size);
         break;
     case INSERT:
@@ -238,9 +219,13 @@ static void begin(uint8_t which)
     memset(&counters, 0, sizeof counters);
     front = dg_front_new(&config, &dg_wolf_handshake, rig.gate, &output, &hooks, &counters);
     CHECK(front != NULL);
-    may_enter = which % 8 < 4 || which % 8 == 7;
+    may_enter = has_credential(which % 8);
     entered = started = 0;
-    CHECK(rig_client(&rig, &configs[which % 8]));
+    struct wolf_client_config client = configs[which % 8];
+    const struct wolf_session *session = (which & 8) != 0 ? sessions[which % 8] : NULL;
+    client.tickets = session != NULL;
+    CHECK(rig_client(&rig, &client));
+    CHECK(session == NULL || wolf_client_resume(rig.client, session));
     uint8_t datagram[DATAGRAM];
     for (size_t size, i = 0; i < 6 && started == 0 && (size = next_datagram(datagram)) > 0; i++)
         give(datagram, size);
