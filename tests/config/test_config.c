@@ -358,6 +358,7 @@ DG_TEST(config_secrets_are_refused_and_never_shown)
         LISTENER ", rules: [{action: allow, name: \"x:%s\"}]}]\n",
         "workers: %s\n" LISTENER "}]\n",
         "metrics: %s\n" LISTENER "}]\n",
+        "user: \"demo:%s\"\n" LISTENER "}]\n",
         LISTENER ", key: \"-----BEGIN PRIVATE KEY-----\\n%s\\n-----END PRIVATE KEY-----\\n\"}]\n",
         LISTENER ", name: \"-----BEGIN PRIVATE KEY-----\\n%s\\n\"}]\n",
         LISTENER ", keys: {%s: 1, x: 2}}]\n",
