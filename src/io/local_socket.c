@@ -37,13 +37,15 @@ int dg_local_connect(const char *path, int type)
     return fd;
 }
 
-// Whoever was killed leaves its socket behind. One that somebody listens at stays.
-static void remove_left_behind(const char *path, int type)
+// Whoever was killed leaves its socket behind. One that somebody has stays. It is asked for with a type that is never listened
+// with: the kernel says that the type is wrong where somebody is there, who then has no caller, since at some sockets to
+// connect is to ask for something.
+static void remove_left_behind(const char *path)
 {
     struct stat status;
     if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode))
         return;
-    int fd = dg_local_connect(path, type | SOCK_NONBLOCK); // many may wait there
+    int fd = dg_local_connect(path, SOCK_DGRAM | SOCK_NONBLOCK);
     if (fd >= 0)
         close(fd);
     else if (errno == ECONNREFUSED)
@@ -73,7 +75,7 @@ int dg_local_listen(const char *path, int type, int callers_waiting, char *error
     int fd = -1, reason = 0;
     bool done = name_of(&name, path);
     if (done) {
-        remove_left_behind(path, type);
+        remove_left_behind(path);
         fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         mode_t before = umask(0177);
         done = fd >= 0 && bind(fd, (const struct sockaddr *)&name, sizeof name) == 0 && listen(fd, callers_waiting) == 0;
