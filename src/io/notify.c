@@ -16,14 +16,15 @@
 
 #define FIRST_INHERITED_FD 3 // sd_listen_fds(3)
 #define SEND_SECONDS 5       // a manager that does not read for so long is not waited for any longer
+#define WATCHDOG_LONGEST (24 * DG_HOUR) // who is given longer says so more often than asked
 
 // A decimal number of the environment, taken out of it. False: there is none, or no such.
-static bool take_number(const char *name, unsigned long max, unsigned long *ret)
+static bool take_number(const char *name, uint64_t max, uint64_t *ret)
 {
     const char *text = getenv(name);
     char *end = NULL;
     errno = 0;
-    unsigned long value = text != NULL ? strtoul(text, &end, 10) : 0;
+    uint64_t value = text != NULL ? strtoull(text, &end, 10) : 0;
     bool is_number = text != NULL && *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && value <= max;
     unsetenv(name);
     if (is_number) {
@@ -58,14 +59,15 @@ static bool name_from(struct dg_notify *notify, const char *text)
 void dg_notify_open(struct dg_notify *notify)
 {
     *notify = (struct dg_notify){.fd = -1};
-    unsigned long number = 0;
+    uint64_t number = 0;
     if (take_number(DG_NOTIFY_RESTARTS, UINT32_MAX, &number)) {
         notify->restarts = (uint32_t)number;
     }
-    unsigned long watched = 0;
-    bool is_ours = !take_number("WATCHDOG_PID", INT32_MAX, &watched) || watched == (unsigned long)getpid();
-    if (take_number("WATCHDOG_USEC", UINT32_MAX, &number) && is_ours) {
-        notify->watchdog = number * (DG_MILLISECOND / 1000);
+    uint64_t watched = 0;
+    bool is_ours = !take_number("WATCHDOG_PID", INT32_MAX, &watched) || watched == (uint64_t)getpid();
+    if (take_number("WATCHDOG_USEC", UINT64_MAX, &number) && is_ours) {
+        bool is_long = number >= WATCHDOG_LONGEST / (DG_MILLISECOND / 1000);
+        notify->watchdog = is_long ? WATCHDOG_LONGEST : number * (DG_MILLISECOND / 1000);
     }
     notify->replaces = take_number(DG_NOTIFY_REPLACES, 1, &number) && number == 1;
     // Who has a keeper speaks to that alone; the keeper speaks to the manager.
@@ -133,8 +135,8 @@ static bool take_descriptors(struct dg_inheritance *ret, size_t count, char *err
 bool dg_notify_inherit(struct dg_inheritance *ret, char *error, size_t error_size)
 {
     *ret = (struct dg_inheritance){0};
-    unsigned long pid = 0, count = 0;
-    bool is_ours = take_number("LISTEN_PID", INT32_MAX, &pid) && pid == (unsigned long)getpid();
+    uint64_t pid = 0, count = 0;
+    bool is_ours = take_number("LISTEN_PID", INT32_MAX, &pid) && pid == (uint64_t)getpid();
     bool has_count = take_number("LISTEN_FDS", DG_INHERITANCE_MAX, &count);
     bool done = true;
     if (is_ours && !has_count) {

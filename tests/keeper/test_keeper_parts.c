@@ -126,6 +126,29 @@ DG_TEST(numbers_of_the_environment_that_are_none_are_refused)
     forget_environment();
 }
 
+// WatchdogSec= may be hours: whoever did not understand it would be killed for saying nothing.
+DG_TEST(managers_watchdog_is_understood_however_long_it_is)
+{
+    static const struct {
+        const char *text;
+        dg_time limit;
+    } cases[] = {
+        {"30000000", 30 * DG_SECOND},
+        {"7200000000", 2 * DG_HOUR},
+        {"31536000000000", 24 * DG_HOUR}, // a year: more often does no harm
+        {"18446744073709551615", 24 * DG_HOUR},
+        {"0", 0},
+        {"x", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dg_notify notify;
+        setenv("WATCHDOG_USEC", cases[i].text, 1);
+        dg_notify_open(&notify);
+        CHECK_MSG(notify.watchdog == cases[i].limit, "%s: %llu", cases[i].text, (unsigned long long)notify.watchdog);
+        dg_notify_close(&notify);
+    }
+}
+
 DG_TEST(manager_is_told_by_path_and_by_abstract_name)
 {
     char name[64];
@@ -201,6 +224,7 @@ int main(int argc, char **argv)
         DG_CASE(a_crash_loop_is_slowed_down_and_never_given_up),
         DG_CASE(descriptors_of_another_process_are_not_taken),
         DG_CASE(numbers_of_the_environment_that_are_none_are_refused),
+        DG_CASE(managers_watchdog_is_understood_however_long_it_is),
         DG_CASE(manager_is_told_by_path_and_by_abstract_name),
         DG_CASE(only_what_changed_is_stored_and_forgotten),
     };
