@@ -269,7 +269,8 @@ static void proxy_deliver(void *backend, dg_time now, struct dg_ref ref, const u
         dg_count(proxy->counters, DG_COUNT_BACKEND_ABSENT);
         return;
     }
-    if (!make_room(proxy, now, DG_PROXY_HEADER_MAX + size)) {
+    // To make room is to send, which may find the service gone, and what waited is dropped.
+    if (!make_room(proxy, now, DG_PROXY_HEADER_MAX + size) || proxy->fd < 0) {
         dg_count(proxy->counters, proxy->fd < 0 ? DG_COUNT_BACKEND_ABSENT : DG_COUNT_BACKEND_FULL);
         if (proxy->fd >= 0)
             dg_complain(&proxy->full, &proxy->sink, now, "backend_full",

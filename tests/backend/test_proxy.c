@@ -289,6 +289,25 @@ DG_TEST(proxy_unix_service_that_was_replaced_gets_the_next_plaintext)
     fixture_free(fixture);
 }
 
+// So much in one turn that the queue has to go out in the middle of it, to a service that has gone meanwhile.
+DG_TEST(proxy_unix_service_that_goes_in_the_middle_of_a_turn_is_absent)
+{
+    static uint8_t text[DG_PLAINTEXT_MAX];
+    struct fixture *fixture = fixture_new(true, true);
+    say(fixture, DG_SECOND, 1, "x", 1);
+    flush(fixture, DG_SECOND);
+    close(fixture->service);
+    fixture->service = -1;
+    CHECK(unlink(fixture->config.path) == 0);
+    for (unsigned i = 0; i < 100; i++)
+        say(fixture, DG_SECOND, 1, text, sizeof text);
+    flush(fixture, DG_SECOND);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_ABSENT), 100);
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_SEND_ERROR), 0);
+    CHECK_EQ(fixture->troubles, 1);
+    fixture_free(fixture);
+}
+
 // Its own name first: while the gate's socket has one, only the service can send to it.
 DG_TEST(proxy_unix_socket_hears_the_service_only)
 {
@@ -344,6 +363,7 @@ int main(int argc, char **argv)
         DG_CASE(proxy_queue_uses_its_room_again_while_it_is_full),
         DG_CASE(proxy_service_that_is_away_is_told_at_a_limited_rate),
         DG_CASE(proxy_unix_service_that_was_replaced_gets_the_next_plaintext),
+        DG_CASE(proxy_unix_service_that_goes_in_the_middle_of_a_turn_is_absent),
         DG_CASE(proxy_unix_socket_hears_the_service_only),
         DG_CASE(proxy_answers_come_in_any_number_and_bad_ones_are_counted),
     };
