@@ -4,6 +4,7 @@
 #include "host/seccomp.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -85,11 +86,15 @@ static bool allow_threads(scmp_filter_ctx filter)
 
 static bool allow_sockets(scmp_filter_ctx filter)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}; // netlink: getaddrinfo(3)
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0)) != 0)
             return false;
+    // Netlink has many protocols, packet filters among them; getaddrinfo(3) asks for the host's addresses.
+    if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                         SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE, 0)) != 0)
+        return false;
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
                             SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) == 0;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -154,6 +155,7 @@ static void try_calls(void)
     SHOULD(fork() < 0 && errno == EPERM);
     SHOULD(syscall(SYS_ptrace, 16, getppid(), 0, 0) != 0 && errno == EPERM);
     SHOULD(socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM);
+    SHOULD(socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER) < 0 && errno == EPERM);
     SHOULD(prctl(PR_SET_DUMPABLE, 1) != 0);
     SHOULD(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
     SHOULD(syscall(SYS_unshare, 0x10000000) != 0 && errno == EPERM);
@@ -161,6 +163,8 @@ static void try_calls(void)
     pthread_t thread;
     SHOULD(pthread_create(&thread, NULL, run, &ran) == 0 && pthread_join(thread, NULL) == 0 && ran == 1);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    SHOULD(fd >= 0 && close(fd) == 0);
+    fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE); // getaddrinfo(3)
     SHOULD(fd >= 0 && close(fd) == 0);
 }
 
