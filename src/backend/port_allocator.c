@@ -88,6 +88,14 @@ static void fill(struct dg_port_allocator *allocator, uint64_t random)
     qsort(allocator->queue + usable, allocator->count - usable, sizeof allocator->queue[0], compare);
 }
 
+static bool contains_all(const struct dg_port_set *set, struct dg_port_range range)
+{
+    for (uint32_t port = range.first; port <= range.last; port++)
+        if (!contains(set, port))
+            return false;
+    return true;
+}
+
 struct dg_port_allocator *dg_port_allocator_new(struct dg_port_range range, const struct dg_port_set *reserved,
                                                 struct dg_port_book book, uint32_t worker, uint32_t worker_count,
                                                 dg_time quarantine, uint64_t random)
@@ -100,6 +108,10 @@ struct dg_port_allocator *dg_port_allocator_new(struct dg_port_range range, cons
     allocator->quarantine = quarantine;
     allocator->book = book;
     allocator->range = range;
+    // The kernel gives reserved ports to nobody by itself: some belong to other programs, all of them are kept for the gate.
+    if (contains_all(reserved, range)) {
+        reserved = NULL;
+    }
     for (uint32_t port = range.first; port <= range.last; port++) {
         if (port != 0 && port % worker_count == worker && !contains(reserved, port)) {
             mark(&allocator->own, port);

@@ -30,7 +30,8 @@ struct dg_port_range {
 
 struct dg_port_allocator;
 
-// The ports p of the range with p % worker_count == worker, without those in `reserved` (NULL: none).
+// The ports p of the range with p % worker_count == worker, without those in `reserved` (NULL: none), unless that is the
+// whole range: then it is reserved for us.
 // random: any number; where to start. NULL: memory is short.
 struct dg_port_allocator *dg_port_allocator_new(struct dg_port_range range, const struct dg_port_set *reserved,
                                                 struct dg_port_book book, uint32_t worker, uint32_t worker_count,

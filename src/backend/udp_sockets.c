@@ -20,9 +20,10 @@ void dg_udp_close_talker(struct dg_udp_pool *pool, dg_time now, struct dg_udp_ta
     dg_udp_table_remove(&pool->table, talker);
 }
 
-// -1: errno says why.
-static int open_socket(const struct dg_udp_target *target, uint16_t port)
+// -1: errno says why. ret_is_taken: the port cannot be ours, which is another thing than a network that refuses.
+static int open_socket(const struct dg_udp_target *target, uint16_t port, bool *ret_is_taken)
 {
+    *ret_is_taken = false;
     struct dg_address source = {.port = port};
     bool is_loopback = dg_address_is_loopback(&target->address);
     if (target->name.any.sa_family == AF_INET) {
@@ -38,13 +39,20 @@ static int open_socket(const struct dg_udp_target *target, uint16_t port)
         return -1;
     }
     // Without SO_REUSEADDR: a port that anybody else uses must be refused.
-    if (bind(fd, &name.any, name_size) != 0 || connect(fd, &target->name.any, target->name_size) != 0) {
+    bool is_bound = bind(fd, &name.any, name_size) == 0;
+    if (!is_bound || connect(fd, &target->name.any, target->name_size) != 0) {
         int code = errno;
+        *ret_is_taken = !is_bound && (code == EADDRINUSE || code == EACCES);
         close(fd);
         errno = code;
         return -1;
     }
     return fd;
+}
+
+static const char *why_not(int code)
+{
+    return code == EMFILE || code == ENFILE ? "the limit of open files is reached" : strerror(code);
 }
 
 // A socket on the next port that is free; 0 ret_port: none.
@@ -57,18 +65,18 @@ static int open_on_any_port(struct dg_udp_target *target, dg_time now, uint16_t 
             *ret_reason = "every port of the range is in use or resting";
             return -1;
         }
-        int fd = open_socket(target, port);
+        bool is_taken;
+        int fd = open_socket(target, port, &is_taken);
         if (fd >= 0) {
             *ret_port = port;
             return fd;
         }
-        int code = errno;
-        if (code == EADDRINUSE || code == EACCES) {
+        if (is_taken) {
             dg_port_allocator_release(pool->ports, now, port); // for others to be done with it
         } else {
             // Nothing was sent from it. Were it to rest, a network that is down would use up the range in a moment.
+            *ret_reason = why_not(errno);
             dg_port_allocator_take_back(pool->ports, port);
-            *ret_reason = code == EMFILE || code == ENFILE ? "the limit of open files is reached" : strerror(code);
             return -1;
         }
     }
@@ -113,22 +121,30 @@ static struct dg_udp_talker *add_talker(struct dg_udp_target *target, dg_time no
     return talker;
 }
 
-// The port that the association held before this process began. NULL: it held none, or another program has it now, or
-// the book says otherwise: who died between the two stores of a port's end left it resting, and the slot as it was.
-static struct dg_udp_talker *open_again(struct dg_udp_target *target, dg_time now, struct dg_ref ref, uint16_t port)
+// Is the port that its slot names the association's? The book decides: who died between the two stores of a port's end
+// left it resting, and the slot as it was.
+static bool holds(const struct dg_udp_pool *pool, struct dg_ref ref, uint16_t port)
+{
+    return port != 0 && dg_port_book_read(pool->config.book, port) == dg_port_word(ref.shard, ref.slot);
+}
+
+// The port that the association holds since before this process began, while there is room in the table. NULL: another
+// program has it now, and it is nobody's any more; or the network refuses, and it stays the association's.
+static struct dg_udp_talker *open_again(struct dg_udp_target *target, dg_time now, struct dg_ref ref, uint16_t port,
+                                        const char **ret_reason)
 {
     struct dg_udp_pool *pool = target->pool;
-    if (port == 0 || dg_port_book_read(pool->config.book, port) != dg_port_word(ref.shard, ref.slot) ||
-        pool->table.count >= pool->table.capacity) {
-        return NULL;
-    }
-    int fd = open_socket(target, port);
+    bool is_taken;
+    int fd = open_socket(target, port, &is_taken);
     if (fd >= 0) {
         return add_talker(target, now, ref, fd, port);
     }
-    dg_complain(&target->no_port, &target->sink, now, "backend_port_lost", strerror(errno));
-    dg_port_allocator_release(pool->ports, now, port);
-    target->sink.port_changed(target->sink.context, ref, 0);
+    *ret_reason = why_not(errno);
+    if (is_taken) {
+        dg_complain(&target->no_port, &target->sink, now, "backend_port_lost", *ret_reason);
+        dg_port_allocator_release(pool->ports, now, port);
+        target->sink.port_changed(target->sink.context, ref, 0);
+    }
     return NULL;
 }
 
@@ -138,13 +154,15 @@ struct dg_udp_talker *dg_udp_open_talker(struct dg_udp_target *target, dg_time n
     const struct dg_backend_sink *sink = &target->sink;
     bool has_room = make_room(pool, now);
     uint16_t before = sink->port_of != NULL ? sink->port_of(sink->context, ref) : 0;
-    struct dg_udp_talker *again = open_again(target, now, ref, before);
-    if (again != NULL) {
-        return again;
-    }
     const char *reason = "every socket is held by an association that talked not long ago";
+    if (has_room && holds(pool, ref, before)) {
+        struct dg_udp_talker *again = open_again(target, now, ref, before, &reason);
+        if (again != NULL) {
+            return again;
+        }
+    }
     uint16_t port = 0;
-    int fd = has_room ? open_on_any_port(target, now, &port, &reason) : -1;
+    int fd = has_room && !holds(pool, ref, before) ? open_on_any_port(target, now, &port, &reason) : -1;
     if (fd < 0) {
         dg_count(pool->counters, DG_COUNT_BACKEND_NO_PORT);
         dg_complain(&target->no_port, sink, now, "backend_no_port", reason);
@@ -171,7 +189,8 @@ static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink 
     }
     struct dg_udp_target *target = claim == DG_PORT_CLAIMED && number < DG_BACKENDS_MAX ? pool->targets[number] : NULL;
     if (target != NULL) {
-        return open_again(target, now, ref, port) != NULL;
+        const char *ignored; // told when the association speaks
+        return pool->table.count < pool->table.capacity && open_again(target, now, ref, port, &ignored) != NULL;
     }
     // Its association ended with the process or after it, or has another kind of backend now.
     dg_port_allocator_release(pool->ports, now, port);

@@ -34,6 +34,24 @@ DG_TEST(port_allocator_gives_each_worker_its_own_ports)
     }
 }
 
+// docs/backends.md: who reserves the whole range has kept it for the gate.
+DG_TEST(port_allocator_takes_a_range_that_is_reserved_as_a_whole)
+{
+    const struct dg_port_range range = {100, 119};
+    struct dg_port_set reserved = {{0}};
+    dg_port_set_add(&reserved, "100-118,200");
+    struct dg_port_allocator *ports = dg_port_allocator_new(range, &reserved, NO_BOOK, 0, 2, DG_SECOND, 1);
+    REQUIRE(ports != NULL);
+    CHECK_EQ(dg_port_allocator_size(ports), 0); // the one that is left is the other worker's
+    dg_port_allocator_free(ports);
+    dg_port_set_add(&reserved, "119");
+    ports = dg_port_allocator_new(range, &reserved, NO_BOOK, 0, 2, DG_SECOND, 1);
+    REQUIRE(ports != NULL);
+    CHECK_EQ(dg_port_allocator_size(ports), 10);
+    CHECK(dg_port_allocator_take(ports, 1) != 0);
+    dg_port_allocator_free(ports);
+}
+
 DG_TEST(port_allocator_rests_a_port_for_the_whole_quarantine)
 {
     struct dg_port_allocator *ports =
@@ -196,6 +214,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(port_allocator_gives_each_worker_its_own_ports),
+        DG_CASE(port_allocator_takes_a_range_that_is_reserved_as_a_whole),
         DG_CASE(port_allocator_rests_a_port_for_the_whole_quarantine),
         DG_CASE(port_allocator_gives_an_unused_port_again_at_once),
         DG_CASE(port_allocator_beside_a_naive_model),

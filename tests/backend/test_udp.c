@@ -311,6 +311,33 @@ DG_TEST(udp_backend_recovers_when_sockets_can_be_had_again)
     fixture_free(fixture);
 }
 
+// A network that refuses the way (a broadcast address, or a route that prohibits it) is not a port that others use: no port
+// rests for it, and who held one from before this process keeps it.
+DG_TEST(udp_backend_network_that_refuses_costs_no_port)
+{
+    static _Atomic uint64_t words[65536];
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    fixture->has_slots = true;
+    fixture->config.ports = small_range(40);
+    fixture->config.book.words = words;
+    memset(fixture->config.target.ip + 13, 255, 3); // 127.255.255.255
+    uint16_t held = fixture->config.ports.first;
+    fixture->port[7] = held;
+    dg_port_book_use(fixture->config.book, held, ref_of(7).shard, ref_of(7).slot);
+    REQUIRE(backend_make(fixture));
+    for (uint32_t i = 0; i < 20; i++) {
+        say(fixture, DG_SECOND, i);
+    }
+    CHECK_EQ(count_of(fixture, DG_COUNT_BACKEND_NO_PORT), 20);
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 0);
+    CHECK_EQ(fixture->port[7], held);
+    for (uint32_t port = held; port <= fixture->config.ports.last; port++) {
+        uint64_t expected = port == held ? dg_port_word(ref_of(7).shard, ref_of(7).slot) : 0;
+        CHECK_EQ(dg_port_book_read(fixture->config.book, (uint16_t)port), expected);
+    }
+    fixture_free(fixture);
+}
+
 DG_TEST(udp_backend_leaves_no_descriptor_behind)
 {
     size_t before = open_descriptors();
@@ -406,6 +433,7 @@ int main(int argc, char **argv)
         DG_CASE(udp_backend_socket_hears_the_service_only),
         DG_CASE(udp_backend_association_that_ends_while_it_is_answered),
         DG_CASE(udp_backend_recovers_when_sockets_can_be_had_again),
+        DG_CASE(udp_backend_network_that_refuses_costs_no_port),
         DG_CASE(udp_backend_leaves_no_descriptor_behind),
         DG_CASE(udp_backend_port_that_rests_is_not_opened_again_for_who_held_it),
         DG_CASE(udp_backend_beyond_loopback_takes_an_explicit_word),
