@@ -56,7 +56,7 @@ struct dg_backend dg_udp_pool_target(struct dg_udp_pool *pool, uint16_t number, 
 // self is NULL: error says why. sink and config are copied; counters must outlive the backend.
 struct dg_backend dg_backend_udp_new(const struct dg_backend_udp_config *config, const struct dg_backend_sink *sink,
                                      struct dg_counters *counters, char *error, size_t error_size);
-// How many associations hold a socket, for status and tests.
+// How many associations hold a socket, for tests.
 size_t dg_backend_udp_talking(const struct dg_backend *backend);
 
 #endif

@@ -241,15 +241,3 @@ size_t dg_engine_live(const struct dg_engine *engine)
         live += engine->shards[i].live;
     return live;
 }
-
-void dg_engine_visit(const struct dg_engine *engine,
-                     void (*visit)(void *context, struct dg_ref ref, const struct dg_slot *slot), void *context)
-{
-    for (size_t i = 0; i < engine->shard_count; i++) {
-        struct dg_shard *shard = &engine->shards[i];
-        uint32_t cursor = 0;
-        for (const struct dg_slot *slot = dg_shard_next_live(shard, &cursor); slot != NULL;
-             slot = dg_shard_next_live(shard, &cursor))
-            visit(context, dg_shard_ref(shard, slot), slot);
-    }
-}

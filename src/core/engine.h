@@ -140,8 +140,4 @@ dg_time dg_engine_deadline(const struct dg_engine *engine);
 // now_wall_s: CLOCK_REALTIME seconds, for certificates' notAfter.
 void dg_engine_advance(struct dg_engine *engine, dg_time now, uint32_t now_wall_s);
 
-// For status and tests: calls visit for every live slot of these shards.
-void dg_engine_visit(const struct dg_engine *engine,
-                     void (*visit)(void *context, struct dg_ref ref, const struct dg_slot *slot), void *context);
-
 #endif

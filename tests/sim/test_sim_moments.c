@@ -3,6 +3,7 @@
 // that come back, strangers who pretend to be them, hellos in pieces, addresses that change under way.
 // ctest: timeout=240
 #include "check.h"
+#include "core/engine_scan.h"
 #include "core/wire_constants.h"
 #include "support/sim_audit.h"
 #include "support/sim_client.h"
@@ -378,25 +379,22 @@ DG_TEST(sim_fragmented_second_hello_completes)
 
 // --- addresses that change under way ---------------------------------------------------------------------
 
-struct census {
-    struct sim_world *world;
-    size_t at_home;
-};
-
-static void count_home(void *context, struct dg_ref ref, const struct dg_slot *slot)
-{
-    struct census *census = context;
-    (void)ref;
-    census->at_home += sim_host_at(census->world, &slot->peer) != UINT32_MAX;
-}
-
+// Associations whose peer is where a host is, as an operator would list them.
 static size_t at_home(struct sim_world *world)
 {
-    struct census census = {.world = world};
+    static struct dg_scan_answer answer;
+    size_t home = 0;
     for (uint32_t i = 0; i < world->config.workers; i++) {
-        dg_engine_visit(world->workers[i].engine, count_home, &census);
+        struct dg_scan_request request = {.what = DG_SCAN_LIST};
+        do {
+            dg_engine_scan(world->workers[i].engine, world->now, &request, &answer);
+            for (uint32_t row = 0; row < answer.row_count; row++)
+                home += sim_host_at(world, &answer.rows[row].peer) != UINT32_MAX;
+            request.place = answer.place;
+            request.cursor = answer.cursor;
+        } while (!answer.is_over);
     }
-    return census.at_home;
+    return home;
 }
 
 // M12: what comes from elsewhere during the handshake is ignored, with the connection ID too.
