@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 #define DTLSGATE_API __attribute__((visibility("default")))
-#define DTLSGATE_ERROR_SIZE 512 // bytes that hold every error message of this library
+#define DTLSGATE_ERROR_SIZE 512 // bytes that hold one error message; of a configuration file there may be many
 
 typedef struct dtlsgate_options dtlsgate_options; // what a server is made from
 typedef struct dtlsgate_server dtlsgate_server;   // a running or stopped server
@@ -30,10 +30,10 @@ DTLSGATE_API dtlsgate_options *dtlsgate_options_new(void);
 DTLSGATE_API void dtlsgate_options_free(dtlsgate_options *options);
 
 // Sets one option by the name that `dtlsgate serve` knows it by, without the dashes ("listen",
-// "psk-file"; docs/options.md lists all). name, value: NUL-terminated, copied. error: of error_size bytes, the
-// caller's (DTLSGATE_ERROR_SIZE holds any). false: error says what was found and what is expected; options are
-// unchanged, set another value. "log-level" is the process' and takes effect as a server is made; log lines go to
-// standard error.
+// "psk-file"; docs/options.md lists all). One that may be given several times gains a value, any other has only the
+// last one. name, value: NUL-terminated, copied. error: of error_size bytes, the caller's (DTLSGATE_ERROR_SIZE is
+// enough). false: error says what was found and what is expected; options are unchanged, set another value. "log-level"
+// is the process' and takes effect as a server is made; log lines go to standard error.
 DTLSGATE_API bool dtlsgate_options_set(dtlsgate_options *options, const char *name, const char *value, char *error,
                                        size_t error_size);
 
@@ -53,13 +53,14 @@ DTLSGATE_API dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *option
                                                   size_t error_size);
 // The same from a configuration file (docs/configuration.md), which may have several listeners, rules and backends; a
 // backend of it may be "callback" too. path: NUL-terminated, not kept: the name is. Relative names in the file begin in
-// its folder. NULL: error says what is wrong with the file or with what it names, all of it as far as there is room,
-// each with file, line and column; nothing is left behind. Of the file's options those of processes (keeper, user,
-// sandbox, binary, upgrade-socket, watchdog) are the daemon's and mean nothing here.
+// its folder. NULL: error says what is wrong with the file or with what it names, up to 64 lines of it as far as there
+// is room (give it some KB), each with file, line and column; nothing is left behind. Of the file's options those of
+// processes (keeper, user, sandbox, binary, upgrade-socket, watchdog) are the daemon's and mean nothing here.
 DTLSGATE_API dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagram_callback on_datagram,
                                                             void *context, char *error, size_t error_size);
 // Starts the threads, once for each server: from now on clients are served. Returns at once. The threads take no
-// signals. false: the host allows no further thread, error says so; the server can only be freed then.
+// signals. false: error says why (the host allows no further thread, or an address or path of the options metrics and
+// control-socket is not to be had); the server can only be freed then.
 DTLSGATE_API bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size);
 // The UDP port of the listening address with this index (order of the listen options, through all listeners of a
 // file), in host order; 0: no such address. Useful where port 0 was asked for. At any time.
@@ -95,7 +96,7 @@ DTLSGATE_API const uint8_t *dtlsgate_peer_identity(const dtlsgate_peer *peer, si
 // by this, never by its address.
 DTLSGATE_API uint64_t dtlsgate_peer_association(const dtlsgate_peer *peer);
 
-// "0.1.0"; static. At any time.
+// The version, as "0.1.0"; static. At any time.
 DTLSGATE_API const char *dtlsgate_version(void);
 
 #ifdef __cplusplus

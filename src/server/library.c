@@ -106,5 +106,5 @@ uint64_t dtlsgate_server_counter(const dtlsgate_server *server, const char *name
 
 const char *dtlsgate_version(void)
 {
-    return "0.1.0";
+    return DTLSGATE_VERSION;
 }
