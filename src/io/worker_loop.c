@@ -253,17 +253,26 @@ static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *mes
     }
 }
 
-// The policy is set before its generation is told: whoever is checked under a number is checked by that policy or by
-// a newer one, whose number then follows.
+// A later message may have brought a newer policy than this one was put for: then there is nothing left to take.
+static bool is_newer(const struct dg_worker_loop *loop, uint32_t generation)
+{
+    uint32_t current = atomic_load_explicit(&loop->policy_generation, memory_order_relaxed);
+    return (int32_t)(generation - current) > 0;
+}
+
+// The newest policy, with its own generation, whichever message is read first.
 static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
 {
     void *policy = atomic_exchange_explicit(&loop->next_policy, NULL, memory_order_acq_rel);
+    if (policy == NULL && !is_newer(loop, generation)) {
+        return;
+    }
     if (policy != NULL) {
         void *before = loop->policy;
         loop->policy = policy;
         (void)use_rules(loop); // where memory is short, what rated rules allow is dropped
         if (loop->config.hooks.policy_taken != NULL) {
-            loop->config.hooks.policy_taken(loop->config.hooks.context, policy, &loop->config.engine);
+            generation = loop->config.hooks.policy_taken(loop->config.hooks.context, policy, &loop->config.engine);
             dg_engine_set_config(loop->engine, &loop->config.engine);
         }
         char error[256]; // what could not be made is tried again, and said, when it is wanted

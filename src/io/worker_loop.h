@@ -33,8 +33,9 @@ struct dg_worker_hooks {
     struct dg_policy_verdict (*authorise)(void *context, const void *policy, const struct dg_slot *slot,
                                           struct dg_bytes identity);
     const struct dg_policy *(*rules)(void *context, const void *policy); // of it; NULL: there are none
-    // The worker takes this policy into use: what comes with it changes *config, which holds what is in force.
-    void (*policy_taken)(void *context, const void *policy, struct dg_engine_config *config);
+    // The worker takes this policy into use: what comes with it changes *config, which holds what is in force. Returns its
+    // generation. NULL: the message says it.
+    uint32_t (*policy_taken)(void *context, const void *policy, struct dg_engine_config *config);
     void (*policy_replaced)(void *context, void *policy); // the worker will not ask this one again
     // Which backends, and what is said of an association there: see dg_worker_backend_hooks.
     uint64_t (*backends_of)(void *context, const void *policy);
@@ -80,7 +81,9 @@ bool dg_worker_loop_has_turned(struct dg_worker_loop *loop, uint64_t *turns);
 bool dg_worker_loop_is_holding(const struct dg_worker_loop *loop);       // the same: since DG_STOP_HOLD no socket is read
 size_t dg_worker_loop_live(const struct dg_worker_loop *loop);           // the same: associations
 // From any thread: what authorise is asked with from the next DG_MESSAGE_POLICY_GENERATION on, which the caller puts
-// behind this. Returns one that was set before and never taken into use (the caller's again), or NULL.
+// behind this. Where the ring is full of such messages that is not needed: each takes the newest policy there is into use,
+// and one of them at least is still to be read. Returns one that was set before and never taken into use (the caller's
+// again), or NULL.
 void *dg_worker_loop_set_policy(struct dg_worker_loop *loop, void *policy);
 // From any thread: the generation in use. What came before it has been given back.
 uint32_t dg_worker_loop_policy_generation(const struct dg_worker_loop *loop);

@@ -64,10 +64,11 @@ static void on_front_taken(void *context, const void *snapshot, struct dg_front_
     *config = dg_server_front_config(server, dg_snapshot_process(snapshot));
 }
 
-static void on_worker_taken(void *context, const void *snapshot, struct dg_engine_config *config)
+static uint32_t on_worker_taken(void *context, const void *snapshot, struct dg_engine_config *config)
 {
     const struct dg_server *server = context;
     *config = dg_server_engine_config(server, dg_snapshot_process(snapshot));
+    return dg_snapshot_generation(snapshot);
 }
 
 static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TAKE_TURNS 1000 // of a millisecond, for a thread to take a new snapshot into use
+#define TAKE_TURNS 1000 // of a millisecond, for all workers, and then for the front, to take a new snapshot into use
 
 // --- addresses -------------------------------------------------------------------------------------------
 
@@ -133,28 +133,45 @@ static void tell_workers(struct dg_server *server, struct dg_snapshot *snapshot,
     const struct dg_ring_part part = {&generation, sizeof generation};
     for (uint32_t i = 0; i < server->worker_count; i++) {
         dg_snapshot_put(dg_worker_loop_set_policy(server->workers[i], dg_snapshot_get(snapshot)));
-        while (!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
-                            DG_MESSAGE_POLICY_GENERATION, &part, 1))
-            usleep(1000); // its ring is full: it will be read, the workers never wait for us
+        // Its ring, where nothing else goes, is full only of words that it has not read: the next one takes this snapshot.
+        (void)!dg_mesh_put(server->mesh, dg_mesh_control(server->worker_count), dg_mesh_worker(i),
+                           DG_MESSAGE_POLICY_GENERATION, &part, 1);
     }
 }
 
+static void report_late(const char *thread, uint32_t number)
+{
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_WARNING, "reload-late");
+    dg_log_text(&line, "thread", thread);
+    dg_log_u64(&line, "number", number);
+    dg_log_text(&line, "reason", "it is at one thing for long, and goes by the configuration before until it has done that; all others "
+                                 "go by the new one");
+    dg_log_end(&line);
+}
+
 // Until the workers have let go of the snapshot before: freeing a large one takes longer than a worker may stand still.
+// Not for ever: one that is stuck must not keep the others from the new one, nor the server from ending.
 static void await_workers(const struct dg_server *server, uint32_t generation)
 {
-    for (uint32_t i = 0; i < server->worker_count && server->is_started && !server->is_stopped; i++)
-        for (int turn = 0; turn < TAKE_TURNS && dg_worker_loop_policy_generation(server->workers[i]) != generation; turn++)
+    int turns = TAKE_TURNS;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const struct dg_worker_loop *worker = server->workers[i];
+        for (; turns > 0 && dg_worker_loop_policy_generation(worker) != generation; turns--)
             usleep(1000);
+        if (dg_worker_loop_policy_generation(worker) != generation)
+            report_late("worker", i);
+    }
 }
 
 static void await_front(const struct dg_server *server, uint32_t generation)
 {
-    bool is_running = server->is_started && !server->is_stopped;
-    for (int turn = 0; is_running && turn < TAKE_TURNS; turn++) {
+    for (int turn = 0; turn < TAKE_TURNS; turn++) {
         if (atomic_load_explicit(&server->front_generation, memory_order_acquire) == generation)
             return;
         usleep(1000);
     }
+    report_late("front", 0);
 }
 
 // The front last: whom it lets in by the new snapshot must not meet a worker that checks again by the old one.
@@ -163,10 +180,13 @@ static void swap_in(struct dg_server *server, struct dg_snapshot *snapshot, uint
     struct dg_snapshot *before = server->snapshot;
     server->snapshot = snapshot;
     server->policy_generation = generation;
+    bool is_running = server->is_started && !server->is_stopped;
     tell_workers(server, snapshot, generation);
-    await_workers(server, generation);
+    if (is_running)
+        await_workers(server, generation);
     dg_snapshot_put(dg_front_loop_set_gate(server->front, dg_snapshot_get(snapshot)));
-    await_front(server, generation);
+    if (is_running)
+        await_front(server, generation);
     dg_snapshot_put(before);
 }
 

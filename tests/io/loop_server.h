@@ -62,7 +62,16 @@ static struct dg_backend make_echo(void *context, uint16_t number, const struct 
     return dg_backend_echo_new(sink);
 }
 
-static int first_gate, second_gate, first_policy;
+static int first_gate, second_gate, first_policy, second_policy, third_policy;
+
+#define SECOND_GENERATION 10
+#define THIRD_GENERATION 11
+
+static uint32_t take_policy(void *context, const void *policy, struct dg_engine_config *config)
+{
+    (void)context, (void)config;
+    return policy == &third_policy ? THIRD_GENERATION : policy == &second_policy ? SECOND_GENERATION : 1;
+}
 
 static void count_policy(void *context, void *policy)
 {
@@ -110,7 +119,7 @@ static struct server *server_start(const char *listen, uint32_t workers, bool wi
             .engine = dg_engine_config_default(),
             .backend = {.make = make_echo},
             .hooks = {.context = server, .opened = count_opened, .refused = count_no_room, .closed = count_closed,
-                      .policy_replaced = count_policy},
+                      .policy_taken = take_policy, .policy_replaced = count_policy},
             .counters = &server->counters[1 + i],
             .policy = &first_policy,
             .policy_generation = 1,

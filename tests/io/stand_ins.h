@@ -37,6 +37,7 @@ struct dg_engine {
     _Atomic uint64_t early_order; // first bytes of the early records, one after the other
     bool is_draining;
     _Atomic bool is_full; // refuses hand-overs
+    _Atomic uint32_t is_stuck, stands; // closes no association while it is
 };
 static struct dg_engine *engines[WORKERS_MAX];
 
@@ -122,6 +123,10 @@ void dg_engine_replace_path(struct dg_engine *engine, dg_time now, const struct 
 }
 void dg_engine_close(struct dg_engine *engine, dg_time now, struct dg_ref ref, enum dg_counter reason)
 {
+    while (engine->is_stuck > 0) {
+        engine->stands = 1;
+        sched_yield();
+    }
     engine->closed++;
     engine->live--;
     engine->hooks.closed(engine->hooks.context, now, ref, NULL, reason);

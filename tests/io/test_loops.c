@@ -172,8 +172,6 @@ DG_TEST(loops_hand_over_reaches_the_owner_of_the_shard)
     server_free(server);
 }
 
-static int second_policy, third_policy;
-
 DG_TEST(loops_obey_messages_and_gates_while_asleep)
 {
     struct server *server = server_start("127.0.0.1:0", 2, true);
@@ -188,7 +186,7 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
 
     // A policy comes into use with its generation, the newest where there were several; the one before is given back
     // before the worker says that it has the generation.
-    generation = 10;
+    generation = SECOND_GENERATION;
     for (uint32_t i = 0; i < 2; i++) {
         CHECK(dg_worker_loop_set_policy(server->worker[i], &second_policy) == NULL);
         CHECK(dg_worker_loop_set_policy(server->worker[i], &third_policy) == &second_policy);
@@ -197,10 +195,10 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
     }
     for (uint32_t i = 0; i < 2; i++) {
         dg_time deadline = dg_clock_now() + 20 * DG_SECOND;
-        while (dg_worker_loop_policy_generation(server->worker[i]) != 10 && dg_clock_now() < deadline) {
+        while (dg_worker_loop_policy_generation(server->worker[i]) != THIRD_GENERATION && dg_clock_now() < deadline) {
             sched_yield();
         }
-        CHECK_EQ(dg_worker_loop_policy_generation(server->worker[i]), 10);
+        CHECK_EQ(dg_worker_loop_policy_generation(server->worker[i]), THIRD_GENERATION);
     }
     CHECK_EQ(server->policies_replaced, 2);
     engines[1]->live = 1;
@@ -223,6 +221,41 @@ DG_TEST(loops_obey_messages_and_gates_while_asleep)
         CHECK(dg_worker_loop_policy(server->worker[i]) == &third_policy);
         CHECK(dg_worker_loop_set_policy(server->worker[i], NULL) == NULL);
     }
+    server_free(server);
+}
+
+// Whoever reloads while a worker is stuck waits for nothing, however often: the first word that the worker reads when it goes
+// on brings the newest policy, and no later one takes it back.
+DG_TEST(loops_full_ring_of_a_stuck_worker_loses_no_policy)
+{
+    struct server *server = server_start("127.0.0.1:0", 1, true);
+    engines[0]->live = 1;
+    engines[0]->is_stuck = 1;
+    struct dg_message_close close_one = {.ref = {.id = 1}, .reason = DG_COUNT_CLOSED_UNAUTHORISED};
+    const struct dg_ring_part close_part = {&close_one, sizeof close_one};
+    REQUIRE(dg_mesh_put(server->mesh, dg_mesh_control(1), dg_mesh_worker(0), DG_MESSAGE_CLOSE_REF, &close_part, 1));
+    REQUIRE(wait_for(&engines[0]->stands, 1));
+    const uint32_t generation = SECOND_GENERATION;
+    const struct dg_ring_part part = {&generation, sizeof generation};
+    unsigned words = 0;
+    CHECK(dg_worker_loop_set_policy(server->worker[0], &second_policy) == NULL);
+    while (dg_mesh_put(server->mesh, dg_mesh_control(1), dg_mesh_worker(0), DG_MESSAGE_POLICY_GENERATION, &part, 1)) {
+        words++;
+    }
+    CHECK(words > 0);
+    CHECK(dg_worker_loop_set_policy(server->worker[0], &third_policy) == &second_policy);
+    CHECK(!dg_mesh_put(server->mesh, dg_mesh_control(1), dg_mesh_worker(0), DG_MESSAGE_POLICY_GENERATION, &part, 1));
+    engines[0]->is_stuck = 0;
+    dg_time until = dg_clock_now() + 20 * DG_SECOND;
+    while (!dg_mesh_is_empty(server->mesh, dg_mesh_worker(0)) && dg_clock_now() < until) {
+        sched_yield();
+    }
+    server_join(server, DG_STOP_NOW);
+    CHECK(dg_worker_loop_policy(server->worker[0]) == &third_policy);
+    CHECK_EQ(dg_worker_loop_policy_generation(server->worker[0]), THIRD_GENERATION);
+    CHECK_EQ(engines[0]->generation, THIRD_GENERATION);
+    CHECK_EQ(server->policies_replaced, 1);
+    CHECK_EQ(engines[0]->closed, 1);
     server_free(server);
 }
 
@@ -305,6 +338,7 @@ int main(int argc, char **argv)
         DG_CASE(loops_hand_over_without_room_is_told),
         DG_CASE(loops_hand_over_reaches_the_owner_of_the_shard),
         DG_CASE(loops_obey_messages_and_gates_while_asleep),
+        DG_CASE(loops_full_ring_of_a_stuck_worker_loses_no_policy),
         DG_CASE(loops_joined_datagrams_reach_each_its_own_thread),
         DG_CASE(loops_contested_datagram_that_does_not_open_is_shown_to_the_front),
     };
