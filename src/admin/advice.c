@@ -80,6 +80,9 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                  "the client makes a new handshake",
     [DG_COUNT_FAIL_SEAL_LIMIT] = "a key has protected as many records as is safe: the client makes a new handshake",
     // before a handshake exists
+    [DG_COUNT_DROP_FOR_MANY] = "datagrams to a broadcast or multicast address of this host's network: a client looks for servers "
+                               "that way, or somebody tries to have one datagram answered many times; give clients the "
+                               "server's own address",
     [DG_COUNT_DROP_SOURCE_IMPOSSIBLE] = "source addresses that cannot be: forged; filter them at the edge of the network",
     [DG_COUNT_DROP_HELLO_MALFORMED] = "hellos that do not parse: no DTLS client, or altered on the way",
     [DG_COUNT_DROP_HELLO_VERSION] = "clients that offer neither DTLS 1.2 nor 1.3: DTLS 1.0 is not served (RFC 8996); update the client",
@@ -98,6 +101,8 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                      "address that do not share their secrets, or a flood",
     [DG_COUNT_DROP_HELLO_UNANSWERED] = "hellos to which no answer is possible: nothing in common even for a first one; compare the "
                                        "client's versions and suites with the profile",
+    [DG_COUNT_DROP_HELLO_MEMORY] = "the host has no memory left for a handshake: give the service more (MemoryMax=), or lower "
+                                   "handshakes-max; nothing is wrong with the clients, who come again",
     [DG_COUNT_DROP_FRAGMENTS_FULL] = "too many hellos in pieces at once: a flood of fragments, or large post-quantum hellos on a "
                                      "lossy path",
     [DG_COUNT_DROP_FRAGMENT_CONFLICT] = "pieces of hellos contradict each other: forged ones among them; the client repeats its hello",
@@ -161,6 +166,8 @@ static const char *const advices[DG_COUNTER_COUNT] = {
     [DG_COUNT_FAIL_NO_COMMON] = "client and server have no version, cipher suite, group or kind of credential in common: compare the "
                                 "client's settings with the profile (iot admits plain PSK and CCM_8), and see that the "
                                 "listener has the credential that the client asks for (a certificate, or psk-file)",
+    [DG_COUNT_FAIL_MEMORY] = "the host had no memory left in the middle of a handshake: give the service more (MemoryMax=), or lower "
+                             "handshakes-max; nothing is wrong with the client, which comes again",
     [DG_COUNT_FAIL_TAKEOVER] = "the handshake's result could not be used, which should not happen: report it as a bug",
     // tables
     [DG_COUNT_TABLE_FULL] = "there was no place for its association: raise associations-max and start with a new memory file, or close "

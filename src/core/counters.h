@@ -96,11 +96,13 @@
     X(FAIL_SEAL_LIMIT, "fail_seal_limit", "more records than the AEAD protects under one key")                    \
     /* front: drops before a handshake exists */                                                                  \
     X(DROP_SOURCE_IMPOSSIBLE, "drop_source_impossible", "source address that cannot be a peer")                   \
+    X(DROP_FOR_MANY, "drop_for_many", "datagram to a multicast or broadcast address: DTLS is between two")        \
     X(DROP_HELLO_MALFORMED, "drop_hello_malformed", "ClientHello whose vectors do not fit")                       \
     X(DROP_HELLO_VERSION, "drop_hello_version", "ClientHello that offers neither DTLS 1.2 nor 1.3")               \
     X(DROP_HELLO_CID_LENGTH, "drop_hello_cid_length", "ClientHello with a connection ID above the limit")         \
     X(DROP_NOT_HELLO, "drop_not_hello", "handshake record of a stranger that is no ClientHello")                  \
     X(DROP_HELLO_UNANSWERED, "drop_hello_unanswered", "well-formed hello that the library had no answer to")     \
+    X(DROP_HELLO_MEMORY, "drop_hello_memory", "hellos that could not be served: our memory was short")            \
     X(DROP_ANSWER_LIMITED, "drop_answer_limited", "hello left unanswered: its address (IPv6: /64) used up its answers") \
     X(DROP_ANSWER_NETWORK, "drop_answer_network", "hello left unanswered: its network (IPv4 /24, IPv6 /48) used up its answers") \
     X(DROP_ANSWER_GLOBAL, "drop_answer_global", "hello left unanswered: all together used up the answers")         \
@@ -145,6 +147,7 @@
     X(FAIL_CLIENT_NAME, "fail_client_name", "handshakes whose certificate bears no name that is let in")          \
     X(FAIL_NO_CERTIFICATE, "fail_no_certificate", "handshakes in which the client sent no certificate")           \
     X(FAIL_NO_COMMON, "fail_no_common", "handshakes without a common version, suite, group or credential")        \
+    X(FAIL_MEMORY, "fail_memory", "handshakes given up because our memory was short")                             \
     X(FAIL_TAKEOVER, "fail_takeover", "handshakes closed because the watched records did not open")               \
     X(FAIL_POLICY, "fail_policy", "proven clients refused: no rule allows them")                                  \
     X(FAIL_IDENTITY_LIMIT, "fail_identity_limit", "proven clients refused: the identity has all that its rule allows at once") \

@@ -231,7 +231,16 @@ static bool take_protected(struct dg_front *front, const struct dg_front_datagra
 }
 
 // The messages that a client sends in clear after its hello (RFC 5246 7.3), in a size that the library takes.
-static bool messages_fit(struct dg_bytes body)
+static bool has_place(const struct dg_handshake_entry *entry, const struct dg_handshake_fragment *part)
+{
+    bool is_of_client = part->type == DG_HS_CERTIFICATE || part->type == DG_HS_CLIENT_KEY_EXCHANGE ||
+                        part->type == DG_HS_CERTIFICATE_VERIFY;
+    // The library keeps what is ahead of its turn: twenty messages, were they not numbered as these are.
+    uint32_t behind_hello = (uint32_t)part->message_seq - entry->hello_seq;
+    return is_of_client && part->length <= DG_FRONT_MESSAGE_MAX && behind_hello <= DG_FRONT_MESSAGES_MAX;
+}
+
+static bool messages_fit(const struct dg_handshake_entry *entry, struct dg_bytes body)
 {
     if (!dg_handshake_record_fits(body)) {
         return false;
@@ -239,9 +248,7 @@ static bool messages_fit(struct dg_bytes body)
     struct dg_reader reader = dg_reader_in(body);
     while (dg_reader_left(&reader) > 0) {
         struct dg_handshake_fragment part;
-        if (!dg_handshake_fragment_read(&reader, &part) || part.length > DG_FRONT_MESSAGE_MAX ||
-            (part.type != DG_HS_CERTIFICATE && part.type != DG_HS_CLIENT_KEY_EXCHANGE &&
-             part.type != DG_HS_CERTIFICATE_VERIFY)) {
+        if (!dg_handshake_fragment_read(&reader, &part) || !has_place(entry, &part)) {
             return false;
         }
     }
@@ -254,7 +261,7 @@ static bool plaintext_fits(const struct dg_handshake_entry *entry, uint8_t type,
     struct dg_reader reader = dg_reader_in(body);
     switch (type) {
     case DG_CONTENT_HANDSHAKE:
-        return messages_fit(body);
+        return messages_fit(entry, body);
     case DG_CONTENT_CHANGE_CIPHER_SPEC: // RFC 5246 7.1
         return body.size == 1 && body.data[0] == 1;
     case DG_CONTENT_ALERT: // RFC 8446 6

@@ -50,7 +50,8 @@ struct dg_front_hooks {
                     const struct dg_handshake_failure *failure);
     // A hand-over was taken so long after the valid cookie. May be NULL.
     void (*timed)(void *context, const struct dg_handover *handover, dg_time elapsed);
-    // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY*, DROP_START_*, DROP_HANDSHAKES_*). May be NULL.
+    // No handshake: the cookie was valid, and admission refused it (DROP_PENALTY*, DROP_START_*, DROP_HANDSHAKES_*), or memory
+    // is short (DROP_HELLO_MEMORY). May be NULL.
     void (*refused)(void *context, dg_time now, const struct dg_path *path, enum dg_counter reason);
     // A handshake begins at this path: its cookie was valid. May be NULL.
     void (*started)(void *context, dg_time now, const struct dg_path *path);

@@ -98,11 +98,16 @@ static void fail(struct dg_front *front, dg_time now, uint32_t place, enum dg_co
     if (failure.reason == NULL) {
         failure.reason = "the handshake failed";
     }
-    dg_count(front->counters, DG_COUNT_HANDSHAKES_FAILED);
+    // The handshake may give up waiting before we do: then it has expired, and has not failed besides.
+    if (failure.counter != DG_COUNT_HANDSHAKES_EXPIRED) {
+        dg_count(front->counters, DG_COUNT_HANDSHAKES_FAILED);
+    }
     if (failure.counter != DG_COUNT_NONE) {
         dg_count(front->counters, failure.counter);
     }
-    dg_admission_failed(front->admission, now, &front->table.entries[place].path.peer);
+    if (failure.counter != DG_COUNT_FAIL_MEMORY) { // which is ours
+        dg_admission_failed(front->admission, now, &front->table.entries[place].path.peer);
+    }
     report(front, now, place, &failure);
 }
 
@@ -228,6 +233,7 @@ void dg_front_begin(struct dg_front *front, dg_time now, const struct dg_path *p
     entry->repeat_at = now + DG_FRONT_REPEAT_INTERVAL;
     memcpy(entry->random, hello->random.data, sizeof entry->random);
     entry->offers_13 = hello->offers_13;
+    entry->hello_seq = hello->message_seq;
     entry->plain_next = hello->record_sequence + 1;
     dg_count(front->counters, DG_COUNT_HANDSHAKES_STARTED);
     if (front->hooks.started != NULL)

@@ -72,6 +72,8 @@ static void answer(struct dg_front *front, const struct dg_front_datagram *datag
     if (done != DG_HELLO_STARTED && front->committed > 0) {
         count(front, DG_COUNT_HELLOS_ANSWERED);
         dg_front_use(front, DG_COUNT_DATAGRAMS_HELLOS);
+    } else if (done == DG_HELLO_NO_MEMORY) {
+        count(front, DG_COUNT_DROP_HELLO_MEMORY);
     } else if (front->withheld == 0 && verdict != DG_COOKIE_INVALID) {
         count(front, DG_COUNT_DROP_HELLO_UNANSWERED); // else it has its name
     }
@@ -166,6 +168,10 @@ static void begin(struct dg_front *front, const struct dg_front_datagram *datagr
     dg_front_meter_validated(front);
     enum dg_hello_verdict done = front->ops->hello(front->gate, datagram->now, datagram->path, hello, cid,
                                                    &front->metered, &handshake);
+    if (done == DG_HELLO_NO_MEMORY) {
+        not_begun(front, datagram, DG_COUNT_DROP_HELLO_MEMORY); // our failure, not the client's
+        return;
+    }
     if (done != DG_HELLO_STARTED) {
         refused(front, datagram);
         return;

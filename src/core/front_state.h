@@ -18,6 +18,7 @@
 #define DG_FRONT_RETRY_INTERVAL DG_MILLISECOND   // between two attempts to hand over
 #define DG_FRONT_TIMER_MIN DG_MILLISECOND        // a handshake's timer never fires twice at the same time
 #define DG_FRONT_MESSAGE_MAX 16384               // of a client in clear: a chain of certificates
+#define DG_FRONT_MESSAGES_MAX 3                  // of a client in clear behind its hello (RFC 5246 7.3)
 #define DG_FRONT_PENDING_MAX 64                  // hand-overs that have left their handshake and wait for room
 
 struct dg_front {

@@ -23,6 +23,7 @@ enum dg_cookie_verdict {
 enum dg_hello_verdict {
     DG_HELLO_ANSWERED, // HelloVerifyRequest, HelloRetryRequest or an alert was queued; nothing is kept
     DG_HELLO_IGNORED,  // nothing queued, nothing kept
+    DG_HELLO_NO_MEMORY, // the same: ours is short. The client has done nothing wrong
     DG_HELLO_STARTED,  // a handshake exists and has answered
 };
 enum dg_handshake_step {

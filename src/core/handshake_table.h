@@ -39,6 +39,7 @@ struct dg_handshake_entry {
     dg_time begun_at;
     dg_time give_up_at;
     bool offers_13;                 // the hello did
+    uint16_t hello_seq;             // its message_seq
     bool has_claimed;               // an identity, which may try
     uint64_t plain_next;            // number of the next unprotected record that is given to it
     dg_time repeat_at;              // earliest time at which a repeated hello is given to it again

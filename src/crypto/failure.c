@@ -109,8 +109,14 @@ void dg_failure_from_library(struct dg_handshake *handshake, int error)
         dg_failure_set(handshake, DG_COUNT_FAIL_CERTIFICATE, "the client does not hold its certificate's key");
         return;
     case SOCKET_ERROR_E:
-    case DTLS_TOO_MANY_FRAGMENTS_E:
         dg_failure_set(handshake, DG_COUNT_HANDSHAKES_EXPIRED, "the client did not answer in time");
+        return;
+    case DTLS_TOO_MANY_FRAGMENTS_E:
+        dg_failure_set(handshake, DG_COUNT_NONE, "the client sent more messages than a handshake has");
+        return;
+    case MEMORY_E:
+    case MEMORY_ERROR:
+        dg_failure_set(handshake, DG_COUNT_FAIL_MEMORY, "our memory was short");
         return;
     default:
         break;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define RECORD_MAX 4096 // bytes of one record of a client's flight; larger ones are dropped
+#define MESSAGES_MAX 4  // of a client behind its hello (RFC 5246 7.3, RFC 8446 2)
 
 // RFC 8446's and RFC 5246's proof is complete here and the identity still there: in DTLS 1.3 the library
 // forgets it right after. A handshake that proved nobody ends.
@@ -77,6 +78,13 @@ static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record
     return true;
 }
 
+// The library keeps twenty messages ahead of their turn, of a client that has proven nothing yet. What no client sends ends
+// the handshake at the first of them.
+static bool is_ahead(const struct dg_handshake *handshake)
+{
+    return handshake->io.tap.peer_message_most > handshake->hello_seq + MESSAGES_MAX;
+}
+
 static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size,
                                       const struct dg_output *output)
 {
@@ -91,6 +99,8 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
     if (!was_doubted && handshake->io.tap.unopened > 0)
         dg_psk_doubted(handshake);
     dg_library_io_close(&handshake->io);
+    if (step == DG_STEP_GOES_ON && is_ahead(handshake))
+        return failed(handshake, DTLS_TOO_MANY_FRAGMENTS_E);
     return step;
 }
 

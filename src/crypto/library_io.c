@@ -11,6 +11,10 @@
 
 #include <string.h>
 
+// Seconds; longer than any handshake may take. The library gives up when it has waited as long for an answer as it ever
+// will, and how long a handshake may take is not its to say.
+#define WAIT_MAX 3600
+
 // Always takes everything: what the library kept for later would go out under a number that is ours by then.
 static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
 {
@@ -68,7 +72,8 @@ bool dg_library_io_begin(struct dg_library_io *io, void *owner, WOLFSSL *ssl, bo
     wolfSSL_SetIOReadCtx(ssl, io);
     wolfSSL_SetIOWriteCtx(ssl, io);
     wolfSSL_dtls_set_using_nonblock(ssl, 1);
-    return wolfSSL_set_secret_cb(ssl, on_master_secret, NULL) == WOLFSSL_SUCCESS &&
+    return wolfSSL_dtls_set_timeout_max(ssl, WAIT_MAX) == WOLFSSL_SUCCESS &&
+           wolfSSL_set_secret_cb(ssl, on_master_secret, NULL) == WOLFSSL_SUCCESS &&
            wolfSSL_set_tls13_secret_cb(ssl, dg_tap_on_secret, &io->tap) == WOLFSSL_SUCCESS;
 }
 

@@ -173,13 +173,14 @@ static bool refresh_generator(struct dg_gate *gate)
 // A hello and what was found out about it before the library sees it.
 struct stranger {
     const struct dg_path *path;
+    uint16_t message_seq;
     struct dg_bytes record;
     struct dg_bytes cid; // to offer
     const struct dg_peek *peek;
     int match; // of its cookie: the number of the secret, below 0 none
 };
 
-// The listener as if nobody had said hello to it before. False: the hello is ignored.
+// The listener as if nobody had said hello to it before. False: memory is short, or random bytes are.
 static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8_t psk_try)
 {
     if (gate->sides[gate->side].listener == NULL && !replace(gate))
@@ -189,6 +190,7 @@ static bool prepare(struct dg_gate *gate, const struct stranger *stranger, uint8
         return false;
     reset(handshake);
     handshake->peek = *stranger->peek;
+    handshake->hello_seq = stranger->message_seq;
     handshake->psk_try = psk_try;
     handshake->io.path = *stranger->path;
     DG_BUG_UNLESS(stranger->cid.size <= sizeof handshake->cid);
@@ -213,33 +215,34 @@ static void discard(struct dg_gate *gate)
     (void)replace(gate); // without memory the next hello tries again
 }
 
+enum first_key { FIRST_KEY_DECIDES, FIRST_KEY_SAYS_NOTHING, FIRST_KEY_NO_MEMORY };
+
 // The binder of a DTLS 1.3 hello proves one of the identity's keys (RFC 8446 4.2.11.2), and the library knows one at a
 // time: where it does not fit the first, the hello goes to a fresh object with the other one. So does one whose identity
 // has a single key or none, with a key that nobody knows: all three take the same time. Nothing is sent by the first try,
 // whose alert would end a handshake that can still succeed; a hello that is taken is answered later.
-static bool try_first_key(struct dg_gate *gate, const struct stranger *stranger, int *ret_result)
+static enum first_key try_first_key(struct dg_gate *gate, const struct stranger *stranger, int *ret_result)
 {
     const struct dg_peek *peek = &gate->sides[gate->side].listener->peek;
     if (stranger->match < 0 || !peek->has_psk || peek->psk_suite == NULL)
-        return false;
+        return FIRST_KEY_SAYS_NOTHING;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
     *ret_result = give(handshake, stranger, NULL);
     if (*ret_result == WOLFSSL_SUCCESS || *ret_result == WOLFSSL_FAILURE)
-        return true;
+        return FIRST_KEY_DECIDES;
     bool is_bad_binder = wolfSSL_get_error(handshake->ssl, *ret_result) == BAD_BINDER;
     discard(gate);
-    if (prepare(gate, stranger, is_bad_binder ? 1 : 0))
-        return false;
-    *ret_result = WOLFSSL_FAILURE; // memory is short: ignored
-    return true;
+    return prepare(gate, stranger, is_bad_binder ? 1 : 0) ? FIRST_KEY_SAYS_NOTHING : FIRST_KEY_NO_MEMORY;
 }
+
+static bool is_want_of_memory(int error) { return error == MEMORY_E || error == MEMORY_ERROR; }
 
 enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct dg_path *path,
                                         const struct dg_hello *hello, struct dg_bytes cid,
                                         const struct dg_output *output, struct dg_handshake **ret)
 {
     struct dg_gate *gate = context;
-    struct stranger stranger = {.path = path, .record = hello->record, .cid = cid};
+    struct stranger stranger = {.path = path, .message_seq = hello->message_seq, .record = hello->record, .cid = cid};
     if (hello->record.size > DG_HELLO_RECORD_MAX)
         return DG_HELLO_IGNORED;
     stranger.match = dg_cookie_judged(gate, path, hello);
@@ -250,20 +253,22 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
     stranger.peek = &peek;
     gate->side = dg_choose_certificate(gate->own, gate->side_count, &peek);
     if (!prepare(gate, &stranger, 0))
-        return DG_HELLO_IGNORED;
+        return DG_HELLO_NO_MEMORY;
     int result = WOLFSSL_FAILURE;
-    bool is_given = try_first_key(gate, &stranger, &result);
+    enum first_key first_key = try_first_key(gate, &stranger, &result);
+    if (first_key == FIRST_KEY_NO_MEMORY)
+        return DG_HELLO_NO_MEMORY;
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
-    if (handshake == NULL)
-        return DG_HELLO_IGNORED;
-    if (!is_given)
+    if (first_key == FIRST_KEY_SAYS_NOTHING)
         result = give(handshake, &stranger, output);
     enum dg_hello_verdict verdict = DG_HELLO_STARTED;
+    bool is_given_up = result != WOLFSSL_SUCCESS && result != WOLFSSL_FAILURE;
+    bool is_short = is_given_up && is_want_of_memory(wolfSSL_get_error(handshake->ssl, result));
     if (result == WOLFSSL_FAILURE) {
         verdict = answered(handshake);
-    } else if (result != WOLFSSL_SUCCESS && stranger.match < 0) {
-        // A stranger's hello that the library gave up on.
-        verdict = answered(handshake);
+    } else if (is_given_up && (stranger.match < 0 || is_short)) {
+        // A stranger's hello that the library gave up on, or one that it would have begun with.
+        verdict = is_short ? DG_HELLO_NO_MEMORY : answered(handshake);
         discard(gate);
         return verdict;
     } else if (result != WOLFSSL_SUCCESS) {

@@ -290,6 +290,8 @@ static bool advance_ticket(uint16_t *next, uint32_t *have, const struct dg_hands
 
 static void on_peer_message(struct dg_tap *tap, const struct dg_handshake_fragment *fragment)
 {
+    if (fragment->message_seq > tap->peer_message_most)
+        tap->peer_message_most = fragment->message_seq;
     if (fragment->type == DG_HS_FINISHED) {
         if (!tap->finished_seen)
             tap->peer_ticket_next = (uint16_t)(fragment->message_seq + 1);

@@ -46,6 +46,7 @@ struct dg_tap {
     struct dg_replay received;
     bool finished_seen;
     uint16_t finished_message_seq;
+    uint16_t peer_message_most; // of its protected messages, the number that is furthest ahead
     unsigned unopened;     // records of the peer's that did not open: a wrong key, or a forger
     // as client of 1.3: the server's epoch 3
     uint64_t data_received_next;

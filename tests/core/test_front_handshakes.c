@@ -441,6 +441,12 @@ DG_TEST(front_gives_a_handshake_only_its_epochs)
         {DG_CONTENT_HANDSHAKE, 13, false, {11, 0, 0x40, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
         {DG_CONTENT_HANDSHAKE, 13, true, {15, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
         {DG_CONTENT_HANDSHAKE, 13, true, {16, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 1}},
+        // Of a client's three messages behind its hello the last has the number 4: more of them the library would keep.
+        {DG_CONTENT_HANDSHAKE, 13, true, {15, 0, 0, 1, 0, 4, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {15, 0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {11, 0, 0x40, 0, 0, 21, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {16, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0, 1}},
+        {DG_CONTENT_HANDSHAKE, 13, false, {16, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}},
     };
     struct toy_client newer = client_of(true, false, 2);
     newer.path.peer.port++;

@@ -456,6 +456,31 @@ DG_TEST(front_says_when_the_gate_refuses_a_good_hello)
     front_rig_close(&rig);
 }
 
+// Nobody pays for what is short here: neither before the cookie nor after it, and whoever comes again is served.
+DG_TEST(front_blames_no_client_for_want_of_memory)
+{
+    static struct rig rig;
+    front_rig_init(&rig);
+    rig.config.admission.failures.address = (struct dg_bucket_rate){.rate = 1, .burst = 1};
+    front_rig_open(&rig);
+    struct toy_client client = client_of(0, false);
+    rig.gate.is_short = true;
+    CHECK(!front_rig_turn(&rig, NOW, &client));
+    CHECK_EQ(RIG_COUNT(&rig, DROP_HELLO_MEMORY), 1);
+    rig.gate.is_short = false;
+    CHECK(front_rig_turn(&rig, NOW, &client)); // has a cookie now
+    rig.gate.is_short = true;
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(!front_rig_turn(&rig, NOW, &client));
+    }
+    CHECK_EQ(RIG_COUNT(&rig, DROP_HELLO_MEMORY), 5);
+    CHECK_EQ(dg_datagram_drops_read(&rig.counters, DG_COUNT_DROP_HELLO_MEMORY), 5);
+    CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_STARTED) + RIG_COUNT(&rig, FAIL_NO_COMMON) + rig.failed, 0);
+    rig.gate.is_short = false;
+    CHECK_EQ(front_rig_run(&rig, NOW, &client), TOY_DONE);
+    front_rig_close(&rig);
+}
+
 DG_TEST(front_counts_a_full_send_queue)
 {
     static struct rig rig;
@@ -489,6 +514,7 @@ int main(int argc, char **argv)
         DG_CASE(front_penalises_a_prefix_that_keeps_failing),
         DG_CASE(front_penalises_a_client_that_keeps_beginning_anew),
         DG_CASE(front_says_when_the_gate_refuses_a_good_hello),
+        DG_CASE(front_blames_no_client_for_want_of_memory),
         DG_CASE(front_counts_a_full_send_queue),
     };
     return dg_test_main(cases, sizeof cases / sizeof *cases, argc, argv);

@@ -70,6 +70,39 @@ DG_TEST(front_frees_a_handshake_whose_timer_gives_up)
     front_rig_close(&rig);
 }
 
+// Whatever a handshake says that it ended of, it ends once; and its client pays for it, unless it is ours.
+DG_TEST(front_counts_the_end_of_a_handshake_once)
+{
+    static struct rig rig;
+    static const struct {
+        enum dg_counter counter;
+        unsigned failed, expired, paid;
+    } ends[] = {{DG_COUNT_NONE, 1, 0, 1},
+                {DG_COUNT_HANDSHAKES_EXPIRED, 0, 1, 1},
+                {DG_COUNT_FAIL_MEMORY, 1, 0, 0}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        front_rig_init(&rig);
+        rig.config.admission.failures.address = (struct dg_bucket_rate){.rate = 1, .burst = 1};
+        rig.gate.retransmit_max = 2;
+        rig.gate.gives_up_as = ends[i].counter;
+        front_rig_open(&rig);
+        struct toy_client client = client_of(false, false, 1), again = client_of(false, false, 2);
+        front_rig_begin(&rig, NOW, &client);
+        dg_time now = NOW;
+        while (dg_front_busy(rig.front) > 0 && now < NOW + DG_MINUTE) {
+            now = dg_front_deadline(rig.front);
+            dg_front_advance(rig.front, now);
+        }
+        CHECK_EQ(rig.failed, 1);
+        CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_STARTED), 1);
+        CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_FAILED), ends[i].failed);
+        CHECK_EQ(RIG_COUNT(&rig, HANDSHAKES_EXPIRED), ends[i].expired);
+        front_rig_run(&rig, now, &again);
+        CHECK_EQ(RIG_COUNT(&rig, DROP_PENALTY), ends[i].paid);
+        front_rig_close(&rig);
+    }
+}
+
 // A worker without room: the result waits, with what came early, until the deadline. Attack 43: the others
 // go on meanwhile, more of them than there are places to wait in.
 DG_TEST(front_retries_the_hand_over_until_its_deadline)
@@ -219,6 +252,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(front_reaps_clients_that_stop_at_any_stage),
         DG_CASE(front_frees_a_handshake_whose_timer_gives_up),
+        DG_CASE(front_counts_the_end_of_a_handshake_once),
         DG_CASE(front_retries_the_hand_over_until_its_deadline),
         DG_CASE(front_given_up_hand_over_is_not_on_its_clients_account),
         DG_CASE(front_early_data_of_a_waiting_hand_over_goes_along),

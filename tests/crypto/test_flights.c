@@ -12,6 +12,7 @@
 #include <string.h>
 
 static struct rig rig;
+static struct dg_handover handover;
 
 static const struct rig_options everything = {
     .with_psk = true, .with_certificate = true, .with_client_ca = true, .profile = DG_PROFILE_IOT};
@@ -156,6 +157,29 @@ DG_TEST(flights_are_repeated_at_doubling_intervals)
     rig_free(&rig);
 }
 
+// How long a handshake may take is the front's to say (--handshake-timeout, 600 s at most): the library repeats its flight
+// for as long.
+DG_TEST(flights_are_repeated_until_the_front_gives_up)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config config = certificate_client(version);
+        set_now(rig.now + DG_MINUTE);
+        REQUIRE(begin(&config));
+        struct dg_output output = rig_output(&rig);
+        dg_time end = rig.now + 600 * DG_SECOND;
+        for (unsigned i = 0; i < 100 && dg_wolf_handshake.deadline(rig.handshake) <= end; i++) {
+            set_now(dg_wolf_handshake.deadline(rig.handshake));
+            rig.step = dg_wolf_handshake.advance(rig.handshake, rig.now, &output);
+            REQUIRE(rig.step == DG_STEP_GOES_ON);
+        }
+        CHECK(rig.now > end - 300 * DG_SECOND);
+        CHECK(rig_take(&rig, &handover)); // and the client is still let in
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
 // RFC 9147 5.8.2: the interval is an option; RFC 7925 11 wants 9 seconds for slow networks.
 DG_TEST(first_interval_is_the_configured_one)
 {
@@ -187,6 +211,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(flights_have_ten_records_at_most),
         DG_CASE(flights_are_repeated_at_doubling_intervals),
+        DG_CASE(flights_are_repeated_until_the_front_gives_up),
         DG_CASE(first_interval_is_the_configured_one),
     };
     sim_clock_start(dg_test_seed()); // before the certificates are made

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Certificates that are too weak (RFC 9325 4.5): as the server's own, as a CA for clients, as a client's. Strong ones
-// made in the same way pass, so that it is the weakness that is refused.
+// Certificates that are too weak (RFC 9325 4.5): as the server's own, as a CA for clients, as a client's; and what only
+// looks like a certificate of our CA. Strong and right ones made in the same way pass.
 
 #include "check.h"
 #include "crypto/certificate.h"
+#include "support/credential_kit.h"
 #include "support/gate_rig.h"
 
 #include <wolfssl/options.h>
@@ -221,6 +222,63 @@ DG_TEST(client_certificates_are_used_as_they_may_be)
     rig_free(&rig);
 }
 
+static struct dg_handshake_failure refused(int version, const struct dg_pki_pem *pem)
+{
+    struct dg_handshake_failure failure = {.reason = "it was let in"};
+    struct wolf_client_config config = {.version = version,
+                                        .ca = rig_pki()->ca.certificate,
+                                        .certificate = pem->certificate,
+                                        .key = pem->key,
+                                        .groups = {WOLF_GROUP_X25519}};
+    if (rig_client(&rig, &config) && rig_run(&rig) != DG_STEP_DONE && rig.handshake != NULL)
+        dg_wolf_handshake.why(rig.handshake, &failure);
+    rig_hang_up(&rig);
+    return failure;
+}
+
+// Name and key identifier of the CA are anybody's to write (RFC 5280 4.2.1.1): the chain of this certificate ends in our CA by
+// all but its signature, which the library alone has verified.
+DG_TEST(client_certificate_that_only_names_our_ca_is_refused)
+{
+    static struct dg_pki_pem forged;
+    REQUIRE(kit_forge(&rig_pki()->client, &forged));
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct dg_handshake_failure failure = refused(version, &forged);
+        CHECK_EQ(failure.counter, DG_COUNT_FAIL_CERTIFICATE);
+        CHECK_STR(failure.reason, "the signature on the client's certificate does not verify");
+    }
+    rig_free(&rig);
+}
+
+// The library keeps the intermediate that one client has shown, and verifies the next one's certificate by it: that it
+// reaches a CA of ours is judged by what the client itself shows.
+DG_TEST(client_certificate_needs_its_own_intermediate)
+{
+    static struct dg_pki_pem middle, client, chain;
+    const struct kit_request requests[] = {
+        {.kind = DG_KEY_P256, .use = DG_PKI_CA, .common_name = "middle", .issuer = &rig_pki()->ca},
+        {.kind = DG_KEY_P256, .use = DG_PKI_CLIENT, .common_name = "meter", .issuer = &middle}};
+    REQUIRE(kit_make(&requests[0], &middle) == NULL && kit_make(&requests[1], &client) == NULL);
+    chain = client;
+    REQUIRE(strlen(client.certificate) + strlen(middle.certificate) < sizeof chain.certificate);
+    strcat(chain.certificate, middle.certificate);
+    REQUIRE(rig_new(&rig, &everything));
+    for (int version = 12; version <= 13; version++) {
+        struct wolf_client_config config = {.version = version,
+                                            .ca = rig_pki()->ca.certificate,
+                                            .certificate = chain.certificate,
+                                            .key = chain.key,
+                                            .groups = {WOLF_GROUP_X25519}};
+        REQUIRE(rig_client(&rig, &config) && rig_take(&rig, &handover));
+        rig_hang_up(&rig);
+        struct dg_handshake_failure failure = refused(version, &client);
+        CHECK_EQ(failure.counter, DG_COUNT_FAIL_CERTIFICATE);
+        CHECK_STR(failure.reason, "the client's chain does not reach a CA that we know");
+    }
+    rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -228,6 +286,8 @@ int main(int argc, char **argv)
         DG_CASE(weak_own_certificates_are_refused),
         DG_CASE(weak_client_certificates_are_refused),
         DG_CASE(client_certificates_are_used_as_they_may_be),
+        DG_CASE(client_certificate_that_only_names_our_ca_is_refused),
+        DG_CASE(client_certificate_needs_its_own_intermediate),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -61,6 +61,18 @@ size_t kit_der(const struct dg_pki_pem *pem, uint8_t *der, size_t capacity)
     return size > 0 ? (size_t)size : 0;
 }
 
+bool kit_forge(const struct dg_pki_pem *pem, struct dg_pki_pem *ret)
+{
+    uint8_t der[DER_SIZE];
+    size_t size = kit_der(pem, der, sizeof der);
+    if (size == 0)
+        return false;
+    der[size - 1] ^= 1; // the last byte of a certificate is its signature's
+    *ret = *pem;
+    memset(ret->certificate, 0, sizeof ret->certificate);
+    return wc_DerToPem(der, (word32)size, (byte *)ret->certificate, sizeof ret->certificate - 1, CERT_TYPE) > 0;
+}
+
 void kit_fingerprint(const struct dg_pki_pem *pem, char text[72])
 {
     uint8_t der[DER_SIZE], digest[32];

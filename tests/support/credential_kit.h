@@ -42,6 +42,8 @@ size_t kit_make_crl(const struct kit_crl *crl, char *pem, size_t capacity);
 // Its DER. size 0: a broken test.
 size_t kit_make_crl_der(const struct kit_crl *crl, uint8_t *der, size_t capacity);
 
+// The same certificate, CA, key identifiers and key, but that the CA has not signed it: its signature differs in a bit.
+bool kit_forge(const struct dg_pki_pem *pem, struct dg_pki_pem *ret);
 // The DER of a PEM certificate; its size.
 size_t kit_der(const struct dg_pki_pem *pem, uint8_t *der, size_t capacity);
 // "sha256:" and 64 digits.

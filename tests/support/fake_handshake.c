@@ -198,6 +198,9 @@ static enum dg_hello_verdict hello(void *context, dg_time now, const struct dg_p
         gate->violations++; // only whole, well-formed hellos come here, read as they are
         return DG_HELLO_IGNORED;
     }
+    if (gate->is_short) {
+        return DG_HELLO_NO_MEMORY;
+    }
     gate->last_sequence = parsed.record_sequence;
     unsigned checks = gate->check_cookie_calls;
     bool is_good = check_cookie(gate, now, path, &parsed) == DG_COOKIE_VALID;
@@ -322,7 +325,7 @@ static enum dg_handshake_step advance(struct dg_handshake *handshake, dg_time no
     }
     handshake->retransmissions++;
     if (handshake->gate->retransmit_max != 0 && handshake->retransmissions > handshake->gate->retransmit_max) {
-        return fail(handshake, DG_COUNT_NONE, "the client does not answer");
+        return fail(handshake, handshake->gate->gives_up_as, "the client does not answer");
     }
     send_flight(handshake, output);
     handshake->deadline = now + (handshake->gate->retransmit << (handshake->retransmissions & 7));

@@ -18,11 +18,13 @@ struct fake_gate {
     size_t answer_bytes;              // at least; a HelloVerifyRequest or HelloRetryRequest is padded to this
     bool starts_always;               // begins whatever the cookie (a library that skips it)
     bool refuses;                     // answers a hello with a valid cookie by an alert
+    bool is_short;                    // of memory: serves no hello
     bool take_fails;
     bool resumes;
     bool negotiates_cid;
     dg_time retransmit;    // 0: no timer
     unsigned retransmit_max; // fails after so many, 0: never
+    enum dg_counter gives_up_as; // of that failure
     dg_time rotate_at;     // DG_NEVER: never
     dg_time rotate_period;
     // what happened

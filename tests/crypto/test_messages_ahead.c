@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Handshake messages ahead of their turn, of clients that have proven nothing: the library keeps them, so there must be
+// few (Pion CVE-2022-29189, OpenSSL CVE-2026-54874).
+
+#include "check.h"
+#include "core/record12.h"
+#include "core/record13.h"
+#include "core/wire_constants.h"
+#include "crypto/inner.h"
+#include "crypto/wolf_aead.h"
+#include "support/gate_rig.h"
+
+#include <string.h>
+
+#define LENGTH 16000 // of a message
+#define PART 1000    // of it in a record
+
+static struct rig rig;
+
+static const struct rig_options everything = {.with_certificate = true, .with_client_ca = true};
+
+// Up to the server's flight. What the client answers lies in the queue, if it is to answer.
+static bool begin(int version, bool answers)
+{
+    struct wolf_client_config config = {.version = version,
+                                        .ca = rig_pki()->ca.certificate,
+                                        .certificate = rig_pki()->client.certificate,
+                                        .key = rig_pki()->client.key,
+                                        .groups = {WOLF_GROUP_X25519}};
+    if (!rig_client(&rig, &config))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        (void)wolf_client_connect(rig.client);
+        rig_give_all(&rig);
+    }
+    if (answers)
+        (void)wolf_client_connect(rig.client);
+    return rig.handshake != NULL && rig.step == DG_STEP_GOES_ON;
+}
+
+static size_t part_of_message(uint8_t type, uint16_t message_seq, uint8_t *out, size_t capacity)
+{
+    static const uint8_t body[PART];
+    struct dg_writer writer = dg_writer_of(out, capacity);
+    dg_write_u8(&writer, type);
+    dg_write_u24(&writer, LENGTH);
+    dg_write_u16(&writer, message_seq);
+    dg_write_u24(&writer, 0);
+    dg_write_u24(&writer, PART);
+    dg_write_bytes(&writer, body, sizeof body);
+    return dg_writer_size(&writer);
+}
+
+// Under the keys of the client's handshake, which it has without a credential.
+static void give_protected(int version, uint64_t number, uint16_t message_seq)
+{
+    uint8_t message[PART + 64], record[PART + 128];
+    // Behind the change of keys of DTLS 1.2 the library takes no other.
+    uint8_t type = version == 12 ? DG_HS_FINISHED : DG_HS_CERTIFICATE;
+    size_t size = part_of_message(type, message_seq, message, sizeof message);
+    struct dg_tap *tap = &rig.handshake->io.tap;
+    const struct dg_suite *suite = dg_suite_find((uint16_t)wolfSSL_get_current_cipher_suite(rig.handshake->ssl));
+    struct dg_key_material keys12;
+    const struct dg_key_material *keys = dg_tap_keys(tap, DG_TAP_CLIENT_HANDSHAKE);
+    if (version == 12)
+        keys = dg_tap_keys12(tap, true, &keys12) ? &keys12 : NULL;
+    REQUIRE(suite != NULL && keys != NULL);
+    const struct dg_key_view view = {.aead = suite->aead,
+                                     .hash = suite->hash,
+                                     .key = keys->key,
+                                     .number_key = version == 13 ? keys->number_key : NULL,
+                                     .iv = keys->iv,
+                                     .secret = version == 13 ? keys->secret : NULL};
+    size = version == 13 ? dg_record13_seal(&dg_wolf_aead, &view, DG_EPOCH13_HANDSHAKE, number, DG_CONTENT_HANDSHAKE, NULL, 0,
+                                            message, size, record, sizeof record)
+                         : dg_record12_seal(&dg_wolf_aead, &view, DG_EPOCH12_PROTECTED, number, DG_CONTENT_HANDSHAKE, NULL, 0,
+                                            message, size, record, sizeof record);
+    REQUIRE(size > 0);
+    rig_give(&rig, record, size);
+}
+
+// DTLS 1.2: the client's messages in clear and its change of keys, without its Finished.
+static void give_unprotected(void)
+{
+    uint8_t datagram[RIG_DATAGRAM_MAX];
+    size_t size;
+    while ((size = rig_queue_get(&rig.to_server, datagram, sizeof datagram)) > 0)
+        for (size_t at = 0; at < size;) {
+            struct dg_record record;
+            REQUIRE(dg_record_parse(datagram + at, size - at, 0, &record).outcome == DG_OK);
+            if (!record.is_unified && record.epoch == 0)
+                rig_give(&rig, record.start, record.size);
+            at += record.size;
+        }
+}
+
+static struct dg_handshake_failure why(void)
+{
+    struct dg_handshake_failure failure = {0};
+    dg_wolf_handshake.why(rig.handshake, &failure);
+    return failure;
+}
+
+DG_TEST(messages_that_no_client_sends_end_the_handshake)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    rig.declines_cid = true;
+    for (int version = 12; version <= 13; version++) {
+        REQUIRE(begin(version, version == 12));
+        if (version == 12)
+            give_unprotected();
+        REQUIRE(rig.step == DG_STEP_GOES_ON);
+        const uint16_t hello = rig.handshake->hello_seq;
+        CHECK_EQ(hello, 1);
+        give_protected(version, 7, (uint16_t)(hello + 4)); // ahead, and one that a client may have
+        CHECK_EQ(rig.step, DG_STEP_GOES_ON);
+        give_protected(version, 8, (uint16_t)(hello + 5));
+        CHECK_EQ(rig.step, DG_STEP_FAILED);
+        CHECK_EQ(why().counter, DG_COUNT_NONE);
+        CHECK_STR(why().reason, "the client sent more messages than a handshake has");
+        rig_hang_up(&rig);
+    }
+    rig_free(&rig);
+}
+
+// In clear the front drops what is ahead; the library's own bound holds behind it, and is no matter of time.
+DG_TEST(messages_in_clear_are_kept_within_the_librarys_bound)
+{
+    REQUIRE(rig_new(&rig, &everything));
+    REQUIRE(begin(12, false));
+    unsigned kept = 0;
+    for (uint16_t seq = 3; seq < 40 && rig.step == DG_STEP_GOES_ON; seq++, kept++) {
+        uint8_t message[PART + 64], record[PART + 128];
+        size_t size = part_of_message(DG_HS_CERTIFICATE, seq, message, sizeof message);
+        struct dg_writer writer = dg_writer_of(record, sizeof record);
+        dg_write_u8(&writer, DG_CONTENT_HANDSHAKE);
+        dg_write_u16(&writer, DG_VERSION_DTLS12);
+        dg_write_u16(&writer, 0);
+        dg_write_u48(&writer, seq);
+        dg_write_u16(&writer, (uint16_t)size);
+        dg_write_bytes(&writer, message, size);
+        rig_give(&rig, record, dg_writer_size(&writer));
+    }
+    CHECK_EQ(rig.step, DG_STEP_FAILED);
+    CHECK_MSG(kept <= 21, "%u messages", kept);
+    CHECK_EQ(why().counter, DG_COUNT_NONE);
+    CHECK_STR(why().reason, "the client sent more messages than a handshake has");
+    rig_free(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct dg_test_case cases[] = {
+        DG_CASE(messages_that_no_client_sends_end_the_handshake),
+        DG_CASE(messages_in_clear_are_kept_within_the_librarys_bound),
+    };
+    return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
