@@ -7,6 +7,7 @@
 #include "fuzz.h"
 
 #include "core/front.h"
+#include "support/credential_kit.h"
 #include "support/gate_rig.h"
 #include "support/sim_clock.h"
 
@@ -99,6 +100,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     CHECK_MSG(rig_new(&rig, &options), "%s", rig.error);
     fuzz_keep(rig.gate);
     const struct rig_pki *pki = rig_pki();
+    static struct dg_pki_pem forged;
+    CHECK(kit_forge(&pki->client, &forged));
     for (int i = 0; i < 8; i++) {
         struct wolf_client_config *config = &configs[i];
         config->version = i % 2 == 0 ? 12 : 13;
@@ -110,8 +113,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
             config->psk_identity = RIG_IDENTITY;
             config->psk_key = i < 4 ? rig_psk : rig_wrong_psk;
             config->psk_key_size = sizeof rig_psk;
-        } else { // a certificate of a CA that is not ours, and one that is
-            const struct dg_pki_pem *pem = i == 6 ? &pki->stranger : &pki->client;
+        } else { // a certificate that is of our CA by all but its signature, and one that is
+            const struct dg_pki_pem *pem = i == 6 ? &forged : &pki->client;
             config->ca = pki->ca.certificate;
             config->certificate = pem->certificate;
             config->key = pem->key;
