@@ -37,6 +37,7 @@ struct dg_receive_batch {
     size_t offset;       // in it
     struct dg_path path; // of it, and the size of its datagrams, once offset is above 0
     size_t segment;
+    bool is_for_many;    // it went to a group or a network, not to us
     struct mmsghdr messages[DG_RECEIVE_BATCH_MAX];
     struct iovec vectors[DG_RECEIVE_BATCH_MAX];
     union dg_sockaddr names[DG_RECEIVE_BATCH_MAX];
@@ -153,13 +154,15 @@ static void read_control(struct dg_receive_batch *batch, struct msghdr *message)
         if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(part), sizeof info);
-            // Not ipi_addr: that may be a broadcast address, from which no answer can leave.
+            // Not ipi_addr: that may be a broadcast address, from which no answer can leave. It is where the two differ.
             dg_address_set_v4(local, &info.ipi_spec_dst);
+            batch->is_for_many = !dg_address_is_wildcard(local) && info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
         } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(part), sizeof info);
             memcpy(local->ip, &info.ipi6_addr, sizeof local->ip);
             local->scope = dg_address_is_link_local(local) ? (uint32_t)info.ipi6_ifindex : 0;
+            batch->is_for_many = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
         } else if (part->cmsg_level == IPPROTO_UDP && part->cmsg_type == UDP_GRO) {
             int segment;
             memcpy(&segment, CMSG_DATA(part), sizeof segment);
@@ -178,6 +181,7 @@ static bool begin_message(struct dg_receive_batch *batch, struct msghdr *message
     batch->path.local = batch->socket->address;
     batch->path.listener = batch->socket->listener;
     batch->segment = 0;
+    batch->is_for_many = false;
     read_control(batch, message);
     if (batch->segment == 0) {
         batch->segment = size;
@@ -192,6 +196,12 @@ static bool begin_message(struct dg_receive_batch *batch, struct msghdr *message
     if (!dg_sockaddr_to(message->msg_name, message->msg_namelen, &batch->path.peer)) {
         dg_count_by(batch->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE, datagrams);
         dg_datagrams_dropped(batch->counters, DG_COUNT_DROP_SOURCE_IMPOSSIBLE, datagrams);
+        return false;
+    }
+    // Every socket of the group gets a copy, and each would be answered: many datagrams out for one in.
+    if (batch->is_for_many) {
+        dg_count_by(batch->counters, DG_COUNT_DROP_FOR_MANY, datagrams);
+        dg_datagrams_dropped(batch->counters, DG_COUNT_DROP_FOR_MANY, datagrams);
         return false;
     }
     return true;

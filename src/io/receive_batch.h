@@ -32,7 +32,7 @@ void dg_receive_batch_free(struct dg_receive_batch *batch);
 size_t dg_receive_batch_read(struct dg_receive_batch *batch, size_t socket);
 // The next datagrams of the last read, at most DG_RECEIVE_BATCH_MAX; 0: all have been taken. Those given out
 // before stay valid until the next read, their structs until the next take. A datagram above DG_DATAGRAM_MAX is
-// dropped and counted (DROP_RECORD_TOO_LONG).
+// dropped and counted (DROP_RECORD_TOO_LONG), and so is one that was sent to a multicast or broadcast address (DROP_FOR_MANY).
 size_t dg_receive_batch_take(struct dg_receive_batch *batch, struct dg_received **ret_received);
 
 #endif

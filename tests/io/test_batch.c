@@ -7,6 +7,7 @@
 #include "io/sockaddr.h"
 #include "refusing_kernel.h"
 
+#include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,70 @@ DG_TEST(batch_answers_from_the_address_that_was_spoken_to)
     answer_from("127.0.0.1:0", "127.0.0.1:0");
     answer_from("[::]:0", "[::1]:0");
     answer_from("[::1]:0", "[::1]:0");
+}
+
+// scope: of a group's address, the interface.
+static bool send_to(int client, const char *text, uint32_t scope, uint16_t port)
+{
+    struct dg_address to;
+    union dg_sockaddr name;
+    CHECK(dg_address_parse(text, &to));
+    to.port = port;
+    socklen_t size = dg_sockaddr_from(&name, &to);
+    if (name.any.sa_family == AF_INET6)
+        name.v6.sin6_scope_id = scope;
+    return sendto(client, text, strlen(text), 0, &name.any, size) == (ssize_t)strlen(text);
+}
+
+// Through the first interface that takes it; a host may have none for groups of IPv6.
+static bool send_to_many(int client, const char *text, uint16_t port)
+{
+    bool is_sent = false;
+    struct if_nameindex *interfaces = if_nameindex();
+    if (interfaces == NULL)
+        return false;
+    for (struct if_nameindex *at = interfaces; at->if_index != 0 && !is_sent; at++)
+        is_sent = send_to(client, text, at->if_index, port);
+    if_freenameindex(interfaces);
+    return is_sent;
+}
+
+// What is for many comes to every socket of a group: each thread would answer, one forged hello with a flight from each,
+// and none of them from the address that was spoken to.
+static void takes_only(const char *listen, const char *for_many, const char *for_us)
+{
+    struct dg_socket group[3];
+    struct dg_counters counters = {0};
+    struct dg_address address;
+    char error[256];
+    REQUIRE(dg_address_parse(listen, &address) && dg_socket_group_open(&address, group, 3, error, sizeof error));
+    int client = socket(dg_address_is_ipv4(&address) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    REQUIRE(client >= 0 && setsockopt(client, SOL_SOCKET, SO_BROADCAST, &(int){1}, sizeof(int)) == 0);
+    size_t copies = send_to_many(client, for_many, group[0].address.port) ? 3 : 0;
+    CHECK(copies == 3 || !dg_address_is_ipv4(&address));
+    CHECK(send_to(client, for_us, 0, group[0].address.port));
+    size_t taken = 0, read = 0;
+    struct dg_receive_batch *batch = dg_receive_batch_new(group, 3, &counters);
+    REQUIRE(batch != NULL);
+    for (size_t i = 0; i < 3; i++) {
+        struct dg_received *received;
+        read += dg_receive_batch_read(batch, i);
+        for (size_t count; (count = dg_receive_batch_take(batch, &received)) > 0; taken += count)
+            CHECK_MEM(received[0].data, for_us, strlen(for_us));
+    }
+    CHECK_MSG(read == copies + 1, "%s: %zu datagrams", for_many, read); // within a host all is there before send returns
+    CHECK_EQ(taken, 1);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DATAGRAMS_RECEIVED), read);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_FOR_MANY), read - 1);
+    dg_receive_batch_free(batch);
+    close(client);
+    dg_socket_group_close(group, 3);
+}
+
+DG_TEST(batch_drops_what_is_for_many)
+{
+    takes_only("0.0.0.0:0", "127.255.255.255:0", "127.0.0.1:0");
+    takes_only("[::]:0", "[ff01::1]:0", "[::1]:0");
 }
 
 DG_TEST(batch_drops_what_is_longer_than_any_record)
@@ -318,6 +383,7 @@ int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(batch_answers_from_the_address_that_was_spoken_to),
+        DG_CASE(batch_drops_what_is_for_many),
         DG_CASE(batch_drops_what_is_longer_than_any_record),
         DG_CASE(batch_loses_nothing_to_short_counts_and_full_sockets),
         DG_CASE(batch_full_socket_does_not_hold_up_another_listener),
