@@ -20,8 +20,10 @@ void dg_server_stop(struct dg_server *server, unsigned wait_ms)
     // The front first: nobody new comes in while the workers say goodbye.
     dg_front_loop_stop(server->front, DG_STOP_NOW);
     dg_thread_join(&server->threads[0]);
+    // One that could not start says goodbye to nobody: the next one goes on with its clients.
+    enum dg_stop how = server->is_serving ? DG_STOP_GENTLY : DG_STOP_NOW;
     for (uint32_t i = 0; i < server->worker_count; i++)
-        dg_worker_loop_stop(server->workers[i], DG_STOP_GENTLY);
+        dg_worker_loop_stop(server->workers[i], how);
     dg_time deadline = dg_clock_now() + wait_ms * DG_MILLISECOND;
     for (uint32_t i = 0; i < server->worker_count; i++) {
         if (!dg_thread_join_until(&server->threads[1 + i], deadline)) {

@@ -343,7 +343,8 @@ bool dg_server_start(struct dg_server *server, char *error, size_t error_size)
     warn_of_choices(server);
     report_start(server);
     // The control socket last: its reload frees the configuration that was read until here.
-    return dg_server_open_metrics(server, error, error_size) && dg_administration_start(server, error, error_size);
+    server->is_serving = dg_server_open_metrics(server, error, error_size) && dg_administration_start(server, error, error_size);
+    return server->is_serving;
 }
 
 uint16_t dg_server_port(const struct dg_server *server, size_t address)

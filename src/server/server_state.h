@@ -62,6 +62,7 @@ struct dg_server {
     bool is_crypto_up;
     bool has_key_log; // the process'
     bool is_started;
+    bool is_serving; // its start has succeeded
     bool is_stopped;
     bool is_handed_over;
 

@@ -9,10 +9,12 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -418,6 +420,45 @@ DG_TEST(survival_a_memory_file_of_another_owner_is_refused)
     leave();
 }
 
+// In a process of its own: its workers run already when it finds that it cannot start, for want of descriptors.
+static void *fail_to_start(void *nothing)
+{
+    char error[512];
+    const struct dg_inheritance inherited = {.items = survivor.items, .count = survivor.count};
+    struct dg_server *server = dg_server_new_from(&survivor.options, NULL, NULL, &inherited, error, sizeof error);
+    struct rlimit none;
+    if (!server || getrlimit(RLIMIT_NOFILE, &none) != 0)
+        _exit(1);
+    none.rlim_cur = 0;
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0 || dg_server_start(server, error, sizeof error))
+        _exit(2);
+    dg_server_free(server);
+    _exit(0);
+    return nothing;
+}
+
+DG_TEST(survival_a_start_that_fails_ends_no_association)
+{
+    settle_with((const char *const[]){"workers", "8", "metrics", "127.0.0.1:0", NULL}, false);
+    for (int round = 0; round < 5; round++) {
+        pid_t pid = fork();
+        REQUIRE(pid >= 0);
+        if (pid == 0) {
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, fail_to_start, NULL) == 0)
+                (void)pthread_join(thread, NULL);
+            _exit(3);
+        }
+        int status = -1;
+        CHECK(waitpid(pid, &status, 0) == pid);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    survivor_start(&survivor);
+    CHECK_EQ(survivor_associations(&survivor), SETTLERS);
+    all_converse("served");
+    leave();
+}
+
 DG_TEST(survival_another_associations_max_waits_for_a_new_file)
 {
     settle();
@@ -441,6 +482,7 @@ static const struct dg_test_case CASES[] = {
     DG_CASE(survival_being_killed_under_load_quarantines_nobody),
     DG_CASE(survival_the_service_finds_its_clients_at_the_ports_of_before),
     DG_CASE(survival_a_memory_file_of_another_owner_is_refused),
+    DG_CASE(survival_a_start_that_fails_ends_no_association),
     DG_CASE(survival_another_associations_max_waits_for_a_new_file),
 };
 
