@@ -23,10 +23,13 @@ static void audit_limits(const struct dg_auditing *auditing)
         {"handshakes-prefix-max", options->handshakes_prefix_max, 8192},
         {"handshake-timeout", options->handshake_timeout, 300},
         {"answers-rate", options->answers_rate, 50000},
+        {"answers-rate-network", options->answers_rate_network, 200000},
         {"answers-rate-global", options->answers_rate_global, 1000000},
         {"handshakes-rate", options->handshakes_rate, 20000},
+        {"handshakes-rate-network", options->handshakes_rate_network, 80000},
         {"handshakes-rate-global", options->handshakes_rate_global, 200000},
         {"failures-rate", options->failures_rate, 1000},
+        {"failures-rate-network", options->failures_rate_network, 10000},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
         if (limits[i].value > limits[i].enough)

@@ -120,6 +120,11 @@ def check_finds_resources_without_bounds_cwe_770_772():
     expect(found, "long-life", 772, path, 4)
     expect(found, "guessing", 307, path, 5)
     expect(found, "no-rates", 770, path, line_of(path, "- name: sensors"))
+    networks = [f"{name}-rate-network" for name in ("answers", "handshakes", "failures")]
+    path.write_text("".join(f"{name}: 10000000\n" for name in networks) + LISTENER + "    psk-file: psk.txt\n")
+    found = findings(path)
+    for line, name in enumerate(networks, 1):
+        check(name in expect(found, "limit-loose", 770, path, line, "medium")["what"], f"no word of {name}")
 
 
 @case
