@@ -53,6 +53,18 @@ static bool identity_of(const struct call *call, int index, struct dg_bytes *ret
     return !wrong;
 }
 
+// "identity:hex key", where an identity alone belongs.
+static bool brings_key(const struct call *call)
+{
+    const char *colon = call->options.hex ? NULL : strrchr(call->names[0], ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789abcdefABCDEF") : 0;
+    if (digits < 2 * DG_PSK_KEY_MIN || colon[1 + digits] != '\0')
+        return false;
+    fprintf(stderr, "dtlsgate psk: found what looks like an identity with its key, which is not repeated here: others can read "
+            "a command line; do: dtlsgate psk import -, or --hex for an identity that really is so\n");
+    return true;
+}
+
 static void say_when(void)
 {
     fprintf(stderr, "A running server takes it up when it reloads: dtlsgate reload, or systemctl reload dtlsgate.\n");
@@ -66,7 +78,7 @@ static int change_key(struct call *call, bool is_next)
     struct dg_bytes identity, key;
     struct dg_file holder = {0};
     struct dg_psk_writer writer;
-    if (!identity_of(call, 0, &identity))
+    if (brings_key(call) || !identity_of(call, 0, &identity))
         return DG_EXIT_USAGE;
     bool done = dg_psk_key_get(&call->options, identity, &holder, &key);
     if (done && !dg_psk_store_begin(call->store, call->error, sizeof call->error))

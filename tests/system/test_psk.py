@@ -303,6 +303,10 @@ def psk_keys_are_neither_taken_from_the_command_line_nor_shown():
     check(key not in shown, "a key was shown")
     for file in store.folder.iterdir():
         check_equal(stat.S_IMODE(file.stat().st_mode), 0o600, f"mode of {file.name}")
+    other = fresh_key()
+    for action in ("add", "rotate"):
+        said = store.psk(action, f"sensor-18:{other}", expected=2)
+        check(other not in said and "dtlsgate psk import -" in said, said)
     # Not on a terminal.
     master, slave = pty.openpty()
     done = subprocess.run([DTLSGATE, "psk", "export", "--store", store.path], stdout=slave, stderr=subprocess.PIPE, check=False)
