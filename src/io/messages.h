@@ -21,7 +21,8 @@ enum dg_message {
     DG_MESSAGE_REPLACE_PATH = 3,
     // struct dg_message_close
     DG_MESSAGE_CLOSE_REF = 4,
-    // uint32_t: associations must have been checked under this policy from now on
+    // uint32_t: associations must have been checked under this policy from now on; the newest that has been set counts
+    // (worker_loop.h)
     DG_MESSAGE_POLICY_GENERATION = 5,
     // struct dg_scan_request: administration to worker, which answers with
     DG_MESSAGE_SCAN = 6,

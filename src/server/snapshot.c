@@ -35,8 +35,7 @@ struct dg_snapshot {
 
 // --- building --------------------------------------------------------------------------------------------
 
-// A ticket is good at the listener that gave it (crypto/tickets.c): known by its name, so that servers that share their
-// ticket keys can have different addresses.
+// A ticket is good at the listener that gave it (crypto/tickets.c): known by its name, so that its addresses may change.
 static uint64_t ticket_realm(const char *name)
 {
     static const struct dg_hash_key key = {.k0 = UINT64_C(0x7469636b6574206f), .k1 = UINT64_C(0x66206c697374656e)};
