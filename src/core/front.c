@@ -275,12 +275,12 @@ static bool plaintext_fits(const struct dg_handshake_entry *entry, uint8_t type,
 
 // Nobody can vouch for the number of an unprotected record: one far ahead would move the library's window past all
 // that the client itself sends. So these are numbered here, in the order in which they came.
-static void renumber(struct dg_handshake_entry *entry, const struct dg_record *record)
+void dg_front_renumber(struct dg_handshake_entry *entry, uint8_t *record)
 {
     if (entry->plain_next > DG_SEQUENCE48_MAX) {
         return; // so many never come
     }
-    struct dg_writer writer = dg_writer_of(record->start + 5, 6);
+    struct dg_writer writer = dg_writer_of(record + 5, 6);
     dg_write_u48(&writer, entry->plain_next++);
     DG_BUG_UNLESS(!writer.failed);
 }
@@ -327,7 +327,7 @@ static bool take_record(struct dg_front *front, const struct dg_front_datagram *
         return true;
     }
     size_t size = record->type == DG_CONTENT_ACK ? forget_names(record) : record->size;
-    renumber(entry, record);
+    dg_front_renumber(entry, record->start);
     dg_front_feed(front, datagram->now, place, record->start, size);
     return true;
 }

@@ -5,6 +5,8 @@
 #include "base/secret.h"
 #include "core/front_state.h"
 
+#include <string.h>
+
 #define HEADERS (DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER)
 
 static void count(struct dg_front *front, enum dg_counter reason) { dg_count(front->counters, reason); }
@@ -191,7 +193,12 @@ static void repeated(struct dg_front *front, const struct dg_front_datagram *dat
         return;
     }
     entry->repeat_at = datagram->now + DG_FRONT_REPEAT_INTERVAL;
-    dg_front_feed(front, datagram->now, place, hello->record.data, hello->record.size);
+    // Under its own number it would take that of the record to come, which the library would drop as a repeat.
+    uint8_t record[DG_HELLO_RECORD_MAX];
+    DG_BUG_UNLESS(hello->record.size <= sizeof record);
+    memcpy(record, hello->record.data, hello->record.size);
+    dg_front_renumber(entry, record);
+    dg_front_feed(front, datagram->now, place, record, hello->record.size);
 }
 
 // Shape and reassembly: a whole hello as one record, the received one or one put together. False: nothing whole yet, or

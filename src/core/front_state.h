@@ -84,7 +84,9 @@ void dg_front_backs_off(struct dg_front *front, dg_time now, const struct dg_pat
                         enum dg_counter counter);
 bool dg_front_is_busy(const struct dg_front *front, uint32_t place);
 
-// front.c: opens the meter for a validated peer, or for one that may get allowance bytes.
+// front.c: the number under which the handshake is given this unprotected record.
+void dg_front_renumber(struct dg_handshake_entry *entry, uint8_t *record);
+// Opens the meter for a validated peer, or for one that may get allowance bytes.
 void dg_front_meter_validated(struct dg_front *front);
 void dg_front_meter_claimed(struct dg_front *front, size_t allowance);
 

@@ -489,6 +489,33 @@ DG_TEST(front_numbers_unprotected_records_itself)
     front_rig_close(&rig);
 }
 
+// A repeated hello too: somebody who has seen it can send it under any number, and the client itself does under the next
+// of its own, which is not the front's.
+DG_TEST(front_numbers_a_repeated_hello_itself)
+{
+    static struct rig rig;
+    for (int is_far = 0; is_far < 2; is_far++) {
+        uint8_t datagram[1024];
+        front_rig_init(&rig);
+        front_rig_open(&rig);
+        struct toy_client client = client_of(false, false, 1);
+        front_rig_turn(&rig, NOW, &client);
+        size_t size = toy_hello(&client, datagram, sizeof datagram);
+        front_rig_give(&rig, NOW, &client.path, datagram, size);
+        uint64_t hello = rig.gate.last_sequence;
+        client.plain_sequence = is_far ? (UINT64_C(1) << 48) - 1 : hello + 1;
+        size = toy_hello(&client, datagram, sizeof datagram);
+        front_rig_give(&rig, NOW + DG_SECOND, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.repeats, 1);
+        CHECK_EQ(rig.gate.last_plain_sequence, hello + 1);
+        client.plain_sequence = hello + 1;
+        size = toy_plain(&client, DG_CONTENT_CHANGE_CIPHER_SPEC, "\1", 1, datagram, sizeof datagram);
+        front_rig_give(&rig, NOW + DG_SECOND, &client.path, datagram, size);
+        CHECK_EQ(rig.gate.last_plain_sequence, hello + 2);
+        front_rig_close(&rig);
+    }
+}
+
 DG_TEST(front_reports_why_a_handshake_failed)
 {
     static struct rig rig;
@@ -540,6 +567,7 @@ int main(int argc, char **argv)
         DG_CASE(front_ignores_a_handshakes_cid_from_elsewhere),
         DG_CASE(front_gives_a_handshake_only_its_epochs),
         DG_CASE(front_numbers_unprotected_records_itself),
+        DG_CASE(front_numbers_a_repeated_hello_itself),
         DG_CASE(front_reports_why_a_handshake_failed),
     };
     return dg_test_main(cases, sizeof cases / sizeof *cases, argc, argv);
