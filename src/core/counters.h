@@ -156,7 +156,7 @@
     X(TABLE_FULL, "table_full", "take-overs refused: no free slot in the shard")                                  \
     X(CID_COLLISION, "cid_collision", "take-overs refused: the connection ID is in use")                          \
     X(SIDE_FULL, "side_full", "side slots that could not be had; the association goes on without")                \
-    X(SLOTS_QUARANTINED, "slots_quarantined", "slots that failed their check when the memory was attached")       \
+    X(SLOTS_QUARANTINED, "slots_quarantined", "slots out of use when the memory was attached: they failed their check, or ended the process twice") \
     /* backends */                                                                                                \
     X(BACKEND_NO_PORT, "backend_no_port", "plaintext dropped: every local port is in use or resting")             \
     X(BACKEND_SEND_ERROR, "backend_send_error", "plaintext that the backend's socket refused")                    \

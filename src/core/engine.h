@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The engine without I/O: established associations of one worker's shards. Four verbs: take a datagram,
 // give datagrams (through dg_output), say when it next wants the clock, be told the time. Used by one
-// thread. Never reads a clock, never blocks, never allocates after init.
+// thread. Never reads a clock, never blocks. After init it allocates only as its indexes double, and for rules with
+// rates.
 #ifndef DG_CORE_ENGINE_H
 #define DG_CORE_ENGINE_H
 
