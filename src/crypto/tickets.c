@@ -15,7 +15,7 @@ _Static_assert(DG_SHARED_TICKET_NAME == DG_TICKET_KEY_NAME && DG_SHARED_TICKET_K
 
 #define TICKET_SECONDS_MAX (7 * 24 * 3600) // RFC 8446 4.6.1
 #define NONCE_SIZE 12
-#define BOUND_SIZE (DG_TICKET_KEY_NAME + 8)
+#define BOUND_SIZE (DG_TICKET_KEY_NAME + 8 + 1)
 #define TAG_SIZE 16
 // What may lie around a ticket in the datagram in which our record layer repeats it: its name, IV and tag, the
 // message's header and fields, the record with the longest connection ID, and in 1.2 ChangeCipherSpec and Finished.
@@ -23,15 +23,18 @@ _Static_assert(DG_SHARED_TICKET_NAME == DG_TICKET_KEY_NAME && DG_SHARED_TICKET_K
 #define ENVELOPE_FIXED (2 + 1 + 8 + 8 + 4 + 4 + 1) // inner size, kind, credential, leaf, expiry, issue, identity size
 #define CLOCKS_APART 300 // seconds between two servers that share keys
 
-// What the tag covers beside the ticket: the key's name and the realm. All gates seal under the same keys; a ticket of
+// What the tag covers beside the ticket: the key's name, the realm and the profile. All gates seal under the same keys; a ticket of
 // another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the server where a
 // ticket is good). Its client gets a full handshake.
 // Keys from a file are shared on purpose, with servers that may know the listener by another name.
+// The library resumes DTLS 1.2 with the suite of the session, whether the gate would still choose it or not: without forward
+// secrecy, or with short tags, where the profile has forbidden that since (RFC 9325 3.4).
 static void bind_to(const struct dg_gate *gate, const uint8_t *name, uint8_t bound[BOUND_SIZE])
 {
     struct dg_writer writer = dg_writer_of(bound, BOUND_SIZE);
     dg_write_bytes(&writer, name, DG_TICKET_KEY_NAME);
     dg_write_u64(&writer, dg_credentials_ticket_keys(gate->credentials)->count > 0 ? 0 : gate->config.ticket_realm);
+    dg_write_u8(&writer, (uint8_t)gate->config.profile);
 }
 
 static bool seal(const uint8_t key[DG_TICKET_KEY], const uint8_t *bound, const uint8_t *nonce, uint8_t *data,

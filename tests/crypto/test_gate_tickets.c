@@ -8,6 +8,7 @@
 #include "crypto/inner.h"
 #include "support/gate_rig.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct rig rig, second;
@@ -123,6 +124,33 @@ DG_TEST(ticket_ends_with_its_credential)
             wolf_session_free(session);
             rig_free(&rig);
         }
+    }
+}
+
+// A session without forward secrecy, or with short tags, ends with the profile that has such suites: the library would resume
+// it with its own suite.
+DG_TEST(ticket_of_another_profile_takes_a_full_handshake)
+{
+    static const char *const suites[] = {"PSK-AES128-GCM-SHA256", "PSK-AES128-CCM-8"};
+    for (size_t i = 0; i < 2; i++) {
+        char both[96];
+        struct wolf_client_config config = client_of(12, PSK);
+        config.suites = suites[i];
+        REQUIRE(rig_new(&rig, &everything));
+        struct wolf_session *session = first_session(&rig, &config, &handover);
+        REQUIRE(session != NULL);
+        struct rig_options modern = everything;
+        modern.profile = DG_PROFILE_MODERN;
+        modern.secrets = rig.secrets;
+        REQUIRE(rig_new(&second, &modern));
+        snprintf(both, sizeof both, "%s:ECDHE-PSK-AES128-GCM-SHA256", suites[i]);
+        config.suites = both;
+        CHECK(resume(&second, &config, session, &handover));
+        CHECK_EQ(handover.resumed, 0);
+        CHECK_STR(handover.suite_name, "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256");
+        rig_free(&second);
+        wolf_session_free(session);
+        rig_free(&rig);
     }
 }
 
@@ -371,6 +399,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(ticket_keeps_identity_credential_and_expiry),
         DG_CASE(ticket_ends_with_its_credential),
+        DG_CASE(ticket_of_another_profile_takes_a_full_handshake),
         DG_CASE(ticket_of_another_listener_takes_a_full_handshake),
         DG_CASE(ticket_ends_with_its_key),
         DG_CASE(ticket_of_another_server_takes_the_full_handshake),
