@@ -98,7 +98,6 @@ struct dg_handshake {
     bool done;
     bool failed;
 
-    dg_time now;
     dg_time deadline;
 
     struct dg_peek peek;

@@ -126,13 +126,12 @@ static bool replace(struct dg_gate *gate)
     return gate->sides[gate->side].listener != NULL;
 }
 
-static struct dg_handshake *start(struct dg_gate *gate, dg_time now)
+static struct dg_handshake *start(struct dg_gate *gate)
 {
     struct dg_handshake *handshake = gate->sides[gate->side].listener;
     handshake->started = true;
     (void)dg_gate_get(gate);
     (void)replace(gate); // without memory the next hello tries again
-    handshake->now = now;
     return handshake;
 }
 
@@ -273,11 +272,11 @@ enum dg_hello_verdict dg_listener_hello(void *context, dg_time now, const struct
         return verdict;
     } else if (result != WOLFSSL_SUCCESS) {
         int error = wolfSSL_get_error(handshake->ssl, result);
-        *ret = start(gate, now);
+        *ret = start(gate);
         handshake->failed = true;
         dg_failure_from_library(handshake, error);
     } else {
-        *ret = start(gate, now);
+        *ret = start(gate);
         dg_library_io_open(&handshake->io, NULL, 0, output);
         (void)dg_handshake_run(handshake, now);
     }
