@@ -163,22 +163,6 @@ def admin_the_rule_that_lets_a_client_in_is_named():
 
 
 @case
-def admin_status_tells_how_many_handshakes_are_possible():
-    """After a reload, too: fewer at once, more after a restart."""
-    c, operator = Credentials(), Operator()
-    path = c.path / "gate.yaml"
-    text = (f"handshakes-max: 100\ncontrol-socket: {operator.path}\nlisteners:\n  - name: gate\n    listen: 127.0.0.1:0\n"
-            "    backend: echo\n    psk-file: psk.txt\n")
-    path.write_text(text)
-    server = ConfiguredServer(path)
-    server.wait_line("event=ready")
-    for wanted, possible in ((100, 100), (50, 50), (200, 100)):
-        path.write_text(text.replace("100", str(wanted), 1))
-        operator.say("reload")
-        check_equal(operator.documents("status")[0]["handshakes"]["max"], possible, f"handshakes-max: {wanted}")
-
-
-@case
 def admin_status_warns_of_what_an_operator_should_look_at():
     c, operator = Credentials(), Operator()
     c.make_certificate("soon", common_name="localhost", extension="serverAuth")  # for two days

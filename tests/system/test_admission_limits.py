@@ -4,6 +4,7 @@
 # in all, and the deadlines of each phase. Each refusal has its counter, and who comes again gets in.
 # ctest: timeout=300
 
+import json
 import re
 
 import clients
@@ -132,6 +133,24 @@ def parts_of_a_hello_are_kept_for_hello_timeout():
         s.sendto(part_of(Hello().record(), 0, 40), ("127.0.0.1", server.port))
         rises(server, "drop_fragment_expired", 1)
     check_equal(server.stop(), 0, "exit status")
+
+
+@case
+def limit_of_handshakes_is_told_as_it_is_in_force():
+    """After a reload, too: fewer at once, more after a restart."""
+    credentials = Credentials()
+    path, control = credentials.path / "gate.yaml", credentials.path / "control.sock"
+    text = (f"handshakes-max: 100\ncontrol-socket: {control}\nlisteners:\n  - name: gate\n    listen: 127.0.0.1:0\n"
+            "    backend: echo\n    psk-file: psk.txt\n")
+    path.write_text(text)
+    server = harness.ConfiguredServer(path)
+    server.wait_line("event=ready")
+    for wanted, possible in ((100, 100), (50, 50), (200, 100)):
+        path.write_text(text.replace("100", str(wanted), 1))
+        status, said = run([DTLSGATE, "reload", "--control", control])
+        check_equal(status, 0, said)
+        status, said = run([DTLSGATE, "status", "--json", "--control", control])
+        check_equal(json.loads(said)["handshakes"]["max"], possible, f"handshakes-max: {wanted}")
 
 
 @case
