@@ -28,6 +28,7 @@ struct dg_backends {
     struct dg_backends_config config;
     uint16_t count;
     struct row rows[DG_BACKENDS_MAX];
+    struct dg_port_set reserved; // as the host had it before the process confined itself
     struct dg_udp_pool *pools[WORKERS_MAX]; // each its worker's
 };
 
@@ -35,8 +36,10 @@ struct dg_backends *dg_backends_new(const struct dg_backends_config *config)
 {
     DG_BUG_UNLESS(config->worker_count <= WORKERS_MAX);
     struct dg_backends *backends = calloc(1, sizeof *backends);
-    if (backends != NULL)
-        backends->config = *config;
+    if (backends == NULL)
+        return NULL;
+    backends->config = *config;
+    dg_backend_udp_reserved(&backends->reserved);
     return backends;
 }
 
@@ -179,6 +182,7 @@ static struct dg_udp_pool *pool_of(struct dg_backends *backends, uint32_t worker
     config.quarantine = backends->config.rest;
     config.hold = backends->config.hold;
     config.book = backends->config.book;
+    config.reserved = &backends->reserved;
     backends->pools[worker] = dg_udp_pool_new(&config, counters, error, error_size);
     return backends->pools[worker];
 }

@@ -188,17 +188,16 @@ struct dg_backend_udp_config dg_backend_udp_config_default(void)
     };
 }
 
-// Ports that the administrator keeps for somebody else. No such file: none.
-static void read_reserved(struct dg_port_set *set)
+void dg_backend_udp_reserved(struct dg_port_set *ret)
 {
     char text[65536];
-    memset(set, 0, sizeof *set);
+    memset(ret, 0, sizeof *ret);
     FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
     if (file == NULL) {
         return;
     }
     if (fgets(text, sizeof text, file) != NULL) {
-        dg_port_set_add(set, text);
+        dg_port_set_add(ret, text);
     }
     fclose(file);
 }
@@ -220,9 +219,13 @@ static uint32_t socket_limit(const struct dg_udp_pool *pool)
 
 static bool set_up(struct dg_udp_pool *pool, char *error, size_t error_size)
 {
-    struct dg_port_set reserved;
-    read_reserved(&reserved);
-    pool->ports = dg_port_allocator_new(pool->config.ports, &reserved, pool->config.book, pool->config.worker,
+    struct dg_port_set now;
+    const struct dg_port_set *reserved = pool->config.reserved;
+    if (reserved == NULL) {
+        dg_backend_udp_reserved(&now);
+        reserved = &now;
+    }
+    pool->ports = dg_port_allocator_new(pool->config.ports, reserved, pool->config.book, pool->config.worker,
                                         pool->config.worker_count, pool->config.quarantine, dg_random_u64());
     pool->answers = malloc((size_t)DG_UDP_ANSWERS_AT_ONCE * ANSWER_BYTES);
     if (pool->ports == NULL || pool->answers == NULL) {

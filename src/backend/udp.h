@@ -36,9 +36,14 @@ struct dg_backend_udp_config {
     dg_time hold;               // an association keeps its port at least so long after its last traffic
     struct dg_port_book book;   // what outlives the process: ports are bound again for whoever held them
     uint32_t sockets_max;       // of this worker; 0: as many as ports and the limit of open files allow
+    const struct dg_port_set *reserved; // ports that the host keeps for others; NULL: it is asked when the pool is made
 };
 // 300 s of quarantine, an hour of hold, ports 32768 to 60999.
 struct dg_backend_udp_config dg_backend_udp_config_default(void);
+
+// Ports that the administrator keeps for somebody else, or for us as a whole (port_allocator.h). A process that has confined
+// itself can ask no more, and is told none.
+void dg_backend_udp_reserved(struct dg_port_set *ret);
 
 // "HOST:PORT" or "[IPv6]:PORT": numeric, or a name that is looked up now and never again. False: error says
 // what is wrong with it.

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Several UDP services of one worker: one pool of sockets and ports, before and after a restart.
+#include "backend/backends.h"
+#include "own_network.h"
 #include "udp_scene.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
 
 // Two services of one pool, and an association that changes from one to the other: its port rests like any other's, and
 // what the service before still answers finds nobody.
@@ -106,11 +111,56 @@ DG_TEST(udp_pool_claims_ports_for_the_service_of_now)
     fixture_free(fixture);
 }
 
+#define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
+
+static bool reserve(const char *ports)
+{
+    int fd = open(RESERVED, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, ports, strlen(ports)) == (ssize_t)strlen(ports);
+    close(fd);
+    return done;
+}
+
+// In a process with a network of its own, whose settings are nobody else's; 2: there is none to be had.
+static int make_late(void)
+{
+    struct dg_backends_config config = {.worker_count = 1, .ports = {32768, 60999}, .rest = DG_SECOND, .hold = DG_HOUR};
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    const struct dg_backend_sink sink = {.context = fixture, .port_changed = on_port_changed, .trouble = on_trouble};
+    char error[256];
+    uint16_t number = 0;
+    if (!own_network_enter() || !reserve("32768-60990"))
+        return 2;
+    struct dg_backends *backends = dg_backends_new(&config);
+    if (!reserve("\n") || !dg_backends_number(backends, "udp:127.0.0.1:9", false, &number, error, sizeof error))
+        return 3;
+    fixture->backend = dg_backends_make(backends, number, &sink, 0, 1, &fixture->counters, error, sizeof error);
+    for (uint32_t i = 0; i < 9; i++) {
+        say(fixture, DG_SECOND, i);
+        if (fixture->port[i] < 60991)
+            return 4;
+    }
+    return 0;
+}
+
+// A backend that a reload brings is made by a confined process, which cannot ask any more what the host keeps for others.
+DG_TEST(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start)
+{
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0)
+        _exit(make_late());
+    int status = -1;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK_MSG(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2), "status %d", status);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(udp_pool_keeps_ports_apart_over_several_services),
         DG_CASE(udp_pool_claims_ports_for_the_service_of_now),
+        DG_CASE(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
