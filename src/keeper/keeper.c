@@ -138,8 +138,11 @@ static void log_death(const struct keeper *keeper, const char *how, dg_time wait
     dg_log_end(&line);
 }
 
+// The status is that of whoever served.
 static void end(struct keeper *keeper, int status)
 {
+    if (keeper->is_over)
+        return;
     keeper->is_over = true;
     keeper->status = exit_status(status);
 }
@@ -162,8 +165,8 @@ static void server_died(struct keeper *keeper, int status)
     bool has_successor = keeper->next.pid > 0;
     if (keeper->server.is_new)
         dg_replace_failed(keeper, &keeper->server, how);
-    // In order: told to end; replaced; never was one ready; ended of its own will; died.
-    if (keeper->is_stopping)
+    // In order: told to end, and nobody else still does; replaced; never was one ready; ended of its own will; died.
+    if (keeper->is_stopping && !keeper->next.is_ready)
         end(keeper, status);
     else if (!has_successor && (keeper->good_binary < 0 || ended_by_itself))
         end(keeper, status);
@@ -178,7 +181,9 @@ static void next_died(struct keeper *keeper, int status)
 {
     char how[64];
     describe(status, how, sizeof how);
-    if (keeper->next.is_new)
+    if (keeper->is_stopping && keeper->next.is_ready)
+        end(keeper, status);
+    else if (keeper->next.is_new)
         dg_replace_failed(keeper, &keeper->next, how);
     else
         dg_replace_lost(keeper, how);
@@ -202,18 +207,23 @@ static void reap(struct keeper *keeper)
 
 // --- signals -------------------------------------------------------------------------------------------------------
 
+// To whoever serves. The old one of an upgrade does not any more, once the new one is ready.
 static void pass_on(const struct keeper *keeper, int number)
 {
-    if (keeper->server.pid > 0)
-        dg_keeper_signal(keeper->server.pid, number);
+    pid_t pid = keeper->next.is_ready ? keeper->next.pid : keeper->server.pid;
+    if (pid > 0)
+        dg_keeper_signal(pid, number);
 }
 
 static void stop(struct keeper *keeper, int number)
 {
     keeper->is_stopping = true;
+    hear(keeper, &keeper->next); // it may have become ready in this moment
     keeper->restart_at = DG_NEVER;
     keeper->upgrade_until = DG_NEVER;
-    if (keeper->next.pid > 0) {
+    if (keeper->next.is_ready) {
+        dg_keeper_signal(keeper->server.pid, SIGKILL); // owns nothing any more
+    } else if (keeper->next.pid > 0) {
         dg_keeper_signal(keeper->next.pid, SIGKILL);
         dg_replace_refuse(keeper, "the server was told to end");
     }

@@ -82,7 +82,7 @@ static int stand_in_serve(int signal_fd, struct dg_notify *notify, int memory)
         struct signalfd_siginfo info;
         if (!waits[0].revents || read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
             continue;
-        stand_in_say("signal", info.ssi_signo, 0);
+        stand_in_say("signal", info.ssi_signo, (unsigned long)getpid());
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             return STAND_IN_STATUS;
         if (info.ssi_signo == SIGUSR2 && memory < 0)
@@ -142,7 +142,8 @@ static int stand_in_main(char **argv)
     bool hangs = strcmp(mode, "hangs") == 0; // when it is to leave; its successor dies at once
     if (hangs && notify.replaces)
         return 6;
-    return stand_in_serve(signal_fd, &notify, hangs ? memory : -1);
+    bool lingers = strcmp(mode, "lingers") == 0; // the same, with a successor that serves
+    return stand_in_serve(signal_fd, &notify, hangs || lingers ? memory : -1);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include "keeper/keeper.h"
 
 #include "check.h"
+#include "io/local_socket.h"
 #include "keeper/stand_in.h"
 #include "keeper/upgrade.h"
 
@@ -317,6 +318,29 @@ DG_TEST(upgrade_whose_new_server_dies_beside_an_old_one_that_hangs_is_over)
     end(&scene);
 }
 
+// The new one serves already, and the old one has not ended yet: whoever serves is told to end, and says goodbye.
+DG_TEST(upgrade_that_is_stopped_when_the_new_server_serves_lets_that_one_say_goodbye)
+{
+    struct scene scene;
+    unsigned long old = 0, new = 0, starts, number = 0, told = 0;
+    REQUIRE(begin(&scene, "lingers", NULL));
+    CHECK(wait_line(&scene, "ready", &old, &starts));
+    int caller = dg_local_connect(scene.socket, SOCK_SEQPACKET);
+    CHECK(caller >= 0);
+    CHECK(wait_line(&scene, "signal", &number, &told));
+    CHECK(number == SIGUSR2 && told == old);
+    CHECK(wait_line(&scene, "ready", &new, &starts));
+    CHECK(new != old && starts == 2);
+    kill(scene.keeper, SIGTERM);
+    CHECK(wait_line(&scene, "signal", &number, &told));
+    CHECK_EQ(number, SIGTERM);
+    CHECK_EQ(told, new);
+    CHECK_EQ(wait_end(&scene), STAND_IN_STATUS);
+    CHECK(wait_silence(&scene));
+    close(caller);
+    end(&scene);
+}
+
 static void write_program(char *path, size_t size, const struct scene *scene, const char *text, mode_t mode)
 {
     snprintf(path, size, "%s/program", scene->folder);
@@ -392,6 +416,7 @@ int main(int argc, char **argv)
         DG_CASE(upgrade_that_fails_after_the_hand_over_goes_back_to_the_old_program),
         DG_CASE(upgrade_to_a_program_that_ends_before_it_is_ready_does_not_end_the_service),
         DG_CASE(upgrade_whose_new_server_dies_beside_an_old_one_that_hangs_is_over),
+        DG_CASE(upgrade_that_is_stopped_when_the_new_server_serves_lets_that_one_say_goodbye),
         DG_CASE(upgrade_to_a_file_that_is_no_program_is_refused),
         DG_CASE(upgrade_socket_is_for_this_user_alone_and_is_not_taken_from_a_living_keeper),
     };
