@@ -40,6 +40,16 @@ static uint32_t next_in_turn(const struct dg_load_thread *thread, uint32_t *turn
     return number;
 }
 
+// After the server's close_notify of DTLS 1.3 one may send on for a while (RFC 8446 6.1): a load ends with it.
+static bool end_if_closed(struct dg_load_thread *thread, dg_time now, uint32_t number)
+{
+    const struct dg_slot *slot = dg_memory_slot(&thread->memory, 0, number);
+    if ((slot->flags & DG_SLOT_CLOSE_RECEIVED) == 0)
+        return false;
+    dg_engine_close(thread->engine, now, ref_of(thread, number), DG_COUNT_CLOSED_BY_PEER);
+    return true;
+}
+
 static void on_opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
                       const struct dg_handover *handover)
 {
@@ -84,6 +94,8 @@ static void send_one(struct dg_load_thread *thread, dg_time now, dg_time due_at)
 {
     const struct dg_load_config *config = thread->config;
     uint32_t number = next_in_turn(thread, &thread->turn);
+    while (end_if_closed(thread, now, number) && thread->live > 0)
+        number = next_in_turn(thread, &thread->turn);
     struct dg_load_seat *seat = &thread->seats[number];
     write_head(thread);
     if (!dg_engine_send(thread->engine, now, ref_of(thread, number), thread->message, config->message_bytes)) {
@@ -209,7 +221,7 @@ void dg_load_talking_sum_up(struct dg_load_thread *thread, dg_time now)
 {
     for (uint32_t i = 0; i < thread->seats_used; i++) {
         struct dg_load_seat *seat = &thread->seats[i];
-        if (seat->id == 0)
+        if (seat->id == 0 || end_if_closed(thread, now, i))
             continue;
         if (seat->asked_at != 0)
             thread->unheard++;
