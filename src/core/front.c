@@ -235,9 +235,10 @@ static bool has_place(const struct dg_handshake_entry *entry, const struct dg_ha
 {
     bool is_of_client = part->type == DG_HS_CERTIFICATE || part->type == DG_HS_CLIENT_KEY_EXCHANGE ||
                         part->type == DG_HS_CERTIFICATE_VERIFY;
-    // The library keeps what is ahead of its turn: twenty messages, were they not numbered as these are.
-    uint32_t behind_hello = (uint32_t)part->message_seq - entry->hello_seq;
-    return is_of_client && part->length <= DG_FRONT_MESSAGE_MAX && behind_hello <= DG_FRONT_MESSAGES_MAX;
+    // The library keeps what is ahead of its turn, twenty messages, and repeats its flight for one that is behind.
+    int32_t behind_hello = (int32_t)part->message_seq - entry->hello_seq;
+    return is_of_client && part->length <= DG_FRONT_MESSAGE_MAX && behind_hello >= 1 &&
+           behind_hello <= DG_FRONT_MESSAGES_MAX;
 }
 
 static bool messages_fit(const struct dg_handshake_entry *entry, struct dg_bytes body)

@@ -78,6 +78,36 @@ static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record
     return true;
 }
 
+// The first message behind the hello, as a record in clear?
+static bool begins_flight(const struct dg_handshake *handshake, const uint8_t *record, size_t size)
+{
+    struct dg_reader reader = dg_reader_of(record, size);
+    uint8_t type = dg_read_u8(&reader);
+    (void)dg_read_u16(&reader);
+    uint16_t epoch = dg_read_u16(&reader);
+    (void)dg_read_u48(&reader);
+    struct dg_reader messages = dg_reader_in(dg_read_block16(&reader));
+    struct dg_handshake_fragment part;
+    if (reader.failed || type != DG_CONTENT_HANDSHAKE || epoch != 0)
+        return false;
+    while (dg_reader_left(&messages) > 0 && dg_handshake_fragment_read(&messages, &part))
+        if (part.offset == 0 && part.message_seq == handshake->hello_seq + 1)
+            return true;
+    return false;
+}
+
+// Where that message comes again, the library of DTLS 1.2 repeats its flight (RFC 6347 4.2.4), as often as it comes; and in
+// clear it may be anybody's who has a client flooded that way. No client repeats its own more often than once a second.
+static bool may_answer(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size)
+{
+    if (!begins_flight(handshake, record, size))
+        return true;
+    if (handshake->flight_repeatable_at != 0 && now < handshake->flight_repeatable_at)
+        return false;
+    handshake->flight_repeatable_at = now + DG_SECOND;
+    return true;
+}
+
 // The library keeps twenty messages ahead of their turn, of a client that has proven nothing yet. What no client sends ends
 // the handshake at the first of them.
 static bool is_ahead(const struct dg_handshake *handshake)
@@ -92,7 +122,7 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
         return step_of(handshake);
     if (size <= RECORD_MAX)
         dg_library_io_make_room(&handshake->io, size);
-    dg_library_io_open(&handshake->io, record, size, output);
+    dg_library_io_open(&handshake->io, record, size, may_answer(handshake, now, record, size) ? output : NULL);
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
     bool was_doubted = handshake->io.tap.unopened > 0;
     dg_tap_received(&handshake->io.tap, record, size);

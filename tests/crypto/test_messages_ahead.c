@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Handshake messages ahead of their turn, of clients that have proven nothing: the library keeps them, so there must be
-// few (Pion CVE-2022-29189, OpenSSL CVE-2026-54874).
+// few (Pion CVE-2022-29189, OpenSSL CVE-2026-54874). And those that come again, for which it repeats its flight.
 
 #include "check.h"
 #include "core/record12.h"
@@ -149,11 +149,41 @@ DG_TEST(messages_in_clear_are_kept_within_the_librarys_bound)
     rig_free(&rig);
 }
 
+// Certificate and change of keys are in clear: a copy of the client's own, sent by somebody in its name, must not bring it
+// a flight of ours each time.
+DG_TEST(messages_that_come_again_are_answered_once_a_second)
+{
+    uint8_t datagram[RIG_DATAGRAM_MAX], first[RIG_DATAGRAM_MAX];
+    REQUIRE(rig_new(&rig, &everything));
+    REQUIRE(begin(12, true));
+    size_t size = rig_queue_get(&rig.to_server, datagram, sizeof datagram);
+    struct dg_record record;
+    REQUIRE(dg_record_parse(datagram, size, 0, &record).outcome == DG_OK && record.epoch == 0);
+    size_t first_size = record.size;
+    memcpy(first, datagram, first_size);
+    rig_give(&rig, first, first_size);
+    for (unsigned second = 1; second <= 3; second++) {
+        unsigned sent = rig.server_datagrams;
+        rig.now += DG_SECOND;
+        for (unsigned i = 0; i < 50; i++) {
+            struct dg_writer number = dg_writer_of(first + 5, 6); // as the front numbers them
+            dg_write_u48(&number, 100 * second + i);
+            rig_give(&rig, first, first_size);
+            rig.now += DG_MILLISECOND;
+        }
+        CHECK(rig.server_datagrams > sent); // repeated where the flight was lost
+        CHECK_MSG(rig.server_datagrams <= sent + 10, "%u datagrams", rig.server_datagrams - sent);
+    }
+    CHECK_EQ(rig.step, DG_STEP_GOES_ON);
+    rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(messages_that_no_client_sends_end_the_handshake),
         DG_CASE(messages_in_clear_are_kept_within_the_librarys_bound),
+        DG_CASE(messages_that_come_again_are_answered_once_a_second),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
