@@ -122,7 +122,7 @@ static void udp_ready(void *backend, dg_time now)
 static dg_time udp_deadline(void *backend)
 {
     const struct dg_udp_target *target = backend;
-    return target->is_watcher && dg_udp_has_to_restore(target->pool) ? 0 : DG_NEVER;
+    return target->is_watcher ? dg_udp_restore_deadline(target->pool) : DG_NEVER;
 }
 
 static void udp_advance(void *backend, dg_time now)
@@ -261,6 +261,7 @@ struct dg_udp_pool *dg_udp_pool_new(const struct dg_backend_udp_config *config, 
     }
     pool->config = *config;
     pool->restore_next = config->book.words != NULL ? config->ports.first : UINT32_MAX;
+    pool->restore_again_at = DG_NEVER;
     pool->counters = counters;
     pool->epoll_fd = -1;
     pool->users = 1;

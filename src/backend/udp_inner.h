@@ -17,7 +17,8 @@ struct dg_udp_pool {
     bool is_watched; // one of its targets has its descriptor watched
     struct dg_udp_target *targets[DG_BACKENDS_MAX];
     struct dg_port_allocator *ports;
-    uint32_t restore_next; // port to look at; above the range: all has been bound again
+    uint32_t restore_next; // port to look at; above the range: all has been looked at
+    dg_time restore_again_at; // DG_NEVER: the network refused none of them
     struct dg_udp_table table;
     int epoll_fd;
     struct mmsghdr messages[DG_UDP_ANSWERS_AT_ONCE];
@@ -41,7 +42,7 @@ struct dg_udp_target {
 struct dg_udp_talker *dg_udp_open_talker(struct dg_udp_target *target, dg_time now, struct dg_ref ref);
 void dg_udp_close_talker(struct dg_udp_pool *pool, dg_time now, struct dg_udp_talker *talker);
 // Binds some of the ports again that associations held before this process began. sink: any target's, to ask with.
-bool dg_udp_has_to_restore(const struct dg_udp_pool *pool);
+dg_time dg_udp_restore_deadline(const struct dg_udp_pool *pool);
 void dg_udp_restore(struct dg_udp_pool *pool, const struct dg_backend_sink *sink, dg_time now);
 
 #endif

@@ -11,6 +11,7 @@
 
 #define PORT_ATTEMPTS 32       // ports that others use, tried in a row for one plaintext
 #define RESTORED_AT_ONCE 32    // sockets opened again before datagrams have their turn
+#define RESTORE_PAUSE (10 * DG_SECOND) // before ports that the network refused are looked at once more
 #define LOOKED_AT_AT_ONCE 4096 // ports in the book, the same
 
 void dg_udp_close_talker(struct dg_udp_pool *pool, dg_time now, struct dg_udp_talker *talker)
@@ -129,7 +130,8 @@ static bool holds(const struct dg_udp_pool *pool, struct dg_ref ref, uint16_t po
 }
 
 // The port that the association holds since before this process began, while there is room in the table. NULL: another
-// program has it now, and it is nobody's any more; or the network refuses, and it stays the association's.
+// program has it now, and it is nobody's any more; or the network refuses, and it stays the association's for as long as
+// that lives, which is looked at again later.
 static struct dg_udp_talker *open_again(struct dg_udp_target *target, dg_time now, struct dg_ref ref, uint16_t port,
                                         const char **ret_reason)
 {
@@ -144,6 +146,8 @@ static struct dg_udp_talker *open_again(struct dg_udp_target *target, dg_time no
         dg_complain(&target->no_port, &target->sink, now, "backend_port_lost", *ret_reason);
         dg_port_allocator_release(pool->ports, now, port);
         target->sink.port_changed(target->sink.context, ref, 0);
+    } else if (pool->restore_again_at == DG_NEVER && target->sink.claim != NULL) {
+        pool->restore_again_at = now + RESTORE_PAUSE;
     }
     return NULL;
 }
@@ -171,7 +175,7 @@ struct dg_udp_talker *dg_udp_open_talker(struct dg_udp_target *target, dg_time n
     return add_talker(target, now, ref, fd, port);
 }
 
-// True: a socket was opened for it. sink: any target's, to ask with.
+// True: a socket was wanted for it. sink: any target's, to ask with.
 static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink *sink, dg_time now, uint16_t port)
 {
     uint64_t word = dg_port_book_read(pool->config.book, port);
@@ -190,7 +194,9 @@ static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink 
     struct dg_udp_target *target = claim == DG_PORT_CLAIMED && number < DG_BACKENDS_MAX ? pool->targets[number] : NULL;
     if (target != NULL) {
         const char *ignored; // told when the association speaks
-        return pool->table.count < pool->table.capacity && open_again(target, now, ref, port, &ignored) != NULL;
+        if (pool->table.count < pool->table.capacity)
+            (void)open_again(target, now, ref, port, &ignored);
+        return true;
     }
     // Its association ended with the process or after it, or has another kind of backend now.
     dg_port_allocator_release(pool->ports, now, port);
@@ -200,12 +206,21 @@ static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink 
     return false;
 }
 
-bool dg_udp_has_to_restore(const struct dg_udp_pool *pool) { return pool->restore_next <= pool->config.ports.last; }
+static bool has_to_restore(const struct dg_udp_pool *pool) { return pool->restore_next <= pool->config.ports.last; }
+
+dg_time dg_udp_restore_deadline(const struct dg_udp_pool *pool)
+{
+    return has_to_restore(pool) ? 0 : pool->restore_again_at;
+}
 
 void dg_udp_restore(struct dg_udp_pool *pool, const struct dg_backend_sink *sink, dg_time now)
 {
-    unsigned opened = 0;
-    for (unsigned i = 0; i < LOOKED_AT_AT_ONCE && opened < RESTORED_AT_ONCE && dg_udp_has_to_restore(pool); i++) {
-        opened += restore_port(pool, sink, now, (uint16_t)pool->restore_next++);
+    if (!has_to_restore(pool) && pool->restore_again_at <= now) {
+        pool->restore_again_at = DG_NEVER;
+        pool->restore_next = pool->config.ports.first;
+    }
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < LOOKED_AT_AT_ONCE && wanted < RESTORED_AT_ONCE && has_to_restore(pool); i++) {
+        wanted += restore_port(pool, sink, now, (uint16_t)pool->restore_next++);
     }
 }

@@ -111,6 +111,56 @@ DG_TEST(udp_pool_claims_ports_for_the_service_of_now)
     fixture_free(fixture);
 }
 
+static enum dg_port_claim claim_now;
+
+static enum dg_port_claim on_claim_now(void *context, dg_time now, uint32_t shard, uint32_t slot, uint16_t port,
+                                       struct dg_ref *ret_ref, uint16_t *ret_backend)
+{
+    (void)context, (void)now, (void)port;
+    *ret_ref = (struct dg_ref){.id = ref_of(slot).id, .shard = shard, .slot = slot};
+    *ret_backend = 0;
+    return claim_now;
+}
+
+static void advance_until_silent(struct fixture *fixture, dg_time now)
+{
+    while (fixture->backend.ops->deadline(fixture->backend.self) <= now)
+        fixture->backend.ops->advance(fixture->backend.self, now);
+}
+
+// A network that is not there yet at a restart: ports stay their associations', and rest as soon as these have ended.
+DG_TEST(udp_pool_keeps_ports_that_the_network_refuses_for_as_long_as_their_associations_live)
+{
+    static _Atomic uint64_t book[65536];
+    memset(book, 0, sizeof book);
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    char error[256];
+    fixture->config.ports = small_range(100);
+    fixture->config.book.words = book;
+    uint16_t first = fixture->config.ports.first;
+    for (uint32_t slot = 1; slot <= 80; slot++)
+        book[first + slot] = dg_port_word(0, slot);
+    struct dg_address nowhere = fixture->config.target;
+    memset(nowhere.ip + 13, 255, 3); // 127.255.255.255
+    const struct dg_backend_sink sink = {
+        .context = fixture, .port_changed = on_port_changed, .claim = on_claim_now, .trouble = on_trouble};
+    struct dg_udp_pool *pool = dg_udp_pool_new(&fixture->config, &fixture->counters, error, sizeof error);
+    REQUIRE(pool != NULL);
+    fixture->backend = dg_udp_pool_target(pool, 0, &nowhere, &sink, error, sizeof error);
+    dg_udp_pool_put(pool);
+    claim_now = DG_PORT_CLAIMED;
+    for (dg_time now = DG_SECOND; now < DG_MINUTE; now += DG_SECOND)
+        advance_until_silent(fixture, now);
+    for (uint32_t slot = 1; slot <= 80; slot++)
+        CHECK_EQ(book[first + slot], dg_port_word(0, slot));
+    claim_now = DG_PORT_NOBODYS;
+    advance_until_silent(fixture, DG_MINUTE + 10 * DG_SECOND);
+    for (uint32_t slot = 1; slot <= 80; slot++)
+        CHECK(book[first + slot] != 0 && !dg_port_is_in_use(book[first + slot]));
+    CHECK(fixture->backend.ops->deadline(fixture->backend.self) == DG_NEVER);
+    fixture_free(fixture);
+}
+
 #define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
 static bool reserve(const char *ports)
@@ -160,6 +210,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(udp_pool_keeps_ports_apart_over_several_services),
         DG_CASE(udp_pool_claims_ports_for_the_service_of_now),
+        DG_CASE(udp_pool_keeps_ports_that_the_network_refuses_for_as_long_as_their_associations_live),
         DG_CASE(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
