@@ -78,7 +78,8 @@ static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record
     return true;
 }
 
-// The first message behind the hello, as a record in clear?
+// The first message behind the hello, as a record in clear? The library knows it by its type, where that is Certificate,
+// whatever its number says.
 static bool begins_flight(const struct dg_handshake *handshake, const uint8_t *record, size_t size)
 {
     struct dg_reader reader = dg_reader_of(record, size);
@@ -91,7 +92,7 @@ static bool begins_flight(const struct dg_handshake *handshake, const uint8_t *r
     if (reader.failed || type != DG_CONTENT_HANDSHAKE || epoch != 0)
         return false;
     while (dg_reader_left(&messages) > 0 && dg_handshake_fragment_read(&messages, &part))
-        if (part.offset == 0 && part.message_seq == handshake->hello_seq + 1)
+        if (part.offset == 0 && (part.type == DG_HS_CERTIFICATE || part.message_seq == handshake->hello_seq + 1))
             return true;
     return false;
 }
