@@ -6,6 +6,7 @@
 #include "base/random.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,14 +193,15 @@ void dg_backend_udp_reserved(struct dg_port_set *ret)
 {
     char text[65536];
     memset(ret, 0, sizeof *ret);
-    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
-    if (file == NULL) {
+    int fd = open("/proc/sys/net/ipv4/ip_local_reserved_ports", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
         return;
     }
-    if (fgets(text, sizeof text, file) != NULL) {
-        dg_port_set_add(ret, text);
-    }
-    fclose(file);
+    // In one piece: the kernel shows what one read has room for, and nothing to a second one.
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    dg_port_set_add(ret, text);
 }
 
 static uint32_t socket_limit(const struct dg_udp_pool *pool)

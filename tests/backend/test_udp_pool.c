@@ -205,6 +205,38 @@ DG_TEST(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start)
     CHECK_MSG(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2), "status %d", status);
 }
 
+static bool has(const struct dg_port_set *set, unsigned port) { return (set->bits[port / 8] >> port % 8 & 1) != 0; }
+
+// As make_late.
+static int read_long_list(void)
+{
+    char text[8192];
+    size_t size = 0;
+    struct dg_port_set reserved;
+    for (unsigned port = 40000; port < 41200; port += 2) // one by one: neighbours the kernel would show as a range
+        size += (size_t)snprintf(text + size, sizeof text - size, "%u,", port);
+    text[size - 1] = '\n';
+    if (!own_network_enter() || !reserve(text))
+        return 2;
+    dg_backend_udp_reserved(&reserved);
+    for (unsigned port = 39999; port < 41201; port++)
+        if (has(&reserved, port) != (port >= 40000 && port < 41200 && port % 2 == 0))
+            return 3;
+    return 0;
+}
+
+// 3.6 KB: more than a buffer of the C library has, less than the kernel takes at once.
+DG_TEST(udp_pool_reads_a_long_list_of_reserved_ports_to_its_end)
+{
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0)
+        _exit(read_long_list());
+    int status = -1;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK_MSG(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2), "status %d", status);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -212,6 +244,7 @@ int main(int argc, char **argv)
         DG_CASE(udp_pool_claims_ports_for_the_service_of_now),
         DG_CASE(udp_pool_keeps_ports_that_the_network_refuses_for_as_long_as_their_associations_live),
         DG_CASE(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start),
+        DG_CASE(udp_pool_reads_a_long_list_of_reserved_ports_to_its_end),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
