@@ -32,6 +32,8 @@ struct dg_link {
     enum dg_counter reason;
     uint32_t server_first;  // address that was tried first
     uint32_t servers_tried;
+    const char *refusal;    // of an address that was left: what its alert in clear said; NULL: none said any
+    int refusal_alert;
     bool is_heard;          // a handshake goes on at this address: the others are not tried any more
     dg_time next_at;        // the next address is tried, unless this one has answered; DG_NEVER: there is none
     dg_time give_up_at;     // of the handshake

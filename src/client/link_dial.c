@@ -35,7 +35,10 @@ void dg_link_fail(struct dg_client *client, uint32_t number)
         why = client->config.dial->why(link->dial, &alert);
     if (link->is_heard) // and came to nothing: the next handshake begins at another
         client->server = (link->server_first + link->servers_tried) % client->config.server_count;
-    if (!link->is_heard && link->servers_tried > 1 && alert < 0)
+    if (!link->is_heard && alert < 0 && link->refusal) { // more than that another address is silent
+        why = link->refusal;
+        alert = link->refusal_alert;
+    } else if (!link->is_heard && link->servers_tried > 1 && alert < 0)
         why = "the server answers at none of its addresses";
     else if (link->refused > 0)
         why = "nobody listens at the server's address and port: its host says so";
@@ -145,6 +148,17 @@ static bool begin_at_next(struct dg_client *client, uint32_t number, char *error
     return false;
 }
 
+// Whoever refuses us says so in clear, as anybody can: it holds us to no address, but is the best that is known.
+static void keep_answer(const struct dg_client *client, struct dg_link *link)
+{
+    int alert = -1;
+    const char *why = client->config.dial->why(link->dial, &alert);
+    if (alert >= 0) {
+        link->refusal = why;
+        link->refusal_alert = alert;
+    }
+}
+
 static void tell_next(struct dg_client *client, const struct dg_link *link, const struct dg_address *before)
 {
     struct dg_dial_event event = {.what = "next address"};
@@ -165,6 +179,7 @@ void dg_link_unanswered(struct dg_client *client, uint32_t number)
         dg_link_fail(client, number);
         return;
     }
+    keep_answer(client, link);
     client->config.dial->free(link->dial);
     link->dial = NULL;
     if (!begin_at_next(client, number, error, sizeof error)) {

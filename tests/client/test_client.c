@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 struct dg_dial {
-    int unused;
+    int alert; // that came in clear, -1: none
 };
 
 static unsigned started, freed, failed, told;
 static uint32_t failed_owner;
 static const char *failed_why;
+static int failed_alert;
 
 static struct dg_dial *fake_start(void *dialer, dg_time now, const struct dg_path *path, struct dg_bytes cid,
                                   const struct dg_output *output)
@@ -31,24 +32,25 @@ static struct dg_dial *fake_start(void *dialer, dg_time now, const struct dg_pat
     memcpy(room, "hello", 5);
     output->commit(output->context, path, 5);
     started++;
-    return calloc(1, sizeof(struct dg_dial));
+    struct dg_dial *dial = calloc(1, sizeof *dial);
+    if (dial)
+        dial->alert = -1;
+    return dial;
 }
 
 static enum dg_dial_step fake_receive(struct dg_dial *dial, dg_time now, const uint8_t *record, size_t size,
                                       const struct dg_output *output)
 {
-    (void)dial;
     (void)now;
-    (void)record;
-    (void)size;
     (void)output;
+    if (record[0] == 21)
+        dial->alert = record[size - 1];
     return DG_DIAL_GOES_ON;
 }
 
 static enum dg_counter fake_dropped(const struct dg_dial *dial)
 {
-    (void)dial;
-    return DG_COUNT_NONE;
+    return dial->alert >= 0 ? DG_COUNT_DROP_ALERT_UNPROVEN : DG_COUNT_NONE;
 }
 
 static dg_time fake_deadline(const struct dg_dial *dial)
@@ -67,9 +69,8 @@ static enum dg_dial_step fake_advance(struct dg_dial *dial, dg_time now, const s
 
 static const char *fake_why(const struct dg_dial *dial, int *ret_alert)
 {
-    (void)dial;
-    *ret_alert = -1;
-    return "nobody answered";
+    *ret_alert = dial->alert;
+    return dial->alert >= 0 ? "the server refused us" : "nobody answered";
 }
 
 static bool fake_told(struct dg_dial *dial, struct dg_dial_event *ret)
@@ -99,10 +100,10 @@ static void on_failed(void *context, dg_time now, uint32_t owner, uint32_t link,
     (void)context;
     (void)now;
     (void)link;
-    (void)alert;
     failed++;
     failed_owner = owner;
     failed_why = why;
+    failed_alert = alert;
 }
 
 static int listener(struct dg_address *ret)
@@ -316,6 +317,31 @@ DG_TEST(client_says_that_no_address_answers)
     close(second);
 }
 
+// What a server says in clear may be anybody's and keeps nobody from trying the next address; if that is silent, it is
+// what people are told all the same.
+DG_TEST(client_tells_the_refusal_of_an_address_that_it_left)
+{
+    struct dg_address servers[2];
+    int refusing = listener(&servers[0]), silent = listener(&servers[1]);
+    REQUIRE(refusing >= 0 && silent >= 0);
+    struct dg_client *client = client_of_all(servers, 2, 1);
+    REQUIRE(client);
+    union dg_sockaddr from;
+    REQUIRE(dg_client_dial(client, DG_SECOND, 5, NULL, 0) != DG_NO_LINK);
+    CHECK(has_hello(refusing, &from));
+    CHECK_EQ(sendto(refusing, "\x15\xfe\xfd\0\0\0\0\0\0\0\0\0\2\2\x28", 15, 0, &from.any, sizeof from.v4), 15);
+    read_errors(client);
+    dg_client_advance(client, 6 * DG_SECOND, 0);
+    CHECK(has_hello(silent, &from));
+    dg_client_advance(client, 11 * DG_SECOND, 0);
+    CHECK_EQ(failed, 1);
+    CHECK_STR(failed_why, "the server refused us");
+    CHECK_EQ(failed_alert, 40);
+    dg_client_free(client);
+    close(refusing);
+    close(silent);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -324,6 +350,7 @@ int main(int argc, char **argv)
         DG_CASE(client_reports_a_port_where_nobody_listens),
         DG_CASE(client_tries_a_servers_addresses_in_turn),
         DG_CASE(client_begins_behind_the_address_where_a_handshake_came_to_nothing),
+        DG_CASE(client_tells_the_refusal_of_an_address_that_it_left),
         DG_CASE(client_says_that_no_address_answers),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
