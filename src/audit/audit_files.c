@@ -33,29 +33,36 @@ static bool is_ours(const struct stat *status)
     return status->st_uid == 0 || status->st_uid == geteuid();
 }
 
-// In a folder like /tmp others can make files, and only with its sticky bit not take ours away. Its owner can in any case.
-static void audit_folder(const struct dg_auditing *auditing, const char *path, struct dg_config_place place)
+static bool look_at_folder(const char *path, struct stat *ret)
 {
     char copy[PATH_MAX];
-    struct stat status;
     snprintf(copy, sizeof copy, "%s", path);
-    if (stat(dirname(copy), &status) != 0)
-        return;
-    if ((status.st_mode & STRANGERS_WRITE) && !(status.st_mode & S_ISVTX))
-        DG_FIND(auditing, FILE_WRITABLE, auditing->config->path, place, "%s: others may replace what is in its folder (mode %04o)",
-                path, (unsigned)(status.st_mode & 07777));
-    if (!is_ours(&status))
-        DG_FIND(auditing, FILE_OWNER, auditing->config->path, place, "%s: its folder belongs to user %u, who may replace it",
-                path, (unsigned)status.st_uid);
+    return stat(dirname(copy), ret) == 0;
 }
 
-// The folder of its name, and where a symbolic link leads, that of the file itself.
+// In a folder like /tmp others can make files, and only with its sticky bit not take ours away. Its owner can in any case.
+static void audit_folder(const struct dg_auditing *auditing, const char *path, const struct stat *folder,
+                         struct dg_config_place place)
+{
+    if ((folder->st_mode & STRANGERS_WRITE) && !(folder->st_mode & S_ISVTX))
+        DG_FIND(auditing, FILE_WRITABLE, auditing->config->path, place, "%s: others may replace what is in its folder (mode %04o)",
+                path, (unsigned)(folder->st_mode & 07777));
+    if (!is_ours(folder))
+        DG_FIND(auditing, FILE_OWNER, auditing->config->path, place, "%s: its folder belongs to user %u, who may replace it",
+                path, (unsigned)folder->st_uid);
+}
+
+// The folder of its name, and where a symbolic link leads to another, that of the file itself.
 static void audit_folders(const struct dg_auditing *auditing, const char *path, struct dg_config_place place)
 {
+    struct stat named, real_one;
     char *real = realpath(path, NULL);
-    audit_folder(auditing, path, place);
-    if (real && strcmp(real, path) != 0)
-        audit_folder(auditing, real, place);
+    bool has_named = look_at_folder(path, &named);
+    if (has_named)
+        audit_folder(auditing, path, &named, place);
+    if (real && look_at_folder(real, &real_one) &&
+        !(has_named && real_one.st_dev == named.st_dev && real_one.st_ino == named.st_ino))
+        audit_folder(auditing, real, &real_one, place);
     free(real);
 }
 

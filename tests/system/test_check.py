@@ -203,6 +203,12 @@ def check_finds_folders_where_others_may_replace_a_file():
     check("ca.pem" in expect(findings(path), "file-writable", 732, path, line, "high")["what"], "it does not say which file")
     place.chmod(0o755)
     check(not any(f["name"] == "file-writable" for f in findings(path)), "found where nothing is")
+    # By whatever name the folder is called, it is found once.
+    (credentials.path / "lane").symlink_to(place)
+    place.chmod(0o777)
+    path.write_text(path.read_text().replace("link.pem", "lane/ca.pem"))
+    check_equal(sum(f["name"] == "file-writable" for f in findings(path)), 1, "findings of one folder")
+    place.chmod(0o755)
     if os.geteuid() != 0:
         raise harness.Skipped("only root gives folders away")
     os.chown(place, 12345, 12345)
