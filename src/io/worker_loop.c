@@ -235,24 +235,6 @@ void dg_worker_loop_take(struct dg_worker_loop *loop, const struct dg_received *
 
 // --- messages --------------------------------------------------------------------------------------------
 
-static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *message, size_t size)
-{
-    DG_BUG_UNLESS(size >= sizeof(struct dg_handover));
-    struct dg_handover *handover = (struct dg_handover *)(void *)message; // the buffer is aligned
-    const struct dg_path path = handover->path;
-    bool is_open = dg_engine_take_over(loop->engine, now, handover);
-    dg_wipe(handover, sizeof *handover);
-    size_t at = sizeof *handover;
-    while (is_open && size - at >= sizeof(uint32_t)) {
-        uint32_t early_size;
-        memcpy(&early_size, message + at, sizeof early_size);
-        at += sizeof early_size;
-        DG_BUG_UNLESS(early_size <= size - at);
-        take_datagram(loop, now, &path, DG_ERRAND_FORWARDED, true, message + at, early_size);
-        at += early_size;
-    }
-}
-
 // A later message may have brought a newer policy than this one was put for: then there is nothing left to take.
 static bool is_newer(const struct dg_worker_loop *loop, uint32_t generation)
 {
@@ -283,6 +265,34 @@ static void take_policy(struct dg_worker_loop *loop, uint32_t generation)
     }
     dg_engine_set_policy_generation(loop->engine, generation);
     atomic_store_explicit(&loop->policy_generation, generation, memory_order_release);
+}
+
+// The front lets in by a new policy whoever comes, though this worker was late and has not read yet that there is one.
+static void take_newest_policy(struct dg_worker_loop *loop)
+{
+    bool is_late = atomic_load_explicit(&loop->next_policy, memory_order_relaxed) != NULL;
+    if (is_late && loop->config.hooks.policy_taken != NULL) {
+        take_policy(loop, atomic_load_explicit(&loop->policy_generation, memory_order_relaxed));
+    }
+}
+
+static void take_handover(struct dg_worker_loop *loop, dg_time now, uint8_t *message, size_t size)
+{
+    DG_BUG_UNLESS(size >= sizeof(struct dg_handover));
+    take_newest_policy(loop);
+    struct dg_handover *handover = (struct dg_handover *)(void *)message; // the buffer is aligned
+    const struct dg_path path = handover->path;
+    bool is_open = dg_engine_take_over(loop->engine, now, handover);
+    dg_wipe(handover, sizeof *handover);
+    size_t at = sizeof *handover;
+    while (is_open && size - at >= sizeof(uint32_t)) {
+        uint32_t early_size;
+        memcpy(&early_size, message + at, sizeof early_size);
+        at += sizeof early_size;
+        DG_BUG_UNLESS(early_size <= size - at);
+        take_datagram(loop, now, &path, DG_ERRAND_FORWARDED, true, message + at, early_size);
+        at += early_size;
+    }
 }
 
 // One slice for the administration. Its ring has room: it asks again only when it has the answer, and counts its askers.

@@ -97,10 +97,46 @@ DG_TEST(reload_does_not_wait_for_a_stuck_worker_and_reaches_it_later)
     close(log);
 }
 
+// Whom the front lets in by the new configuration meanwhile is not judged by the one before, though the worker reads of him
+// first and of the reload then.
+DG_TEST(reload_late_worker_judges_newcomers_by_the_new_configuration)
+{
+    static const uint8_t key[] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+    struct live_psk psk;
+    REQUIRE(sem_init(&stands, 0, 0) == 0 && sem_init(&may_go, 0, 0) == 0);
+    live_psk_make(&psk);
+    dtlsgate_server *server = start(&psk);
+    const struct live_visit visit = {.version = 13, .has_cid = true};
+    struct live_client *client = live_client_open(server, &psk, &visit);
+    REQUIRE(client != NULL);
+    CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+    CHECK(wolf_client_write(live_client_wolf(client), "stop", 4));
+    REQUIRE(sem_wait(&stands) == 0);
+    write_keys(&psk, "another:00112233445566778899aabbccddeeff\n");
+    CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+    const struct wolf_client_config config = {.version = 12, // done before its worker knows of it
+                                              .psk_identity = "another",
+                                              .psk_key = key,
+                                              .psk_key_size = sizeof key,
+                                              .groups = {WOLF_GROUP_X25519}};
+    struct live_client *newcomer = live_client_dial(dtlsgate_server_port(server, 0), &config, NULL);
+    REQUIRE(newcomer != NULL);
+    sem_post(&may_go);
+    sem_post(&may_go); // for the newcomer's message too
+    CHECK(live_client_echo(newcomer, 1));
+    CHECK_EQ(dtlsgate_server_counter(server, "fail_policy"), 0);
+
+    live_client_free(newcomer);
+    live_client_free(client);
+    dtlsgate_server_free(server);
+    live_psk_remove(&psk);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(reload_does_not_wait_for_a_stuck_worker_and_reaches_it_later),
+        DG_CASE(reload_late_worker_judges_newcomers_by_the_new_configuration),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
