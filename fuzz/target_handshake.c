@@ -63,6 +63,8 @@ static void failed(void *context, dg_time at, const struct dg_path *path, const 
 {
     (void)context, (void)at, (void)path;
     CHECK(failure->reason != NULL);
+    // Memory is not short, and nothing that a client says may look as if it were: it would pay for no failure.
+    CHECK(failure->counter != DG_COUNT_FAIL_MEMORY);
 }
 
 static void on_started(void *context, dg_time at, const struct dg_path *path)
@@ -245,6 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     dg_front_stop(front);
     let_pass(3 * DG_MINUTE);
     CHECK_EQ(dg_front_busy(front), 0);
+    CHECK_EQ(dg_counter_read(&counters, DG_COUNT_DROP_HELLO_MEMORY), 0);
     dg_front_free(front);
     rig_hang_up(&rig);
     return 0;
