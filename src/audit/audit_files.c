@@ -99,7 +99,7 @@ static void audit_socket(const struct dg_auditing *auditing, const char *option,
     char copy[PATH_MAX];
     struct stat status;
     unsigned mode;
-    if (strcmp(path, "none") == 0)
+    if (dg_option_is_nowhere(path))
         return;
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);

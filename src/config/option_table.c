@@ -89,8 +89,10 @@ bool dg_option_is_relative_file(const struct dg_option *option, const char *valu
 {
     return dg_option_is_file(option) && value[0] != '/' && value[0] != '\0' && strncmp(value, "credential:", 11) != 0 &&
            strncmp(value, "env:", 4) != 0 &&
-           (strcmp(option->argument, "PATH") != 0 || strcmp(value, "none") != 0); // of a socket: there is none
+           (strcmp(option->argument, "PATH") != 0 || !dg_option_is_nowhere(value));
 }
+
+bool dg_option_is_nowhere(const char *path) { return strcmp(path, "none") == 0; }
 
 bool dg_option_looks_secret(const char *value)
 {

@@ -118,6 +118,7 @@ bool dg_option_holds_control(const void *text, size_t size);
 // A name of a file that is relative to a folder: neither a path from the root, nor "credential:NAME" or "env:NAME", nor
 // "none" for a socket.
 bool dg_option_is_relative_file(const struct dg_option *option, const char *value);
+bool dg_option_is_nowhere(const char *path); // "none" where the path of a socket belongs: there is no socket
 // A key where its file's name belongs ("identity:hex key", hexadecimal digits alone, PEM): never to be shown.
 bool dg_option_looks_secret(const char *value);
 // The same of a value that no option takes, whatever it stands at: all but plain numbers.

@@ -23,7 +23,7 @@ void dg_options_default(struct dg_options *options)
 
 const char *dg_options_upgrade_socket(const struct dg_options *options)
 {
-    return strcmp(options->upgrade_socket, "none") == 0 ? "" : options->upgrade_socket;
+    return dg_option_is_nowhere(options->upgrade_socket) ? "" : options->upgrade_socket;
 }
 
 bool dg_options_set(struct dg_options *options, const char *name, const char *value, char *error, size_t error_size)

@@ -230,7 +230,7 @@ static bool take_protected(struct dg_front *front, const struct dg_front_datagra
     return true;
 }
 
-// The messages that a client sends in clear after its hello (RFC 5246 7.3), in a size that the library takes.
+// A message that a client sends in clear after its hello (RFC 5246 7.3), in a size that the library takes.
 static bool has_place(const struct dg_handshake_entry *entry, const struct dg_handshake_fragment *part)
 {
     bool is_of_client = part->type == DG_HS_CERTIFICATE || part->type == DG_HS_CLIENT_KEY_EXCHANGE ||

@@ -23,9 +23,9 @@ _Static_assert(DG_SHARED_TICKET_NAME == DG_TICKET_KEY_NAME && DG_SHARED_TICKET_K
 #define ENVELOPE_FIXED (2 + 1 + 8 + 8 + 4 + 4 + 1) // inner size, kind, credential, leaf, expiry, issue, identity size
 #define CLOCKS_APART 300 // seconds between two servers that share keys
 
-// What the tag covers beside the ticket: the key's name, the realm and the profile. All gates seal under the same keys; a ticket of
-// another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the server where a
-// ticket is good). Its client gets a full handshake.
+// What the tag covers beside the ticket: the key's name, the realm and the profile. All gates seal under the same keys;
+// a ticket of another listener, with other credentials and rules, opens nowhere else (RFC 8446 4.6.1 leaves to the
+// server where a ticket is good). Its client gets a full handshake.
 // Keys from a file are shared on purpose, with servers that may know the listener by another name.
 // The library resumes DTLS 1.2 with the suite of the session, whether the gate would still choose it or not: without forward
 // secrecy, or with short tags, where the profile has forbidden that since (RFC 9325 3.4).

@@ -29,6 +29,8 @@ void dg_keeper_log(enum dg_log_level level, const char *event, const char *reaso
 
 void dg_keeper_signal(pid_t pid, int number)
 {
+    if (pid <= 0) // kill(2) would take it for everybody
+        return;
     if (kill(pid, number) != 0 && errno == EPERM)
         dg_keeper_log(DG_LOG_ERROR, "not-signalled",
                       "the server has become another user (--user), whose processes the keeper may not signal: let it have "
@@ -210,9 +212,7 @@ static void reap(struct keeper *keeper)
 // To whoever serves. The old one of an upgrade does not any more, once the new one is ready.
 static void pass_on(const struct keeper *keeper, int number)
 {
-    pid_t pid = keeper->next.is_ready ? keeper->next.pid : keeper->server.pid;
-    if (pid > 0)
-        dg_keeper_signal(pid, number);
+    dg_keeper_signal(keeper->next.is_ready ? keeper->next.pid : keeper->server.pid, number);
 }
 
 static void stop(struct keeper *keeper, int number)

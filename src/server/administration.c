@@ -158,7 +158,7 @@ void dg_administration_renew(struct dg_server *server)
 bool dg_administration_path(const struct dg_options *options, char path[DG_OPTION_TEXT])
 {
     const char *told = options->control_socket;
-    if (strcmp(told, "none") == 0)
+    if (dg_option_is_nowhere(told))
         return false;
     if (told[0]) {
         snprintf(path, DG_OPTION_TEXT, "%s", told);
