@@ -98,7 +98,8 @@ static bool begins_flight(const struct dg_handshake *handshake, const uint8_t *r
 }
 
 // Where that message comes again, the library of DTLS 1.2 repeats its flight (RFC 6347 4.2.4), as often as it comes; and in
-// clear it may be anybody's who has a client flooded that way. No client repeats its own more often than once a second.
+// clear it may be anybody's who has a client flooded that way. Clients begin with a second between two (RFC 6347 4.2.4.1); the
+// answer to one that repeats sooner waits for a copy that comes when the second is over.
 static bool may_answer(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size)
 {
     if (!begins_flight(handshake, record, size))
