@@ -8,7 +8,7 @@ option(DTLSGATE_FUZZ "Build the libFuzzer programs too (clang)" OFF)
 option(DTLSGATE_COVERAGE "Count the lines that the corpora reach (clang)" OFF)
 
 if(DTLSGATE_FUZZ)
-	target_compile_options(dg_flags INTERFACE -fsanitize=fuzzer-no-link)
+	target_compile_options(dg_flags INTERFACE -O2 -fsanitize=fuzzer-no-link) # what was built for tests has -O1
 	add_custom_target(fuzzers)
 endif()
 if(DTLSGATE_COVERAGE)
@@ -16,7 +16,7 @@ if(DTLSGATE_COVERAGE)
 	target_link_options(dg_flags INTERFACE -fprofile-instr-generate)
 endif()
 
-add_library(dg_fuzz OBJECT fuzz/check_abort.c fuzz/watched_aead.c fuzz/quiet_pages.c)
+add_library(dg_fuzz OBJECT fuzz/check_abort.c fuzz/watched_aead.c fuzz/quiet_pages.c fuzz/secret_blocks.c)
 target_link_libraries(dg_fuzz PRIVATE dg_flags)
 target_include_directories(dg_fuzz PUBLIC "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/fuzz")
 
@@ -54,6 +54,7 @@ foreach(file IN LISTS fuzz_targets)
 		set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 		# The checks that abort come before those that count.
 		target_link_libraries(${program} PRIVATE dg_fuzz dg_flags dg_support dg_rooms wolfssl)
+		target_link_options(${program} PRIVATE -Wl,--wrap=dg_secret_new,--wrap=dg_secret_free) # fuzz/secret_blocks.c
 	endforeach()
 	add_test(NAME fuzz/corpus_${name} COMMAND replay_${name} ${name} "${PROJECT_SOURCE_DIR}/fuzz/corpus/${name}")
 	dg_register_test(fuzz/corpus_${name} "${file}" fuzz 300)
