@@ -15,15 +15,25 @@ struct dg_config *dg_config_new(const char *path)
     return config;
 }
 
+// Doubles: a listener is large, and a file may name many.
+static bool make_room(struct dg_config *config)
+{
+    if (config->listener_count < config->listener_capacity)
+        return true;
+    size_t capacity = config->listener_capacity > 0 ? 2 * config->listener_capacity : 1;
+    struct dg_config_listener *listeners = realloc(config->listeners, capacity * sizeof *listeners);
+    if (!listeners)
+        return false;
+    config->listeners = listeners;
+    config->listener_capacity = capacity;
+    return true;
+}
+
 struct dg_config_listener *dg_config_add_listener(struct dg_config *config)
 {
-    size_t count = config->listener_count + 1;
-    struct dg_config_listener *listeners = realloc(config->listeners, count * sizeof *listeners);
-    if (!listeners)
+    if (!make_room(config))
         return NULL;
-    config->listeners = listeners;
-    config->listener_count = count;
-    struct dg_config_listener *listener = &listeners[count - 1];
+    struct dg_config_listener *listener = &config->listeners[config->listener_count++];
     memset(listener, 0, sizeof *listener);
     dg_options_default(&listener->options);
     return listener;

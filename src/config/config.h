@@ -59,6 +59,7 @@ struct dg_config {
     struct dg_options process;       // its listeners' part holds the defaults
     struct dg_config_listener *listeners;
     size_t listener_count;           // 1..DG_CONFIG_LISTENERS_MAX in one that has been checked
+    size_t listener_capacity;        // that there is memory for
     struct dg_config_place places[DG_PROCESS_OPTIONS_COUNT];
     char **arguments;                // the command line that it is from, borrowed; NULL: none
     int argument_count;

@@ -20,7 +20,8 @@ struct dg_config *dg_config_copy(const struct dg_config *config)
         return NULL;
     *copy = *config;
     copy->listener_count = 0;
-    copy->listeners = calloc(config->listener_count + 1, sizeof *copy->listeners);
+    copy->listener_capacity = config->listener_count + 1;
+    copy->listeners = calloc(copy->listener_capacity, sizeof *copy->listeners);
     for (size_t i = 0; copy->listeners && i < config->listener_count; i++) {
         struct dg_config_listener *listener = &copy->listeners[i];
         *listener = config->listeners[i];
