@@ -4,6 +4,7 @@
 #include "config/config_internal.h"
 
 #include "backend/backends.h"
+#include "base/looks_secret.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -100,7 +101,7 @@ static bool shows_secret(const struct hearing *hearing, const char *option)
     char value[DG_OPTION_TEXT];
     const struct dg_option *row = dg_option_table_find(&dg_options_table, option);
     const void *options = hearing->listener ? &hearing->listener->options : &hearing->config->process;
-    return row && dg_option_value(row, options, 0, value) && dg_option_hides(value);
+    return row && dg_option_value(row, options, 0, value) && dg_hides_secret(value);
 }
 
 static void hear(void *context, const char *option, const char *text)
@@ -189,7 +190,7 @@ void dg_config_check_backend(const struct dg_config *config, struct dg_config_pl
 {
     if (!config->path[0] || !backend[0] || dg_backends_is_text(backend))
         return;
-    if (dg_option_hides(backend))
+    if (dg_hides_secret(backend))
         dg_config_complain_secret(errors, config->path, place, "backend: found what looks like a key itself, which is not "
                                   "repeated here; expected " DG_BACKENDS_EXPECTED);
     else

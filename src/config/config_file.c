@@ -3,6 +3,7 @@
 // Never acts on a value, never opens another file, never shows what looks like a secret.
 #include "config/config_internal.h"
 
+#include "base/looks_secret.h"
 #include "config/yaml_tree.h"
 #include "credentials/file.h"
 
@@ -69,7 +70,7 @@ static bool set_value(struct reader *reader, const struct dg_yaml_node *node, co
                  dg_option_is_list(option) ? ", or a list of such" : "");
         return false;
     }
-    if (dg_option_is_file(option) && dg_option_looks_secret(value)) {
+    if (dg_option_is_file(option) && dg_looks_secret(value)) {
         dg_config_complain_secret(reader->errors, reader->config->path, node->place,
                                   SECRET_FOUND "; put it into a file with mode 0600 and give that file's name");
         return false;
@@ -84,7 +85,7 @@ static bool set_value(struct reader *reader, const struct dg_yaml_node *node, co
     }
     if (dg_option_set(option, options, value, error, sizeof error))
         return true;
-    if (dg_option_hides(value))
+    if (dg_hides_secret(value))
         dg_config_complain_secret(reader->errors, reader->config->path, node->place, SECRET_FOUND);
     else
         COMPLAIN(reader, node, "%s: %s", option->name, error);
@@ -116,7 +117,7 @@ static void read_option(struct reader *reader, const struct dg_yaml_node *node, 
 static bool holds_secret(const struct dg_yaml_node *node)
 {
     if (node->kind == DG_YAML_SCALAR)
-        return dg_option_looks_secret(node->text) && strncmp(node->text, "sha256:", 7) != 0; // a pin is public
+        return dg_looks_secret(node->text) && strncmp(node->text, "sha256:", 7) != 0; // a pin is public
     for (const struct dg_yaml_node *item = node->first; item; item = item->next)
         if (holds_secret(item))
             return true;
@@ -163,7 +164,7 @@ static void refuse_key(struct reader *reader, const struct dg_yaml_node *key, co
         dg_config_complain_secret(reader->errors, reader->config->path, key->next->place, SECRET_FOUND);
     if (block->others && dg_option_table_find(block->others, key->text))
         COMPLAIN(reader, key, "%s: does not belong into %s; it belongs %s", key->text, block->what, block->where);
-    else if (dg_option_looks_secret(key->text))
+    else if (dg_looks_secret(key->text))
         dg_config_complain_secret(reader->errors, reader->config->path, key->place, SECRET_FOUND);
     else
         refuse_unknown(reader, key, block);
@@ -212,7 +213,7 @@ static void read_block(struct reader *reader, const struct dg_yaml_node *node, c
         }
         if (key->kind != DG_YAML_SCALAR)
             COMPLAIN(reader, key, "found %s, expected a key", dg_yaml_kind_name(key->kind));
-        else if ((earlier = find_earlier(node, key)) && dg_option_looks_secret(key->text))
+        else if ((earlier = find_earlier(node, key)) && dg_looks_secret(key->text))
             dg_config_complain_secret(reader->errors, reader->config->path, key->place, SECRET_FOUND);
         else if (earlier)
             COMPLAIN(reader, key, "%.80s: stands already in line %u; expected each key once", key->text,
@@ -240,7 +241,7 @@ static void read_name(struct reader *reader, const struct dg_yaml_node *node, vo
 {
     struct dg_config_listener *listener = owner;
     size_t size = strlen(node->text);
-    if (dg_option_hides(node->text)) // names are shown everywhere
+    if (dg_hides_secret(node->text)) // names are shown everywhere
         dg_config_complain_secret(reader->errors, reader->config->path, node->place, SECRET_FOUND);
     else if (node->kind != DG_YAML_SCALAR || size == 0 || size >= sizeof listener->name)
         COMPLAIN(reader, node, "name: found %s, expected a name of 1 to %d characters",

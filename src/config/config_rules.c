@@ -2,6 +2,7 @@
 // Checks the rules of a listener: that each says something, and that each can be reached. Judges no client.
 #include "config/config_internal.h"
 
+#include "base/looks_secret.h"
 #include "core/slot.h"
 
 #include <string.h>
@@ -76,7 +77,7 @@ static void check_name(const struct dg_config *config, const struct dg_config_li
                        struct dg_config_errors *errors)
 {
     const struct dg_config_rule *rule = &listener->rules[index];
-    if (dg_option_hides(rule->rule.name)) {
+    if (dg_hides_secret(rule->rule.name)) {
         dg_config_complain_secret(errors, config->path, rule->place, "name: found what looks like a key itself, which is not "
                                   "repeated here: secrets never stand in this file");
         return;

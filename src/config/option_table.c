@@ -2,14 +2,13 @@
 // Sets the options of a table from text. Never knows an option, never opens a file.
 #include "config/option_table.h"
 
-#include "base/hex.h"
+#include "base/looks_secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FOUND_SHOWN 80       // characters of a value in a message
-#define SECRET_DIGITS_MIN 16 // so many hexadecimal digits and nothing else are a key, not a file's name
 
 static void *field_of(void *options, const struct dg_option *option)
 {
@@ -67,7 +66,7 @@ static bool refuse_unknown(const struct dg_option_table *table, const char *name
 
 static bool refuse(const char *value, const char *expected, char *error, size_t error_size)
 {
-    if (dg_option_hides(value)) // under the wrong name it is a secret, too
+    if (dg_hides_secret(value)) // under the wrong name it is a secret, too
         snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected %s", expected);
     else
         snprintf(error, error_size, "found \"%.*s\", expected %s", FOUND_SHOWN, value, expected);
@@ -94,24 +93,6 @@ bool dg_option_is_relative_file(const struct dg_option *option, const char *valu
 
 bool dg_option_is_nowhere(const char *path) { return strcmp(path, "none") == 0; }
 
-bool dg_option_looks_secret(const char *value)
-{
-    if (strstr(value, "-----BEGIN"))
-        return true;
-    size_t digits = 0;
-    const char *end = value + strlen(value);
-    while (end > value && dg_hex_digit(end[-1]) >= 0) {
-        end--;
-        digits++;
-    }
-    return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
-}
-
-bool dg_option_hides(const char *value)
-{
-    return dg_option_looks_secret(value) && value[strspn(value, "0123456789")] != '\0';
-}
-
 bool dg_option_holds_control(const void *text, size_t size)
 {
     const uint8_t *bytes = text;
@@ -126,7 +107,7 @@ bool dg_option_holds_control(const void *text, size_t size)
 static bool set_text(char *field, const struct dg_option *option, const char *value, char *error, size_t error_size)
 {
     size_t size = strlen(value);
-    if (dg_option_is_file(option) && dg_option_looks_secret(value)) {
+    if (dg_option_is_file(option) && dg_looks_secret(value)) {
         snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected the name of "
                  "the file that holds it");
         return false;

@@ -119,10 +119,6 @@ bool dg_option_holds_control(const void *text, size_t size);
 // "none" for a socket.
 bool dg_option_is_relative_file(const struct dg_option *option, const char *value);
 bool dg_option_is_nowhere(const char *path); // "none" where the path of a socket belongs: there is no socket
-// A key where its file's name belongs ("identity:hex key", hexadecimal digits alone, PEM): never to be shown.
-bool dg_option_looks_secret(const char *value);
-// The same of a value that no option takes, whatever it stands at: all but plain numbers.
-bool dg_option_hides(const char *value);
 // Its value, of a list the one at this index, in the form that dg_option_set takes; text holds DG_OPTION_TEXT bytes.
 // False: it has none, or no more.
 DG_MUST_USE bool dg_option_value(const struct dg_option *option, const void *options, size_t index, char *text);

@@ -3,6 +3,7 @@
 // has forgotten which node was an alias. Never opens a file.
 #include "config/yaml_tree.h"
 
+#include "base/looks_secret.h"
 #include "base/secret.h"
 
 #include <stdlib.h>
@@ -88,7 +89,7 @@ static struct dg_yaml_node *build_scalar(struct building *building, const yaml_e
     if (event->data.scalar.anchor || event->data.scalar.tag)
         return refuse(building, place, "found an anchor or a tag (& or !), expected a plain value");
     // A key of several lines is built: whoever reads the tree tells it for what it is.
-    if (dg_option_holds_control(text, size) && !dg_option_looks_secret((const char *)text))
+    if (dg_option_holds_control(text, size) && !dg_looks_secret((const char *)text))
         return refuse(building, place, "found a value with a line break or another control character");
     struct dg_yaml_node *node = new_node(building, event, DG_YAML_SCALAR, text, size);
     if (node)

@@ -2,6 +2,7 @@
 // Loads the CAs, the clients' raw public keys, fingerprints and name rules out of the snapshot.
 #include "crypto/trust.h"
 
+#include "base/looks_secret.h"
 #include "crypto/certificate.h"
 #include "crypto/chain.h"
 #include "crypto/file_error.h"
@@ -153,7 +154,8 @@ static bool load_rules(struct dg_trust *trust, const struct dg_credentials *cred
         const char *problem = dg_name_rule_parse(text, &trust->rules[trust->rule_count]);
         if (problem == NULL)
             continue;
-        snprintf(error, error_size, "--client-names %s: %s", text, problem);
+        snprintf(error, error_size, "--client-names, rule %zu%s%s: %s", trust->rule_count + 1, dg_hides_secret(text) ? "" : ", ",
+                 dg_hides_secret(text) ? "" : text, problem);
         return false;
     }
     if (trust->rules != NULL)

@@ -270,6 +270,14 @@ DG_TEST(rules_for_names_that_are_none_are_refused)
         CHECK_MSG(strstr(rig.error, "--client-names") != NULL, "%s", rig.error);
         rig_free(&rig);
     }
+    // What looks like a key is not repeated.
+    static const char *const keys[] = {"x:00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct rig_options options = {.with_certificate = true, .with_client_ca = true, .names = {"cn:x", keys[i]}};
+        CHECK(!rig_new(&rig, &options));
+        CHECK_MSG(strstr(rig.error, "--client-names, rule 2: ") != NULL && strstr(rig.error, "8899aa") == NULL, "%s", rig.error);
+        rig_free(&rig);
+    }
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Keys where no key belongs, by their looks. Never tells a key from a name that looks like one.
+#include "base/looks_secret.h"
+
+#include "base/hex.h"
+
+#include <string.h>
+
+#define SECRET_DIGITS_MIN 16 // so many hexadecimal digits and nothing else are a key, not a file's name
+
+bool dg_looks_secret(const char *value)
+{
+    if (strstr(value, "-----BEGIN"))
+        return true;
+    size_t digits = 0;
+    const char *end = value + strlen(value);
+    while (end > value && dg_hex_digit(end[-1]) >= 0) {
+        end--;
+        digits++;
+    }
+    return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
+}
+
+bool dg_hides_secret(const char *value)
+{
+    return dg_looks_secret(value) && value[strspn(value, "0123456789")] != '\0';
+}
