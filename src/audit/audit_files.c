@@ -162,10 +162,9 @@ void dg_audit_files(const struct dg_auditing *auditing)
         audit_service(auditing, listener->options.backend, dg_config_place_of(config, listener, "backend"));
         for (size_t k = 0; k < listener->rule_count; k++)
             audit_service(auditing, listener->rules[k].backend, listener->rules[k].place);
-        for (size_t k = 0; k < listener->certificate_count; k++) {
-            const struct dg_config_certificate *pair = &listener->certificates[k];
-            audit_table(auditing, &dg_config_table_certificate, pair, NULL,
-                        pair->place.line > 0 ? pair->place : listener->place);
-        }
+        // The first pair stands among the listener's options.
+        for (size_t k = 1; k < listener->certificate_count; k++)
+            audit_table(auditing, &dg_config_table_certificate, &listener->certificates[k], NULL,
+                        listener->certificates[k].place);
     }
 }

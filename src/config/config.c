@@ -49,6 +49,12 @@ void dg_config_free(struct dg_config *config)
     free(config);
 }
 
+static void set_place(struct dg_config_listener *listener, const char *option, struct dg_config_place place)
+{
+    const struct dg_option_table *table = &dg_options_table_listener;
+    listener->places[dg_option_table_find(table, option) - table->rows] = place;
+}
+
 // A listener's certificate is the same thing whether it is given by itself or in the list.
 static void settle_certificates(struct dg_config_listener *listener)
 {
@@ -57,6 +63,8 @@ static void settle_certificates(struct dg_config_listener *listener)
     if (!options->cert[0] && !options->key[0] && listener->certificate_count > 0) {
         memcpy(options->cert, first->cert, sizeof options->cert);
         memcpy(options->key, first->key, sizeof options->key);
+        set_place(listener, "cert", first->place);
+        set_place(listener, "key", first->place);
     } else if (options->cert[0] && listener->certificate_count < DG_CONFIG_CERTIFICATES_MAX) {
         bool is_there = listener->certificate_count > 0 && strcmp(first->cert, options->cert) == 0 &&
                         strcmp(first->key, options->key) == 0;

@@ -412,5 +412,18 @@ def check_tells_the_place_of_a_refusal_once_and_rightly():
     check(not refused[0]["what"].startswith(str(file)), f"the place stands there twice: {refused[0]['what']}")
 
 
+@case
+def check_tells_of_a_certificates_key_once_at_its_place():
+    credentials = Credentials()
+    (credentials.path / "server.key").chmod(0o644)
+    pairs = {"    cert: server.pem\n    key: server.key\n": "key: server.key",
+             "    certificates:\n      - cert: server.pem\n        key: server.key\n": "cert: server.pem"}
+    for lines, place in pairs.items():
+        file = write(credentials.path / "gate.yaml", "listeners:\n  - name: a\n    listen: 127.0.0.1:0\n"
+                     "    backend: echo\n    client-ca: ca.pem\n" + lines)
+        found = [f for f in findings(file) if f["name"] == "secret-readable"]
+        check_equal([f["line"] for f in found], [line_of(file, place)], "told at these lines")
+
+
 if __name__ == "__main__":
     main()
