@@ -36,7 +36,7 @@ static void refuse(const struct dg_auditing *auditing, const char *text, struct 
 static void take_errors(const struct dg_auditing *auditing, const struct dg_config_errors *errors)
 {
     const char *path = auditing->config ? auditing->config->path : "";
-    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++) {
+    for (size_t i = 0; i < dg_config_errors_held(errors); i++) {
         const struct dg_config_place place = errors->places[i];
         if (!errors->are_secrets[i]) {
             refuse(auditing, errors->texts[i], place);
@@ -47,6 +47,10 @@ static void take_errors(const struct dg_auditing *auditing, const struct dg_conf
             DG_FIND(auditing, SECRET_STORED_OPEN, path, place, "what stands here looks like a key, in a file that others "
                     "can read");
     }
+    char rest[48];
+    snprintf(rest, sizeof rest, "and %zu more", dg_config_errors_more(errors));
+    if (dg_config_errors_more(errors) > 0)
+        refuse(auditing, rest, (struct dg_config_place){0});
 }
 
 bool dg_audit_is_local(const struct dg_config_listener *listener)

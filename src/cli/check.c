@@ -96,8 +96,7 @@ static int check(const struct asked *asked)
     if (config) {
         status = audit(asked, config, errors);
     } else {
-        for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++)
-            fprintf(stderr, "dtlsgate check: %s\n", errors->texts[i]);
+        dg_cli_config_errors("check", errors);
         status = DG_EXIT_USAGE;
     }
     dg_config_free(config);

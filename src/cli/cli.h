@@ -9,9 +9,11 @@
 #define DG_EXIT_NO_ANSWER 3 // connect: all was sent, and nothing came back in time
 
 struct dg_config;
+struct dg_config_errors;
 // The configuration of a command line without the subcommand's name. NULL: all that is wrong has been written out. Caller
 // frees.
 struct dg_config *dg_cli_config(const char *command, int argc, char **argv);
+void dg_cli_config_errors(const char *command, const struct dg_config_errors *errors); // writes them out, one a line
 
 // argv[0] is the subcommand's name.
 int dg_cli_serve(int argc, char **argv);

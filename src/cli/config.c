@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+void dg_cli_config_errors(const char *command, const struct dg_config_errors *errors)
+{
+    for (size_t i = 0; i < dg_config_errors_held(errors); i++)
+        fprintf(stderr, "dtlsgate %s: %s\n", command, errors->texts[i]);
+    if (dg_config_errors_more(errors) > 0)
+        fprintf(stderr, "dtlsgate %s: and %zu more\n", command, dg_config_errors_more(errors));
+}
+
 struct dg_config *dg_cli_config(const char *command, int argc, char **argv)
 {
     struct dg_config_errors *errors = calloc(1, sizeof *errors);
@@ -17,10 +25,7 @@ struct dg_config *dg_cli_config(const char *command, int argc, char **argv)
         return NULL;
     }
     struct dg_config *config = dg_config_of_arguments(argc, argv, errors);
-    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++)
-        fprintf(stderr, "dtlsgate %s: %s\n", command, errors->texts[i]);
-    if (errors->count > DG_CONFIG_ERRORS_MAX)
-        fprintf(stderr, "dtlsgate %s: and %zu more\n", command, errors->count - DG_CONFIG_ERRORS_MAX);
+    dg_cli_config_errors(command, errors);
     free(errors);
     return config;
 }

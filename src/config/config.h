@@ -74,6 +74,11 @@ struct dg_config_errors {
     bool are_secrets[DG_CONFIG_ERRORS_MAX]; // a secret stands there, which the text does not show
 };
 
+size_t dg_config_errors_held(const struct dg_config_errors *errors); // that the lists hold
+size_t dg_config_errors_more(const struct dg_config_errors *errors); // that there was no room for
+// As many of them as size_bytes hold, with between between two.
+void dg_config_errors_join(const struct dg_config_errors *errors, const char *between, char *text, size_t size_bytes);
+
 // Reads and checks a file whole. NULL: errors says all that is wrong. Caller frees.
 struct dg_config *dg_config_load(const char *path, struct dg_config_errors *errors);
 // The same, and what could be read in spite of errors, to look at and never to serve. NULL: nothing could be read.

@@ -17,10 +17,29 @@ static bool is_before(struct dg_config_place a, struct dg_config_place b)
     return a.line < b.line || (a.line == b.line && a.column < b.column);
 }
 
+size_t dg_config_errors_held(const struct dg_config_errors *errors)
+{
+    return errors->count < DG_CONFIG_ERRORS_MAX ? errors->count : DG_CONFIG_ERRORS_MAX;
+}
+
+size_t dg_config_errors_more(const struct dg_config_errors *errors)
+{
+    return errors->count - dg_config_errors_held(errors);
+}
+
+void dg_config_errors_join(const struct dg_config_errors *errors, const char *between, char *text, size_t size_bytes)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < dg_config_errors_held(errors) && at < size_bytes; i++)
+        at += (size_t)snprintf(text + at, size_bytes - at, "%s%s", i > 0 ? between : "", errors->texts[i]);
+    if (dg_config_errors_more(errors) > 0 && at < size_bytes)
+        snprintf(text + at, size_bytes - at, "%sand %zu more", between, dg_config_errors_more(errors));
+}
+
 // Makes room behind all that stands no later. NULL: the list is full.
 static char *make_room(struct dg_config_errors *errors, struct dg_config_place place, bool is_secret)
 {
-    size_t held = errors->count < DG_CONFIG_ERRORS_MAX ? errors->count : DG_CONFIG_ERRORS_MAX;
+    size_t held = dg_config_errors_held(errors);
     errors->count++;
     if (held == DG_CONFIG_ERRORS_MAX)
         return NULL;

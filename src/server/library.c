@@ -44,14 +44,6 @@ dtlsgate_server *dtlsgate_server_new(const dtlsgate_options *options, dtlsgate_d
     return (dtlsgate_server *)dg_server_new(&options->options, on_datagram, context, error, error_size);
 }
 
-// As many of them as there is room for.
-static void join_errors(const struct dg_config_errors *errors, char *error, size_t error_size)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX && at < error_size; i++)
-        at += (size_t)snprintf(error + at, error_size - at, "%s%s", i > 0 ? "\n" : "", errors->texts[i]);
-}
-
 dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagram_callback on_datagram, void *context,
                                                char *error, size_t error_size)
 {
@@ -63,7 +55,7 @@ dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagr
     struct dg_config *config = dg_config_load(path, errors);
     struct dg_server *server = config ? dg_server_new_config(config, on_datagram, context, error, error_size) : NULL;
     if (!config)
-        join_errors(errors, error, error_size);
+        dg_config_errors_join(errors, "\n", error, error_size);
     dg_config_free(config);
     free(errors);
     return (dtlsgate_server *)server;

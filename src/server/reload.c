@@ -248,13 +248,14 @@ static void log_refusal(const char *reason)
 // All that is wrong in the file: a line of the log for each, and as much as there is room for in error.
 static void tell_errors(const struct dg_config_errors *errors, char *error, size_t error_size)
 {
-    size_t at = 0;
-    error[0] = '\0';
-    for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++) {
+    for (size_t i = 0; i < dg_config_errors_held(errors); i++)
         log_refusal(errors->texts[i]);
-        if (at < error_size)
-            at += (size_t)snprintf(error + at, error_size - at, "%s%s", i > 0 ? "; " : "", errors->texts[i]);
-    }
+    char rest[48];
+    snprintf(rest, sizeof rest, "and %zu more", dg_config_errors_more(errors));
+    if (dg_config_errors_more(errors) > 0)
+        log_refusal(rest);
+    error[0] = '\0';
+    dg_config_errors_join(errors, "; ", error, error_size);
 }
 
 // "Permission denied" says root nothing that owners and modes could explain.

@@ -32,7 +32,7 @@ static struct dg_config *inspect(const char *text) { return read_text(text, dg_c
 
 static bool says(const char *part)
 {
-    for (size_t i = 0; i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++)
+    for (size_t i = 0; i < dg_config_errors_held(&errors); i++)
         if (strstr(errors.texts[i], part))
             return true;
     return false;
@@ -40,12 +40,9 @@ static bool says(const char *part)
 
 static const char *all(void)
 {
-    static char text[sizeof errors.texts + DG_CONFIG_ERRORS_MAX];
+    static char text[sizeof errors.texts + 4 * DG_CONFIG_ERRORS_MAX];
     text[0] = '\0';
-    for (size_t i = 0; i < errors.count && i < DG_CONFIG_ERRORS_MAX; i++) {
-        strcat(text, errors.texts[i]);
-        strcat(text, " / ");
-    }
+    dg_config_errors_join(&errors, " / ", text, sizeof text);
     return text;
 }
 
@@ -339,6 +336,12 @@ DG_TEST(config_errors_are_all_told_in_their_order)
         at += (size_t)snprintf(many + at, sizeof many - at, "key-%d: 1\n", i);
     CHECK(load(many) == NULL);
     CHECK_MSG(errors.count > DG_CONFIG_ERRORS_MAX, "%zu", errors.count);
+    CHECK_EQ(dg_config_errors_held(&errors), DG_CONFIG_ERRORS_MAX);
+    char more[64], few[100];
+    snprintf(more, sizeof more, " / and %zu more", errors.count - DG_CONFIG_ERRORS_MAX);
+    CHECK_STR(all() + strlen(all()) - strlen(more), more);
+    dg_config_errors_join(&errors, "; ", few, sizeof few); // as much as there is room for
+    CHECK_EQ(strlen(few), sizeof few - 1);
 }
 
 // CWE-312, CWE-798: a key in the file is refused, and is not shown to whoever reads the log.

@@ -425,5 +425,14 @@ def check_tells_of_a_certificates_key_once_at_its_place():
         check_equal([f["line"] for f in found], [line_of(file, place)], "told at these lines")
 
 
+@case
+def check_says_how_many_errors_it_does_not_list():
+    credentials = Credentials()
+    file = write(credentials.path / "gate.yaml", "".join(f"word-{i}: 1\n" for i in range(70)))
+    refused = [f["what"] for f in findings(file) if f["name"] == "refused"]
+    check_equal(len(refused), 65, "refusals")
+    check("and 7 more" in refused, f"{refused}")  # 70 words, and no listeners
+
+
 if __name__ == "__main__":
     main()
