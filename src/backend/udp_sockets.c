@@ -11,7 +11,7 @@
 
 #define PORT_ATTEMPTS 32       // ports that others use, tried in a row for one plaintext
 #define RESTORED_AT_ONCE 32    // sockets opened again before datagrams have their turn
-#define RESTORE_PAUSE (10 * DG_SECOND) // before ports that the network refused are looked at once more
+#define RESTORE_PAUSE (10 * DG_SECOND) // before ports that could not be opened yet are looked at once more
 #define LOOKED_AT_AT_ONCE 4096 // ports in the book, the same
 
 void dg_udp_close_talker(struct dg_udp_pool *pool, dg_time now, struct dg_udp_talker *talker)
@@ -129,6 +129,14 @@ static bool holds(const struct dg_udp_pool *pool, struct dg_ref ref, uint16_t po
     return port != 0 && dg_port_book_read(pool->config.book, port) == dg_port_word(ref.shard, ref.slot);
 }
 
+// At the ports that are held, after a while.
+static void look_again(struct dg_udp_pool *pool, dg_time now)
+{
+    if (pool->restore_again_at == DG_NEVER) {
+        pool->restore_again_at = now + RESTORE_PAUSE;
+    }
+}
+
 // The port that the association holds since before this process began, while there is room in the table. NULL: another
 // program has it now, and it is nobody's any more; or the network refuses, and it stays the association's for as long as
 // that lives, which is looked at again later.
@@ -146,8 +154,8 @@ static struct dg_udp_talker *open_again(struct dg_udp_target *target, dg_time no
         dg_complain(&target->no_port, &target->sink, now, "backend_port_lost", *ret_reason);
         dg_port_allocator_release(pool->ports, now, port);
         target->sink.port_changed(target->sink.context, ref, 0);
-    } else if (pool->restore_again_at == DG_NEVER && target->sink.claim != NULL) {
-        pool->restore_again_at = now + RESTORE_PAUSE;
+    } else if (target->sink.claim != NULL) {
+        look_again(pool, now);
     }
     return NULL;
 }
@@ -175,7 +183,7 @@ struct dg_udp_talker *dg_udp_open_talker(struct dg_udp_target *target, dg_time n
     return add_talker(target, now, ref, fd, port);
 }
 
-// True: a socket was wanted for it. sink: any target's, to ask with.
+// True: that took a while, to open a socket or to end its association. sink: any target's, to ask with.
 static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink *sink, dg_time now, uint16_t port)
 {
     uint64_t word = dg_port_book_read(pool->config.book, port);
@@ -186,10 +194,14 @@ static bool restore_port(struct dg_udp_pool *pool, const struct dg_backend_sink 
     }
     enum dg_port_claim claim =
         sink->claim(sink->context, now, dg_port_shard(word), dg_port_slot(word), port, &ref, &number);
-    // To claim it may have ended its association, and with it the port's use.
-    if (claim == DG_PORT_ELSEWHERE || dg_port_book_read(pool->config.book, port) != word ||
+    if (claim == DG_PORT_LATER) {
+        look_again(pool, now);
+    }
+    // To claim it may have ended its association for a limit, and with it the port's use.
+    bool has_ended = dg_port_book_read(pool->config.book, port) != word;
+    if (claim == DG_PORT_ELSEWHERE || claim == DG_PORT_LATER || has_ended ||
         (claim == DG_PORT_CLAIMED && dg_udp_table_find(&pool->table, ref.id) != NULL)) {
-        return false;
+        return has_ended;
     }
     struct dg_udp_target *target = claim == DG_PORT_CLAIMED && number < DG_BACKENDS_MAX ? pool->targets[number] : NULL;
     if (target != NULL) {

@@ -20,6 +20,7 @@
 enum dg_port_claim {
     DG_PORT_ELSEWHERE, // the slot is another worker's
     DG_PORT_NOBODYS,
+    DG_PORT_LATER,     // its association may not go on and has not ended yet: ask again
     DG_PORT_CLAIMED,
 };
 

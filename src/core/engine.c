@@ -187,15 +187,27 @@ const struct dg_slot *dg_engine_peek(const struct dg_engine *engine, struct dg_r
     return find_ref(engine, ref);
 }
 
-const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+// The slot, where it may go on by this judgement.
+static const struct dg_slot *find_current(struct dg_engine *engine, dg_time now, struct dg_ref ref,
+                                          bool (*may_go_on)(const struct dg_association *association))
 {
     struct dg_association association;
     if (!dg_association_find(engine, now, ref, &association))
         return NULL;
     uint32_t before = dg_shard_serve(association.shard, association.slot);
-    bool may_go_on = dg_association_authorised(&association);
+    bool is_current = may_go_on(&association);
     dg_shard_served(association.shard, before);
-    return may_go_on ? association.slot : NULL;
+    return is_current ? association.slot : NULL;
+}
+
+const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    return find_current(engine, now, ref, dg_association_authorised);
+}
+
+const struct dg_slot *dg_engine_holder(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    return find_current(engine, now, ref, dg_association_may_go_on);
 }
 
 uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref)

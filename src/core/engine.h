@@ -119,6 +119,9 @@ void dg_engine_set_local(struct dg_engine *engine, struct dg_ref ref, const stru
 // which is asked if it was not yet (it may end by that).
 const struct dg_slot *dg_engine_peek(const struct dg_engine *engine, struct dg_ref ref);
 const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, struct dg_ref ref);
+// The same for whoever looks after what it holds and brings no word of it: one that is not allowed is left to the review,
+// or to its next word (on-removal).
+const struct dg_slot *dg_engine_holder(struct dg_engine *engine, dg_time now, struct dg_ref ref);
 // Keeps the backend's port in the slot.
 void dg_engine_set_backend_port(struct dg_engine *engine, struct dg_ref ref, uint16_t port);
 uint16_t dg_engine_backend_port(const struct dg_engine *engine, struct dg_ref ref); // 0: none

@@ -127,6 +127,8 @@ enum dg_counter dg_association_enter(const struct dg_association *association, u
 bool dg_association_authorised(const struct dg_association *association);
 // The same for one that has nothing to say: it ends only where config.closes_removed asks for that, or for a limit.
 bool dg_association_review(const struct dg_association *association);
+// The same without ending who is not allowed: for whoever looks after what it holds.
+bool dg_association_may_go_on(const struct dg_association *association);
 bool dg_engine_has_limits(const struct dg_engine *engine);
 void dg_association_moved(const struct dg_association *association); // may end it
 // Where engine->may_hold_back. False is counted.

@@ -183,6 +183,15 @@ bool dg_association_review(const struct dg_association *association)
     return !verdict.is_allowed || go_on(association, verdict.rule);
 }
 
+bool dg_association_may_go_on(const struct dg_association *association)
+{
+    const struct dg_engine *engine = association->engine;
+    if (association->slot->policy_generation == engine->policy_generation || engine->hooks.authorise == NULL)
+        return dg_association_authorised(association);
+    struct dg_policy_verdict verdict = ask(association);
+    return verdict.is_allowed && go_on(association, verdict.rule);
+}
+
 bool dg_engine_has_limits(const struct dg_engine *engine)
 {
     return engine->hooks.join != NULL &&

@@ -148,9 +148,9 @@ static enum dg_port_claim on_claim(void *context, dg_time now, uint32_t shard, u
     bool is_ours;
     if (!dg_engine_holds_port(all->engine, shard, slot, port, &is_ours, ret_ref))
         return is_ours ? DG_PORT_NOBODYS : DG_PORT_ELSEWHERE;
-    const struct dg_slot *found = dg_engine_current(all->engine, now, *ret_ref);
+    const struct dg_slot *found = dg_engine_holder(all->engine, now, *ret_ref);
     if (found == NULL)
-        return DG_PORT_NOBODYS;
+        return dg_engine_peek(all->engine, *ret_ref) != NULL ? DG_PORT_LATER : DG_PORT_NOBODYS;
     *ret_backend = number_of(all, found);
     return DG_PORT_CLAIMED;
 }

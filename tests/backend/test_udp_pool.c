@@ -161,6 +161,35 @@ DG_TEST(udp_pool_keeps_ports_that_the_network_refuses_for_as_long_as_their_assoc
     fixture_free(fixture);
 }
 
+// Who was removed while no server ran, and is left alone until it speaks, keeps its port; it rests when that has ended.
+DG_TEST(udp_pool_asks_again_about_ports_of_associations_that_may_not_go_on)
+{
+    static _Atomic uint64_t book[65536];
+    memset(book, 0, sizeof book);
+    struct fixture *fixture = fixture_new("127.0.0.1");
+    char error[256];
+    fixture->config.ports = small_range(16);
+    fixture->config.book.words = book;
+    uint16_t port = fixture->config.ports.first;
+    book[port] = dg_port_word(0, 1);
+    const struct dg_backend_sink sink = {
+        .context = fixture, .port_changed = on_port_changed, .claim = on_claim_now, .trouble = on_trouble};
+    struct dg_udp_pool *pool = dg_udp_pool_new(&fixture->config, &fixture->counters, error, sizeof error);
+    REQUIRE(pool != NULL);
+    fixture->backend = dg_udp_pool_target(pool, 0, &fixture->config.target, &sink, error, sizeof error);
+    dg_udp_pool_put(pool);
+    claim_now = DG_PORT_LATER;
+    for (dg_time now = DG_SECOND; now < DG_MINUTE; now += DG_SECOND)
+        advance_until_silent(fixture, now);
+    CHECK_EQ(book[port], dg_port_word(0, 1));
+    CHECK_EQ(dg_backend_udp_talking(&fixture->backend), 0);
+    claim_now = DG_PORT_NOBODYS;
+    advance_until_silent(fixture, DG_MINUTE + 10 * DG_SECOND);
+    CHECK(book[port] != 0 && !dg_port_is_in_use(book[port]));
+    CHECK(fixture->backend.ops->deadline(fixture->backend.self) == DG_NEVER);
+    fixture_free(fixture);
+}
+
 #define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
 static bool reserve(const char *ports)
@@ -242,6 +271,7 @@ int main(int argc, char **argv)
     static const struct dg_test_case cases[] = {
         DG_CASE(udp_pool_keeps_ports_apart_over_several_services),
         DG_CASE(udp_pool_claims_ports_for_the_service_of_now),
+        DG_CASE(udp_pool_asks_again_about_ports_of_associations_that_may_not_go_on),
         DG_CASE(udp_pool_keeps_ports_that_the_network_refuses_for_as_long_as_their_associations_live),
         DG_CASE(udp_pool_made_late_leaves_out_what_was_reserved_at_the_start),
         DG_CASE(udp_pool_reads_a_long_list_of_reserved_ports_to_its_end),

@@ -166,6 +166,11 @@ const struct dg_slot *dg_engine_current(struct dg_engine *engine, dg_time now, s
     (void)engine, (void)now, (void)ref;
     return NULL;
 }
+const struct dg_slot *dg_engine_holder(struct dg_engine *engine, dg_time now, struct dg_ref ref)
+{
+    (void)engine, (void)now, (void)ref;
+    return NULL;
+}
 void dg_engine_scan(struct dg_engine *engine, dg_time now, const struct dg_scan_request *request,
                     struct dg_scan_answer *ret)
 {

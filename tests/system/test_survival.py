@@ -16,7 +16,7 @@ import time
 
 import clients
 import harness
-from harness import (Credentials, DTLSGATE, Process, Server, case, check, check_equal, run, wait_until)
+from harness import (Credentials, DTLSGATE, Process, Server, case, check, check_equal, fresh_key, run, wait_until)
 from manager import Manager
 
 KINDS = [(version, cid) for version in ("1.2", "1.3") for cid in (False, True)]
@@ -185,6 +185,31 @@ def a_service_behind_the_gate_keeps_knowing_its_clients_by_their_ports():
         change(gate.server)
         check_equal([service.askers[client.echo().encode() + b"\n"] for client in made], ports, "ports afterwards")
     service.socket.close()
+
+
+@case
+def a_removed_client_that_is_silent_stays_after_a_kill_where_removal_waits_for_its_next_word():
+    """Its port towards the service, which is looked after at a start, is no word of it."""
+    for backend in ("echo", "udp"):
+        c = Credentials()
+        others = {"another": fresh_key()}
+        service = Service()
+        server = Server(*c.psk("--on-removal", "at-next-datagram"), keeper="auto", level="info",
+                        backend="echo" if backend == "echo" else f"udp:127.0.0.1:{service.port}")
+        client = clients.wolf_psk(server.port, c)
+        client.connected()
+        client.echo()
+        kept = c.write_psk(others)
+        check_equal(kept, str(c.path / "psk.txt"), "the file of keys")
+        before = server.mark()
+        kill_serving(server)
+        server.wait_line(r"event=ready pid=\d+", start=before)
+        newcomer = clients.openssl_psk(server.port, "another", others["another"])
+        newcomer.echo()  # the server has had its turns
+        check(server.find("event=closed", before) is None, f"{backend}: ended")
+        client.say("a word")
+        server.wait_line(r"event=closed\b.*reason=closed_unauthorised", start=before)
+        service.socket.close()
 
 
 # --- ends -------------------------------------------------------------------------
