@@ -77,14 +77,17 @@ static bool is_needed(const struct dg_option *option)
 static void add_value(struct paths *paths, const struct dg_option *option, const char *value)
 {
     char path[DG_FILE_NAME_MAX], error[256];
+    bool is_socket = strcmp(option->argument, "PATH") == 0;
     if (strncmp(value, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         add_folder_of(paths, value + strlen(UNIX_PREFIX), DG_LANDLOCK_SOCKETS);
+    else if (is_socket && dg_option_is_nowhere(value))
+        return;
     else if (!dg_option_is_file(option) || !is_needed(option) || !dg_file_name(value, path, error, sizeof error))
         return; // whoever opens the file has said why not
     else if (strcmp(option->name, "sandbox-path") == 0)
         add(paths, path, DG_LANDLOCK_READ);
     else
-        add_folder_of(paths, path, strcmp(option->argument, "PATH") == 0 ? DG_LANDLOCK_SOCKETS : DG_LANDLOCK_READ);
+        add_folder_of(paths, path, is_socket ? DG_LANDLOCK_SOCKETS : DG_LANDLOCK_READ);
 }
 
 static void add_options(struct paths *paths, const struct dg_option_table *table, const void *options)
