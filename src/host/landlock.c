@@ -8,6 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (UINT64_C(1) << 14) // Linux 6.2
+#endif
+#define KNOWS_TRUNCATE 3 // from this version on
+
 #define READ_FILE LANDLOCK_ACCESS_FS_READ_FILE
 #define READ_FOLDER (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define SOCKETS (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
@@ -24,8 +29,11 @@ void dg_landlock_begin(struct dg_landlock *landlock)
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1)
         return;
-    const struct landlock_ruleset_attr handled = {.handled_access_fs = HANDLED};
-    // The first version's size: what later ones handle besides is not asked of them.
+    // Opening for reading alone may empty a file all the same, where that is no right of its own.
+    const struct landlock_ruleset_attr handled = {
+        .handled_access_fs = HANDLED | (version >= KNOWS_TRUNCATE ? LANDLOCK_ACCESS_FS_TRUNCATE : 0),
+    };
+    // The first version's size: files are all that we ask for. A file is moved to another folder by nobody, asked or not.
     landlock->fd = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled.handled_access_fs, 0);
     landlock->version = landlock->fd >= 0 ? (uint32_t)version : 0;
 }
