@@ -66,7 +66,7 @@ void dg_client_close_all(struct dg_client *client, dg_time now);
 enum dg_client_doubt {
     DG_DOUBT_NONE,
     DG_DOUBT_SILENT,  // data was sent, and for this long nothing came back
-    DG_DOUBT_REFUSED, // nobody listens at the server's port, and nothing has come back since
+    DG_DOUBT_REFUSED, // an ICMP error, which anybody can forge: nobody listens there; and nothing has come back since
     DG_DOUBT_CLOSED,  // the server has said close_notify: what is sent now is lost
     DG_DOUBT_CUT,     // our address is gone and the association has no connection ID to go on by
 };

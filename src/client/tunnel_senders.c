@@ -23,6 +23,17 @@ static void hold(struct dg_tunnel *tunnel, struct dg_sender *sender, const uint8
         tunnel->counts.held_lost++;
 }
 
+static void send_held(struct dg_tunnel *tunnel, dg_time now, uint32_t place)
+{
+    struct dg_sender *sender = &tunnel->senders[place];
+    const uint8_t *data;
+    size_t size;
+    while (sender->link != DG_NO_LINK && dg_holding_peek(&sender->holding, &data, &size)) {
+        (void)dg_client_send(tunnel->client, now, sender->link, data, size); // what it does not take, it counts
+        dg_holding_pop(&sender->holding);
+    }
+}
+
 static void wait_and_retry(struct dg_tunnel *tunnel, dg_time now, uint32_t place, const char *why, int alert)
 {
     struct dg_sender *sender = &tunnel->senders[place];
@@ -63,6 +74,19 @@ static dg_time silence_of(const struct dg_tunnel *tunnel, const struct dg_sender
     return silence;
 }
 
+static enum dg_client_doubt doubt_of(const struct dg_tunnel *tunnel, dg_time now, const struct dg_sender *sender)
+{
+    return sender->link == DG_NO_LINK
+               ? DG_DOUBT_CLOSED
+               : dg_client_doubt(tunnel->client, now, sender->link, silence_of(tunnel, sender));
+}
+
+// The association can still be used, for all that is known for certain.
+static bool is_usable(enum dg_client_doubt doubt)
+{
+    return doubt == DG_DOUBT_NONE || doubt == DG_DOUBT_SILENT || doubt == DG_DOUBT_REFUSED;
+}
+
 // The association is over, or will be, since the server has said so: one that lived short is a failure.
 static void note_end(struct dg_sender *sender, dg_time now)
 {
@@ -81,11 +105,8 @@ static void on_opened(void *context, dg_time now, uint32_t place, uint32_t link,
 {
     struct dg_tunnel *tunnel = context;
     struct dg_sender *sender = &tunnel->senders[place];
-    const uint8_t *data;
-    size_t size;
     uint32_t before = sender->link;
-    if (before != DG_NO_LINK && sender->silences < UINT32_MAX &&
-        dg_client_doubt(tunnel->client, now, before, silence_of(tunnel, sender)) == DG_DOUBT_SILENT)
+    if (sender->silences < UINT32_MAX && doubt_of(tunnel, now, sender) == DG_DOUBT_SILENT)
         sender->silences++;
     sender->link = link;
     sender->next_link = DG_NO_LINK;
@@ -99,10 +120,7 @@ static void on_opened(void *context, dg_time now, uint32_t place, uint32_t link,
         dg_client_close(tunnel->client, now, before);
         dg_client_report_closed(address_of(tunnel, place), "replaced");
     }
-    while (dg_holding_peek(&sender->holding, &data, &size)) {
-        (void)dg_client_send(tunnel->client, now, link, data, size); // what it does not take, it counts
-        dg_holding_pop(&sender->holding);
-    }
+    send_held(tunnel, now, place);
 }
 
 static void on_received(void *context, dg_time now, uint32_t place, uint32_t link, const uint8_t *data, size_t size)
@@ -126,8 +144,11 @@ static void on_received(void *context, dg_time now, uint32_t place, uint32_t lin
 static void on_failed(void *context, dg_time now, uint32_t place, uint32_t link, const char *why, int alert)
 {
     struct dg_tunnel *tunnel = context;
+    struct dg_sender *sender = &tunnel->senders[place];
     (void)link;
-    tunnel->senders[place].next_link = DG_NO_LINK;
+    sender->next_link = DG_NO_LINK;
+    if (is_usable(doubt_of(tunnel, now, sender)))
+        send_held(tunnel, now, place);
     wait_and_retry(tunnel, now, place, why, alert);
 }
 
@@ -211,9 +232,7 @@ void dg_tunnel_received(struct dg_tunnel *tunnel, dg_time now, const struct dg_p
     uint32_t place = place_for(tunnel, now, &path->peer);
     struct dg_sender *sender = &tunnel->senders[place];
     sender->path = *path;
-    enum dg_client_doubt doubt = DG_DOUBT_CLOSED;
-    if (sender->link != DG_NO_LINK)
-        doubt = dg_client_doubt(tunnel->client, now, sender->link, silence_of(tunnel, sender));
+    enum dg_client_doubt doubt = doubt_of(tunnel, now, sender);
     if (sender->link != DG_NO_LINK && doubt == DG_DOUBT_CLOSED)
         note_end(sender, now);
     switch (doubt) {
@@ -224,7 +243,13 @@ void dg_tunnel_received(struct dg_tunnel *tunnel, dg_time now, const struct dg_p
         (void)dg_client_send(tunnel->client, now, sender->link, data, size);
         dial(tunnel, now, place);
         return;
-    case DG_DOUBT_REFUSED:
+    case DG_DOUBT_REFUSED: // anybody's word: it may put a new association before this one, never none
+        dial(tunnel, now, place);
+        if (sender->next_link != DG_NO_LINK)
+            hold(tunnel, sender, data, size);
+        else
+            (void)dg_client_send(tunnel->client, now, sender->link, data, size);
+        return;
     case DG_DOUBT_CLOSED:
     case DG_DOUBT_CUT:
         hold(tunnel, sender, data, size);
