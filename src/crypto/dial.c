@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_MAX 16384                      // bytes of one record of the server's flight that is taken
 #define TICKET_WAIT (200 * DG_MILLISECOND)    // after the handshake, for a NewSessionTicket
 #define BEGINS_MAX 3                          // times that a handshake is begun anew
 #define ALERT_REPETITIONS 2                   // of our flight that stay unanswered until an unprotected alert is believed
@@ -100,7 +99,7 @@ static void take_ticket(struct dg_dial *dial)
 
 void dg_dial_give(struct dg_dial *dial, const uint8_t *record, size_t size, const struct dg_output *output)
 {
-    if (size <= RECORD_MAX)
+    if (size <= DG_SCREEN_RECORD_MAX)
         dg_library_io_make_room(&dial->io, size);
     dg_library_io_open(&dial->io, record, size, output);
     bool is_connected = false;

@@ -6,13 +6,13 @@
 
 #include "base/secret.h"
 #include "core/handshake_fragment.h"
-#include "core/wire_constants.h"
 #include "crypto/suites.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADERS (DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER)
+_Static_assert(HEADERS + DG_SCREEN_MESSAGE_MAX == DG_SCREEN_RECORD_MAX, "what is given whole is one record");
 #define NUMBERS_AHEAD 64 // RFC 6347 4.1.2.6: a number further ahead would shut out what the server itself sends
 
 // RFC 8446 4.1.3: a ServerHello with this random is a HelloRetryRequest.
@@ -155,6 +155,8 @@ static struct dg_screen_message *take_place(struct dg_screen *screen, const stru
     for (size_t i = 0; i < DG_SCREEN_MESSAGES && message == NULL; i++)
         if (screen->messages[i].record == NULL)
             message = &screen->messages[i];
+    if (part->length > DG_SCREEN_MESSAGE_MAX)
+        screen->has_refused_large = true;
     if (message == NULL || part->length > DG_SCREEN_MESSAGE_MAX)
         return NULL;
     message->record = malloc(HEADERS + part->length);

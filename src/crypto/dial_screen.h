@@ -9,13 +9,15 @@
 #include "base/hash.h"
 #include "base/wire.h"
 #include "core/counters.h"
+#include "core/wire_constants.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define DG_SCREEN_MESSAGES 8        // of one flight
-#define DG_SCREEN_MESSAGE_MAX 16384 // bytes: a chain of certificates
+#define DG_SCREEN_MESSAGES 8       // of one flight
+#define DG_SCREEN_RECORD_MAX 16384 // bytes of a record that the library reads
+#define DG_SCREEN_MESSAGE_MAX (DG_SCREEN_RECORD_MAX - DG_RECORD12_HEADER - DG_HANDSHAKE_HEADER) // a chain of certificates
 
 struct dg_screen_message { // being put together, or whole and waiting
     uint8_t *record;       // header, message header, body; NULL: this place is empty
@@ -42,6 +44,7 @@ struct dg_screen {
     bool is_again;        // the dial has begun anew: answers to its earlier hellos may still come
     uint64_t hashes[2 * DG_SCREEN_MESSAGES]; // of what was given, by message_seq
     bool has_asked;       // a HelloVerifyRequest or HelloRetryRequest was given
+    bool has_refused_large; // a message beyond DG_SCREEN_MESSAGE_MAX
     struct dg_screen_message messages[DG_SCREEN_MESSAGES];
     struct dg_screen_message *given; // valid until the next call
     uint8_t change[14];   // a ChangeCipherSpec, when it is given

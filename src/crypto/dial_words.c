@@ -110,14 +110,16 @@ static const char *waiting_for(const struct dg_dial *dial)
 {
     if (dial->plain_alert >= 0)
         return dg_dial_words_of_alert(dial, dial->plain_alert);
-    if (!dial->heard_hello)
-        return "the server does not answer";
     // A wrong PSK in DTLS 1.2 has no failure of its own: what does not open is dropped (RFC 6347 4.1.2.7).
     if (dial->io.tap.finished.size > 0 && dial->dialer->psk != NULL && !dial->certificate_seen)
         return "the server does not answer our Finished: most likely it has another pre-shared key for this identity, "
                "or does not know it";
     if (dial->io.tap.finished.size > 0)
         return "the server does not answer our Finished";
+    if (dial->screen.has_refused_large && dial->screen.stage != DG_SCREEN_OVER)
+        return "a message of the server's is larger than we take: most likely its chain of certificates";
+    if (!dial->heard_hello)
+        return "the server does not answer";
     return "the server stopped answering in the middle of the handshake";
 }
 

@@ -168,12 +168,77 @@ DG_TEST(dial_refuses_a_raw_key_that_no_ca_vouches_for)
     dial_rig_free(&rig);
 }
 
+// A HelloRetryRequest of this size, for an extension that nobody asked for, in parts. Returns what became of the last.
+static enum dg_counter give_large(struct dg_dial *dial, size_t length, const struct dg_output *output)
+{
+    static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                      0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                      0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    static uint8_t body[20000];
+    const size_t part_max = 1000;
+    struct dg_writer writer = dg_writer_of(body, sizeof body);
+    dg_write_u16(&writer, DG_VERSION_DTLS12);
+    dg_write_bytes(&writer, retry, sizeof retry);
+    dg_write_u8(&writer, 0);       // session ID
+    dg_write_u16(&writer, 0x1301); // suite
+    dg_write_u8(&writer, 0);       // compression
+    dg_write_u16(&writer, (uint16_t)(length - 40));
+    dg_write_u16(&writer, 0xfafa);
+    dg_write_u16(&writer, (uint16_t)(length - 44));
+    for (size_t offset = 0; offset < length; offset += part_max) {
+        size_t size = length - offset < part_max ? length - offset : part_max;
+        uint8_t record[DG_RECORD12_HEADER + DG_HANDSHAKE_HEADER + 1000];
+        writer = dg_writer_of(record, sizeof record);
+        dg_write_u8(&writer, DG_CONTENT_HANDSHAKE);
+        dg_write_u16(&writer, DG_VERSION_DTLS12);
+        dg_write_u16(&writer, 0);
+        dg_write_u48(&writer, offset / part_max);
+        dg_write_u16(&writer, (uint16_t)(DG_HANDSHAKE_HEADER + size));
+        dg_write_u8(&writer, DG_HS_SERVER_HELLO);
+        dg_write_u24(&writer, (uint32_t)length);
+        dg_write_u16(&writer, 0);
+        dg_write_u24(&writer, (uint32_t)offset);
+        dg_write_u24(&writer, (uint32_t)size);
+        dg_write_bytes(&writer, body + offset, size);
+        CHECK_EQ(dg_wolf_dial.receive(dial, rig.gate.now, record, dg_writer_size(&writer), output), DG_DIAL_GOES_ON);
+    }
+    return dg_wolf_dial.dropped(dial);
+}
+
+// As large as the library reads one, as one record with both headers; beyond that it is refused under its name and not
+// taken for given.
+DG_TEST(dial_gives_the_library_the_largest_message_that_it_takes)
+{
+    static const uint8_t id[DG_CID_SIZE_DEFAULT] = {7};
+    const struct dg_bytes cid = {.data = id, .size = sizeof id};
+    const struct dg_output output = {.context = &rig, .reserve = reserve, .commit = commit};
+    const size_t room = 16384 - DG_RECORD12_HEADER - DG_HANDSHAKE_HEADER;
+    const size_t lengths[] = {1000, room - 1, room, room + 1, 16384, 16385};
+    struct dial_options options = options_of(CERTIFICATE, 13);
+    REQUIRE(dial_rig_dialer(&rig, &options));
+    REQUIRE(dg_address_parse("198.51.100.1:5684", &rig.path.peer) && dg_address_parse("192.0.2.1:40000", &rig.path.local));
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        bool fits = lengths[i] <= room;
+        struct dg_dial *dial = dg_wolf_dial.start(rig.dialer, rig.gate.now, &rig.path, cid, &output);
+        REQUIRE(dial != NULL);
+        enum dg_counter dropped = give_large(dial, lengths[i], &output);
+        const char *why = dg_wolf_dial.why(dial, NULL);
+        CHECK_MSG(dropped == (fits ? DG_COUNT_NONE : DG_COUNT_DROP_MESSAGE_UNEXPECTED), "%zu bytes: dropped as %s",
+                  lengths[i], dg_counter_name(dropped));
+        CHECK_MSG(strstr(why, fits ? "none of the DTLS versions" : "larger than we take") != NULL, "%zu bytes: %s",
+                  lengths[i], why);
+        dg_wolf_dial.free(dial);
+    }
+    dial_rig_free(&rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
         DG_CASE(dial_negotiates_each_group),
         DG_CASE(dial13_says_that_no_group_is_common),
         DG_CASE(dial_refuses_a_raw_key_that_no_ca_vouches_for),
+        DG_CASE(dial_gives_the_library_the_largest_message_that_it_takes),
     };
     sim_clock_start(1); // the library's timers go by the wall clock
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
