@@ -33,11 +33,11 @@ void dg_load_dialling_clear(struct dg_load_thread *thread)
 
 // --- ends -----------------------------------------------------------------------------------------------------
 
-// The place stays taken where an association goes on from it.
-static void forget(struct dg_load_thread *thread, uint32_t number, bool keeps_place)
+// The handshake is the caller's to free. Its socket's place stays taken where an association goes on from it.
+DG_MUST_USE static struct dg_dial *release(struct dg_load_thread *thread, uint32_t number, bool keeps_place)
 {
     struct dg_load_dial *dial = &thread->dials[number];
-    thread->config->dial->free(dial->dial);
+    struct dg_dial *released = dial->dial;
     dial->dial = NULL;
     dg_timer_heap_set(&thread->dial_timers, number, DG_NEVER);
     if (keeps_place)
@@ -47,6 +47,12 @@ static void forget(struct dg_load_thread *thread, uint32_t number, bool keeps_pl
     dial->next_free = thread->dials_free;
     thread->dials_free = number;
     thread->dialling--;
+    return released;
+}
+
+static void forget(struct dg_load_thread *thread, uint32_t number)
+{
+    thread->config->dial->free(release(thread, number, false));
 }
 
 static void note_reason(struct dg_load_thread *thread, const char *why, int alert)
@@ -66,7 +72,7 @@ static void fail(struct dg_load_thread *thread, uint32_t number)
     int alert = -1;
     const char *why = thread->config->dial->why(thread->dials[number].dial, &alert);
     note_reason(thread, why, alert);
-    forget(thread, number, false);
+    forget(thread, number);
 }
 
 static void note_kind(struct dg_load_thread *thread, const struct dg_handover *handover)
@@ -78,6 +84,15 @@ static void note_kind(struct dg_load_thread *thread, const struct dg_handover *h
     thread->has_rrc = handover->has_rrc;
     for (size_t i = 0; i < sizeof thread->suite - 1; i++)
         thread->suite[i] = handover->suite_name[i];
+}
+
+// Data that overtook the end of the handshake (RFC 9147 5.8.1), in the order in which it came.
+static void receive_kept(struct dg_load_thread *thread, dg_time now, const struct dg_path *path, struct dg_dial *dial)
+{
+    uint8_t *record;
+    size_t size;
+    while ((size = thread->config->dial->kept(dial, &record)) > 0)
+        (void)!dg_engine_receive(thread->engine, now, path, record, size);
 }
 
 // The result leaves the handshake. False: it could not be used.
@@ -96,7 +111,7 @@ static bool take_over(struct dg_load_thread *thread, dg_time now, uint32_t numbe
     bool keeps_place = handover.cid_size == 0 || !handover.peer_has_cid || handover.peer_cid_size == 0;
     handover.path = dg_load_place_path(&thread->places, place);
     note_kind(thread, &handover);
-    forget(thread, number, keeps_place);
+    struct dg_dial *over = release(thread, number, keeps_place);
     bool done = dg_engine_take_over(thread->engine, now, &handover); // its hook has taken the seat
     if (done) {
         dg_load_tally(&thread->tally, DG_LOAD_HANDSHAKES_DONE);
@@ -105,11 +120,13 @@ static bool take_over(struct dg_load_thread *thread, dg_time now, uint32_t numbe
         bool is_for_ticket = thread->config->kind == DG_LOAD_HANDSHAKES && thread->stage == DG_LOAD_CONNECTING;
         if (!is_for_ticket)
             dg_load_histogram_record(&thread->times->handshake, dg_time_since(now, due_at));
+        receive_kept(thread, now, &handover.path, over);
     } else {
         note_reason(thread, "there is no room for the association", -1);
         if (keeps_place)
             dg_load_place_give_back(&thread->places, place);
     }
+    thread->config->dial->free(over);
     dg_wipe(&handover, sizeof handover);
     return done;
 }
@@ -241,5 +258,5 @@ void dg_load_dialling_drop(struct dg_load_thread *thread)
 {
     for (uint32_t i = 0; thread->dialling > 0 && i < thread->dials_max; i++)
         if (thread->dials[i].dial)
-            forget(thread, i, false);
+            forget(thread, i);
 }
