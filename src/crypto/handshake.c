@@ -78,36 +78,29 @@ static bool is_plain_alert(struct dg_handshake *handshake, const uint8_t *record
     return true;
 }
 
-// The first message behind the hello, as a record in clear? The library knows it by its type, where that is Certificate,
-// whatever its number says.
-static bool begins_flight(const struct dg_handshake *handshake, const uint8_t *record, size_t size)
+// The messages of a record in clear; none of any other record.
+static struct dg_reader plain_messages(const uint8_t *record, size_t size)
 {
     struct dg_reader reader = dg_reader_of(record, size);
     uint8_t type = dg_read_u8(&reader);
     (void)dg_read_u16(&reader);
     uint16_t epoch = dg_read_u16(&reader);
     (void)dg_read_u48(&reader);
-    struct dg_reader messages = dg_reader_in(dg_read_block16(&reader));
-    struct dg_handshake_fragment part;
-    if (reader.failed || type != DG_CONTENT_HANDSHAKE || epoch != 0)
-        return false;
-    while (dg_reader_left(&messages) > 0 && dg_handshake_fragment_read(&messages, &part))
-        if (part.offset == 0 && (part.type == DG_HS_CERTIFICATE || part.message_seq == handshake->hello_seq + 1))
-            return true;
-    return false;
+    struct dg_bytes body = dg_read_block16(&reader);
+    bool is_plain = !reader.failed && type == DG_CONTENT_HANDSHAKE && epoch == 0;
+    return dg_reader_in(is_plain ? body : (struct dg_bytes){NULL, 0});
 }
 
-// Where that message comes again, the library of DTLS 1.2 repeats its flight (RFC 6347 4.2.4), as often as it comes; and in
-// clear it may be anybody's who has a client flooded that way. Clients begin with a second between two (RFC 6347 4.2.4.1); the
-// answer to one that repeats sooner waits for a copy that comes when the second is over.
-static bool may_answer(struct dg_handshake *handshake, dg_time now, const uint8_t *record, size_t size)
+// A client whose flight of ours was lost says its hello again, which the front lets through once a second. One that sends
+// more has had the flight, but the library of DTLS 1.2 repeats it for each copy of the first message behind the hello
+// (RFC 6347 4.2.4) and for each Finished ahead of its turn, a hundred in one record if need be; and in clear they may be
+// anybody's who has a client flooded that way. DTLS 1.3 has acknowledgements to say what is lost (RFC 9147 7.1).
+static bool may_repeat_flight(const struct dg_handshake *handshake, const uint8_t *record, size_t size)
 {
-    if (!begins_flight(handshake, record, size))
-        return true;
-    if (handshake->flight_repeatable_at != 0 && now < handshake->flight_repeatable_at)
-        return false;
-    handshake->flight_repeatable_at = now + DG_SECOND;
-    return true;
+    struct dg_reader messages = plain_messages(record, size);
+    struct dg_handshake_fragment part;
+    return wolfSSL_version(handshake->ssl) != DTLS1_2_VERSION ||
+           (dg_handshake_fragment_read(&messages, &part) && part.type == DG_HS_CLIENT_HELLO);
 }
 
 // The library keeps twenty messages ahead of their turn, of a client that has proven nothing yet. What no client sends ends
@@ -124,7 +117,8 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
         return step_of(handshake);
     if (size <= RECORD_MAX)
         dg_library_io_make_room(&handshake->io, size);
-    dg_library_io_open(&handshake->io, record, size, may_answer(handshake, now, record, size) ? output : NULL);
+    dg_library_io_open(&handshake->io, record, size, output);
+    handshake->io.only_new = !may_repeat_flight(handshake, record, size);
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
     bool was_doubted = handshake->io.tap.unopened > 0;
     dg_tap_received(&handshake->io.tap, record, size);

@@ -102,7 +102,6 @@ struct dg_handshake {
 
     struct dg_peek peek;
     uint16_t hello_seq; // message_seq of the hello
-    dg_time flight_repeatable_at; // 0: the client's next flight has not begun to come
     uint8_t cid_size; // of the ID that the front gave to offer; 0: none
     uint8_t cid[DG_CID_SIZE_MAX];
     struct dg_proof ticket;      // what the accepted ticket says

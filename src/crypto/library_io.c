@@ -25,6 +25,8 @@ static int on_send(WOLFSSL *ssl, char *bytes, int size, void *context)
     if (size <= 0)
         return size;
     dg_tap_sent(&io->tap, (const uint8_t *)bytes, (size_t)size);
+    if (io->only_new && io->tap.is_repeating)
+        return size;
     io->sent++;
     uint8_t *room = io->output != NULL ? io->output->reserve(io->output->context, (size_t)size) : NULL;
     if (room == NULL)
@@ -88,6 +90,7 @@ void dg_library_io_open(struct dg_library_io *io, const uint8_t *record, size_t 
     io->output = output;
     io->record = record;
     io->record_size = size;
+    io->tap.is_repeating = false;
 }
 
 void dg_library_io_close(struct dg_library_io *io)
@@ -95,6 +98,7 @@ void dg_library_io_close(struct dg_library_io *io)
     io->output = NULL;
     io->record = NULL;
     io->record_size = 0;
+    io->only_new = false;
 }
 
 void dg_library_io_make_room(struct dg_library_io *io, size_t record_size)

@@ -18,12 +18,13 @@ struct dg_library_io {
     struct dg_path path;   // to the peer
     uint16_t datagram_max; // what the library may send at once
     bool silent;           // nothing may be sent any more
-    size_t sent;           // datagrams of the library's
+    size_t sent;           // datagrams of the library's, but for repetitions thrown away
     size_t queued;         // those of them that found room
     // during one call only
     const struct dg_output *output;
     const uint8_t *record;
     size_t record_size;
+    bool only_new; // what was sent before is thrown away; its numbers are used all the same
 };
 
 // All objects of this context will use a dg_library_io.

@@ -154,6 +154,10 @@ static bool each_message(struct dg_bytes plaintext, struct dg_tap *tap,
 
 static void on_own_message(struct dg_tap *tap, const struct dg_handshake_fragment *fragment)
 {
+    uint64_t end = (uint64_t)fragment->message_seq << 24 | (fragment->offset + fragment->bytes.size);
+    tap->is_repeating = tap->sent_any_message && end <= tap->message_end;
+    if (!tap->is_repeating)
+        tap->message_end = end;
     if (!tap->sent_any_message || fragment->message_seq >= tap->message_next)
         tap->message_next = (uint16_t)(fragment->message_seq + 1);
     tap->sent_any_message = true;

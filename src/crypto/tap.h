@@ -38,6 +38,8 @@ struct dg_tap {
     uint64_t flight_next;  // 1.3 epoch 2, for reconstruction
     bool sent_any_message;
     uint16_t message_next; // of our handshake messages
+    uint64_t message_end;  // the end of the furthest part of them that was sent: its message's number and 24 bits of bytes
+    bool is_repeating;     // the message sent last in this call of the library was sent before; what is none goes with it
     struct dg_tap_message ticket, finished;
     uint64_t ticket_epoch, ticket_sequence;
 
