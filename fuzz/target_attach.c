@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A process that attaches to a damaged region: it refuses it in words, or quarantines what is damaged and
-// serves the rest; what it lets through, an engine can use to the end.
+// serves the rest; what it lets through, an engine can use to the end. In a whole region every association opens
+// what its peer sends.
 //
 // Input: changes: a byte that says where and how, 2 bytes of place, a byte of value.
 #include "fuzz.h"
 
 #include "core/engine.h"
 #include "core/shard_private.h"
+#include "core/wire_constants.h"
 #include "support/shard_region.h"
 #include "support/sim_audit.h"
 #include "support/sim_clock.h"
@@ -62,7 +64,10 @@ static unsigned ended;
 static void deliver(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot, const uint8_t *data,
                     size_t size)
 {
-    (void)context, (void)now, (void)ref, (void)slot, (void)data, (void)size;
+    (void)context, (void)now, (void)ref, (void)slot;
+    CHECK(size > 0);
+    for (size_t i = 0; i < size; i++)
+        CHECK_EQ(data[i], DG_CONTENT_APPLICATION_DATA); // what write_record filled it with
 }
 
 static void opened(void *context, dg_time now, struct dg_ref ref, const struct dg_slot *slot,
@@ -112,8 +117,31 @@ static void change(struct shard_region *region, struct fuzz_input *input)
     }
 }
 
-// All that an attaching process does, to the end of every association.
-static void serve(struct shard_region *region)
+// A record of the association's peer, number 64 of the epoch that all of them begin with. The type of the data stands
+// inside, before the tag; what follows the header is filled with it, and fuzz_open_aead opens that.
+static void write_record(const struct dg_slot *slot, uint8_t *out, size_t size)
+{
+    struct dg_writer writer = dg_writer_of(out, size);
+    bool has_cid = (slot->flags & DG_SLOT_HAS_CID) != 0;
+    size_t cid_size = has_cid ? DG_CID_SIZE_DEFAULT : 0;
+    if (slot->version == 13) { // no length: it takes the datagram
+        dg_write_u8(&writer, DG_UNIFIED_FIXED | DG_UNIFIED_SEQ16 | (has_cid ? DG_UNIFIED_CID : 0) | 3);
+        dg_write_bytes(&writer, slot->cid, cid_size);
+        dg_write_u16(&writer, 64);
+    } else {
+        dg_write_u8(&writer, has_cid ? DG_CONTENT_TLS12_CID : DG_CONTENT_APPLICATION_DATA);
+        dg_write_u16(&writer, DG_VERSION_DTLS12);
+        dg_write_u16(&writer, 1);
+        dg_write_u48(&writer, 64);
+        dg_write_bytes(&writer, slot->cid, cid_size);
+        dg_write_u16(&writer, (uint16_t)(size - DG_RECORD12_HEADER - cid_size));
+    }
+    size_t header_size = dg_writer_size(&writer);
+    memset(out + header_size, DG_CONTENT_APPLICATION_DATA, size - header_size);
+}
+
+// All that an attaching process does, to the end of every association. Those of a whole region open what they get.
+static void serve(struct shard_region *region, bool is_whole)
 {
     const uint32_t numbers[] = {0};
     const struct dg_output output = {.reserve = reserve, .commit = commit};
@@ -129,15 +157,20 @@ static void serve(struct shard_region *region)
         struct dg_ref ref = {.id = slot->id, .slot = number};
         if (dg_engine_identity(engine, ref).size == 0)
             continue; // not taken over
-        struct dg_path path = {.peer = slot->peer, .listener = slot->listener};
-        uint8_t datagram[64] = {0x3f};
-        memcpy(datagram + 1, slot->cid, DG_CID_SIZE_DEFAULT);
-        datagram[63] = 23;
         CHECK(dg_engine_identity(engine, ref).size <= DG_IDENTITY_MAX);
         (void)dg_engine_send(engine, NOW, ref, (const uint8_t *)"x", 1);
-        CHECK(dg_engine_receive(engine, NOW, &path, datagram, sizeof datagram) != DG_ENGINE_UNKNOWN ||
-              slot->version == 12 || (slot->flags & DG_SLOT_HAS_CID) == 0);
+        if (dg_engine_identity(engine, ref).size == 0) {
+            CHECK(!is_whole);
+            continue; // its numbers were at their end: it has said so and ended
+        }
+        struct dg_path path = {.peer = slot->peer, .listener = slot->listener};
+        uint8_t datagram[64];
+        write_record(slot, datagram, sizeof datagram);
+        enum dg_engine_verdict verdict = dg_engine_receive(engine, NOW, &path, datagram, sizeof datagram);
+        CHECK(verdict != DG_ENGINE_UNKNOWN);
+        CHECK(verdict == DG_ENGINE_OPENED || !is_whole);
     }
+    CHECK(live == SLOTS - 1 || !is_whole);
     dg_time now = NOW;
     for (unsigned i = 0; i < 200; i++) {
         dg_time next = dg_engine_deadline(engine);
@@ -169,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dg_shard shard;
     char error[256] = "";
     sim_clock_start(1);
+    sim_audit_start();
     memcpy(region.base, pristine.base, region.size_bytes);
     region.memory = pristine.memory;
     region.memory.base = region.base;
@@ -176,6 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     region.memory.secrets = (struct dg_memory_secrets *)(void *)(region.memory.base + region.memory.header->secrets_offset);
     while (fuzz_more(&input))
         change(&region, &input);
+    bool is_whole = memcmp(region.base, pristine.base, region.size_bytes) == 0;
     if (dg_memory_attach(&region.memory, region.base, region.size_bytes, error, sizeof error)) {
         CHECK(dg_shard_attach(&shard, &region.memory, 0, &region.counters));
         // All judged at once, or each when it is found, with others judged in between.
@@ -186,10 +221,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint32_t live = shard_account(&shard);
         CHECK_EQ(live, shard.live);
         dg_shard_clear(&shard);
-        serve(&region);
+        serve(&region, is_whole);
     } else {
+        CHECK(!is_whole);
         CHECK(strlen(error) > 0 && strlen(error) < sizeof error);
     }
+    sim_audit_stop();
     sim_clock_stop();
     return 0;
 }
