@@ -385,6 +385,8 @@ static void config_seeds(void)
     char text[512];
     size_t used = (size_t)snprintf(text, sizeof text, CONFIG_LISTENER "    client-ca: x:%032d\n    psk: \"%032d\"\n", 1, 2);
     save("config", "secret", text, used);
+    used = (size_t)snprintf(text, sizeof text, CONFIG_LISTENER "    profile: \"x: %032x \"\n    \"x:  %032x\": 3\n", 10, 11);
+    save("config", "secret-blank", text, used);
 }
 
 // --- a server's unprotected flights, for the screen: steps as target_screen.c reads them --------------------------

@@ -81,7 +81,40 @@ static bool shows_digits(const char *text)
     return false;
 }
 
-static void are_messages(const struct dg_config_errors *errors)
+// Whether the digits from..to, found in text, are a key that was repeated: told without the code's own rule. They stand in
+// the file, alone or behind a colon, and are the end of a value or of a word that should be a key of the mapping. What is
+// shown by design: plain numbers; digits inside a name ("00ff.pem", "/00ff", "lab 00ff"); what is cut after 80 characters.
+static bool is_repeated(const char *text, const char *from, const char *to, const uint8_t *data, size_t size)
+{
+    static const char *const ends[] = {"\", expected", "\" too", ": there is no such key", ": stands already"};
+    const char *found = strstr(text, "found \""), *before = from, *behind = to + strspn(to, " \t");
+    const char *start = found && found < from ? found + 7 : text + strcspn(text, " ") + 1; // the place is before it
+    bool is_end = false;
+    while (before > text && strchr(" \t", before[-1]))
+        before--;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        is_end = is_end || strncmp(behind, ends[i], strlen(ends[i])) == 0;
+    return is_end && before > text && strchr(":\"", before[-1]) && behind - start < 80 &&
+           strspn(from, "0123456789") < (size_t)(to - from) && memmem(data, size, from, (size_t)(to - from));
+}
+
+static bool repeats_key(const char *text, const uint8_t *data, size_t size)
+{
+    size_t digits = 0;
+    for (const char *at = text;; at++) {
+        if (isxdigit((unsigned char)*at)) {
+            digits++;
+            continue;
+        }
+        if (digits >= 32 && is_repeated(text, at - digits, at, data, size))
+            return true;
+        digits = 0;
+        if (!*at)
+            return false;
+    }
+}
+
+static void are_messages(const struct dg_config_errors *errors, const uint8_t *data, size_t data_size)
 {
     CHECK(errors->count > 0);
     for (size_t i = 0; i < errors->count && i < DG_CONFIG_ERRORS_MAX; i++) {
@@ -90,6 +123,7 @@ static void are_messages(const struct dg_config_errors *errors)
         CHECK(strncmp(errors->texts[i], path, strlen(path)) == 0);
         CHECK(errors->places[i].line > 0);
         CHECK(!errors->are_secrets[i] || !shows_digits(errors->texts[i] + strlen(path)));
+        CHECK_MSG(!repeats_key(errors->texts[i] + strlen(path), data, data_size), "%s", errors->texts[i]);
         CHECK(i == 0 || errors->places[i - 1].line <= errors->places[i].line);
     }
 }
@@ -99,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct dg_config_errors errors;
     struct dg_config *config = load(data, size, &errors);
     if (!config) {
-        are_messages(&errors);
+        are_messages(&errors, data, size);
         return 0;
     }
     CHECK(errors.count == 0);

@@ -8,16 +8,24 @@
 
 #define SECRET_DIGITS_MIN 16 // so many hexadecimal digits and nothing else are a key, not a file's name
 
+static const char *skip_blanks_before(const char *value, const char *end)
+{
+    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return end;
+}
+
 bool dg_looks_secret(const char *value)
 {
     if (strstr(value, "-----BEGIN"))
         return true;
     size_t digits = 0;
-    const char *end = value + strlen(value);
+    const char *end = skip_blanks_before(value, value + strlen(value));
     while (end > value && dg_hex_digit(end[-1]) >= 0) {
         end--;
         digits++;
     }
+    end = skip_blanks_before(value, end);
     return digits >= SECRET_DIGITS_MIN && (end == value || end[-1] == ':');
 }
 

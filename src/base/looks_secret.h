@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-// A key where its file's name belongs ("identity:hex key", hexadecimal digits alone, PEM): never to be shown.
+// A key where its file's name belongs ("identity:hex key", hexadecimal digits alone, PEM), with blanks around it perhaps:
+// never to be shown.
 bool dg_looks_secret(const char *text);
 // The same of a value that no option takes, whatever it stands at: all but plain numbers.
 bool dg_hides_secret(const char *text);

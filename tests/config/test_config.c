@@ -366,6 +366,13 @@ DG_TEST(config_secrets_are_refused_and_never_shown)
         LISTENER ", name: \"-----BEGIN PRIVATE KEY-----\\n%s\\n\"}]\n",
         LISTENER ", keys: {%s: 1, x: 2}}]\n",
         LISTENER ", key: \"-----BEGIN PRIVATE KEY----- %s\"}]\n",
+        // A blank before it, and behind it.
+        "listeners: [{listen: \"127.0.0.1:1\", backend: echo, psk-file: \"demo: %s\"}]\n",
+        "listeners: [{listen: \"127.0.0.1:1\", backend: echo, psk-store: \"demo: %s \"}]\n",
+        LISTENER ", client-auth: \"demo: %s\"}]\n",
+        LISTENER ", profile: \" %s \"}]\n",
+        "metrics: \"demo:\\t %s\"\n" LISTENER "}]\n",
+        LISTENER ", \"demo:  %s \": 1}]\n",
     };
     char key[40], text[512];
     for (size_t i = 0; i < sizeof key - 8; i++)
