@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/process.h"
 #include "cli/psk_keys.h"
+#include "cli/psk_owner.h"
 #include "credentials/psk_file.h"
 #include "credentials/psk_store.h"
 #include "credentials/psk_table.h"
@@ -404,7 +405,8 @@ int dg_cli_psk(int argc, char **argv)
         return DG_EXIT_USAGE;
     }
     dg_process_forbid_core_dumps();
-    call.store = dg_psk_store_open(call.options.store, action->use, call.error, sizeof call.error);
+    if (dg_psk_owner_check(call.options.store, call.error, sizeof call.error))
+        call.store = dg_psk_store_open(call.options.store, action->use, call.error, sizeof call.error);
     if (!call.store)
         return fail(&call);
     int status = action->run(&call);

@@ -33,8 +33,8 @@ static bool check_secret_file(const char *path, const char *what, const struct s
     if (status->st_uid != geteuid() && status->st_uid != 0) {
         snprintf(error, error_size,
                  "%s: the file with the %s belongs to user %u; expected root or the user that runs dtlsgate (%u); "
-                 "do: chown it",
-                 path, what, (unsigned)status->st_uid, (unsigned)geteuid());
+                 "do: chown it to user %u",
+                 path, what, (unsigned)status->st_uid, (unsigned)geteuid(), (unsigned)geteuid());
         return false;
     }
     return true;
@@ -128,15 +128,23 @@ bool dg_file_check_secret(const char *path, const char *what, char *error, size_
     return check_secret_file(path, what, &status, error, error_size);
 }
 
-bool dg_file_check_folder(const char *path, const char *what, char *error, size_t error_size)
+char *dg_file_folder(const char *path)
 {
-    struct stat status;
     char *folder = realpath(path, NULL); // the links of it are followed by whoever opens it, too
+    if (!folder)
+        folder = strdup(strchr(path, '/') ? path : "./"); // it is not there yet, or not for us
     char *slash = folder ? strrchr(folder, '/') : NULL;
     if (slash)
         slash[slash == folder ? 1 : 0] = '\0';
+    return folder;
+}
+
+bool dg_file_check_folder(const char *path, const char *what, char *error, size_t error_size)
+{
+    struct stat status;
+    char *folder = dg_file_folder(path);
     bool done = false;
-    if (!slash || stat(folder, &status) != 0)
+    if (!folder || stat(folder, &status) != 0)
         snprintf(error, error_size, "%s: cannot look at the folder of the %s: %s", path, what, strerror(errno));
     else if (status.st_mode & (S_IWGRP | S_IWOTH))
         snprintf(error, error_size,
@@ -145,8 +153,8 @@ bool dg_file_check_folder(const char *path, const char *what, char *error, size_
                  path, what, folder, (unsigned)(status.st_mode & 07777), folder);
     else if (status.st_uid != geteuid() && status.st_uid != 0)
         snprintf(error, error_size,
-                 "%s: the folder of the %s, %s, belongs to user %u; expected root or the user that runs dtlsgate (%u)", path,
-                 what, folder, (unsigned)status.st_uid, (unsigned)geteuid());
+                 "%s: the folder of the %s, %s, belongs to user %u; expected root or the user that runs dtlsgate (%u); do: put "
+                 "them into a folder of that user's", path, what, folder, (unsigned)status.st_uid, (unsigned)geteuid());
     else
         done = true;
     free(folder);

@@ -29,7 +29,10 @@ DG_MUST_USE bool dg_file_read_stream(int fd, const char *name, const char *what,
                                      size_t error_size);
 // A secret's file as its permissions have to be; for those who open it by other means.
 DG_MUST_USE bool dg_file_check_secret(const char *path, const char *what, char *error, size_t error_size);
-// The folder that the file is really in, where what stands beside it is believed too: nobody but us and root may make files
+// The folder that the file is really in; where there is no such file yet, or not for us, the one of its name. For the caller
+// to free; NULL: no memory.
+char *dg_file_folder(const char *path);
+// That folder, where what stands beside it is believed too: nobody but us and root may make files
 // there, not even under a sticky bit.
 DG_MUST_USE bool dg_file_check_folder(const char *path, const char *what, char *error, size_t error_size);
 void dg_file_clear(struct dg_file *file); // wipes; fine on a zeroed struct

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WHAT "pre-shared keys"
@@ -57,6 +58,34 @@ struct dg_psk_store {
 
 // --- errors ----------------------------------------------------------------------------------------------
 
+// By what the system has said, and whose the file is: "unable to open database file" helps nobody.
+static void complain_of_opening(const struct dg_psk_store *store, char *error, size_t error_size)
+{
+    struct stat status;
+    int number = sqlite3_system_errno(store->database);
+    const char *said = number ? strerror(number) : sqlite3_errstr(SQLITE_CANTOPEN);
+    if (stat(store->path, &status) == 0 && status.st_uid != geteuid())
+        snprintf(error, error_size, "%s: cannot be opened by user %u: %s; it belongs to user %u; do: chown it to user %u, in a "
+                 "folder of that user's", store->path, (unsigned)geteuid(), said, (unsigned)status.st_uid, (unsigned)geteuid());
+    else
+        snprintf(error, error_size, "%s: it, or its journal, cannot be opened by user %u: %s", store->path,
+                 (unsigned)geteuid(), said);
+}
+
+static void complain_of_writing(const struct dg_psk_store *store, int code, char *error, size_t error_size)
+{
+    struct stat status;
+    if (code == SQLITE_READONLY_DIRECTORY)
+        snprintf(error, error_size, "%s: its folder may not be written by user %u, and a change needs a journal there; do: put "
+                 "the store into a folder of that user's", store->path, (unsigned)geteuid());
+    else if (stat(store->path, &status) == 0)
+        snprintf(error, error_size, "%s: may not be written by user %u: it has mode %04o and belongs to user %u; expected 0600, "
+                 "and that user, on a file system that may be written", store->path, (unsigned)geteuid(),
+                 (unsigned)(status.st_mode & 07777), (unsigned)status.st_uid);
+    else
+        snprintf(error, error_size, "%s: may not be written by user %u", store->path, (unsigned)geteuid());
+}
+
 // SQLite's words never hold a value.
 static bool complain(const struct dg_psk_store *store, char *error, size_t error_size)
 {
@@ -71,8 +100,9 @@ static bool complain(const struct dg_psk_store *store, char *error, size_t error
         snprintf(error, error_size, "%s: a change of it was interrupted; do: dtlsgate psk list --store %s, as its owner, "
                  "which undoes that change", store->path, store->path);
     else if ((code & 0xff) == SQLITE_READONLY)
-        snprintf(error, error_size, "%s: may not be written by user %u; do: change the store as its owner", store->path,
-                 (unsigned)geteuid());
+        complain_of_writing(store, code, error, error_size);
+    else if ((code & 0xff) == SQLITE_CANTOPEN)
+        complain_of_opening(store, error, error_size);
     else {
         const char *words = sqlite3_errmsg(store->database); // may hold names out of a file's schema
         char shown[4 * SHOWN + 1];
@@ -174,9 +204,10 @@ struct dg_psk_store *dg_psk_store_open(const char *given, enum dg_psk_store_use 
     char path[DG_FILE_NAME_MAX];
     if (!dg_file_name(given, path, error, error_size))
         return NULL;
-    if (use == DG_PSK_STORE_CREATE && !create_file(path, error, error_size))
-        return NULL;
     // SQLite believes a journal that lies beside the file, whoever has put it there.
+    if (use == DG_PSK_STORE_CREATE &&
+        !(dg_file_check_folder(path, WHAT, error, error_size) && create_file(path, error, error_size)))
+        return NULL;
     if (!dg_file_check_secret(path, WHAT, error, error_size) || !dg_file_check_folder(path, WHAT, error, error_size))
         return NULL;
     struct dg_psk_store *store = new_store(path);
