@@ -210,6 +210,11 @@ def metrics_of_the_example_alerts_exist():
     check(len(named) > 10, f"the example names {named}")
     check_equal(named - shown, set(), "metrics of the example that there are not")
     document = (SOURCE / "docs" / "metrics.md").read_text()
+    signs = re.search(r"^\| sign \|.*?^$", document, re.S | re.M).group(0)
+    signs = {name.removeprefix("dtlsgate_") for line in signs.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    check(len(signs) > 10, f"the document names {signs}")
+    ruled = {name.removeprefix("dtlsgate_").removesuffix("_total").removesuffix("_bucket") for name in named}
+    check_equal(signs - ruled, set(), "signs of the document without a rule")
     gauges = {name for name in shown if not name.endswith("_total")}
     missing = {name for name in gauges if re.sub(r"_(bucket|sum|count)$", "", name) not in document}
     check_equal(missing, set(), "gauges and histograms that docs/metrics.md does not name")
