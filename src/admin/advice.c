@@ -97,8 +97,8 @@ static const char *const advices[DG_COUNTER_COUNT] = {
                                     "filter; whoever has a cookie is not held up",
     [DG_COUNT_DROP_AMPLIFICATION] = "answers withheld that would have been more than three times what came: the client sends very "
                                     "short hellos, which no usual one does",
-    [DG_COUNT_DROP_COOKIE_INVALID] = "hellos with an old or foreign cookie: slow clients (raise cookie-period), servers behind one "
-                                     "address that do not share their secrets, or a flood",
+    [DG_COUNT_DROP_COOKIE_INVALID] = "hellos with an old or foreign cookie: slow clients (raise cookie-period), several servers behind "
+                                     "one address (send all of a client's datagrams to the same one), or a flood",
     [DG_COUNT_DROP_HELLO_UNANSWERED] = "hellos to which no answer is possible: nothing in common even for a first one; compare the "
                                        "client's versions and suites with the profile",
     [DG_COUNT_DROP_HELLO_MEMORY] = "the host has no memory left for a handshake: give the service more (MemoryMax=), or lower "
