@@ -336,7 +336,8 @@ static const struct action {
 static void print_help(void)
 {
     puts("usage: dtlsgate psk ACTION ... --store FILE [--option value ...]\n\n"
-         "Keeps the pre-shared keys of a fleet in a store that dtlsgate serve --psk-store FILE reads.\n");
+         "Keeps the pre-shared keys of a fleet in a store that dtlsgate serve --psk-store FILE reads. Run it as the user that the\n"
+         "server runs as, with the store in a folder of that user's: root opens no other user's store.\n");
     for (size_t i = 0; i < ACTION_COUNT; i++)
         printf("  %-7s %-14s %s\n", actions[i].name, actions[i].arguments, actions[i].help);
     puts("");

@@ -7,6 +7,7 @@
 #include "credentials/file.h"
 #include "credentials/file_name.h"
 #include "credentials/psk_file.h"
+#include "credentials/psk_store_error.h"
 #include "credentials/psk_store_heap.h"
 #include "credentials/psk_table.h"
 
@@ -17,13 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define WHAT "pre-shared keys"
 #define APPLICATION 0x64746c67 // "dtlg", in the file's header: file(1) and we know it by that
 #define VERSION 1
-#define BUSY_MS 5000           // wait for somebody else's change
 #define SHOWN 64               // escaped characters of an identity in a message
 
 #define TEXT_OF(number) #number
@@ -56,60 +55,9 @@ struct dg_psk_store {
     char path[];
 };
 
-// --- errors ----------------------------------------------------------------------------------------------
-
-// By what the system has said, and whose the file is: "unable to open database file" helps nobody.
-static void complain_of_opening(const struct dg_psk_store *store, char *error, size_t error_size)
-{
-    struct stat status;
-    int number = sqlite3_system_errno(store->database);
-    const char *said = number ? strerror(number) : sqlite3_errstr(SQLITE_CANTOPEN);
-    if (stat(store->path, &status) == 0 && status.st_uid != geteuid())
-        snprintf(error, error_size, "%s: cannot be opened by user %u: %s; it belongs to user %u; do: chown it to user %u, in a "
-                 "folder of that user's", store->path, (unsigned)geteuid(), said, (unsigned)status.st_uid, (unsigned)geteuid());
-    else
-        snprintf(error, error_size, "%s: it, or its journal, cannot be opened by user %u: %s", store->path,
-                 (unsigned)geteuid(), said);
-}
-
-static void complain_of_writing(const struct dg_psk_store *store, int code, char *error, size_t error_size)
-{
-    struct stat status;
-    if (code == SQLITE_READONLY_DIRECTORY)
-        snprintf(error, error_size, "%s: its folder may not be written by user %u, and a change needs a journal there; do: put "
-                 "the store into a folder of that user's", store->path, (unsigned)geteuid());
-    else if (stat(store->path, &status) == 0)
-        snprintf(error, error_size, "%s: may not be written by user %u: it has mode %04o and belongs to user %u; expected 0600, "
-                 "and that user, on a file system that may be written", store->path, (unsigned)geteuid(),
-                 (unsigned)(status.st_mode & 07777), (unsigned)status.st_uid);
-    else
-        snprintf(error, error_size, "%s: may not be written by user %u", store->path, (unsigned)geteuid());
-}
-
-// SQLite's words never hold a value.
 static bool complain(const struct dg_psk_store *store, char *error, size_t error_size)
 {
-    int code = sqlite3_extended_errcode(store->database);
-    if ((code & 0xff) == SQLITE_NOTADB)
-        snprintf(error, error_size, "%s: is no SQLite database; expected a store made by dtlsgate psk add or import; a text "
-                 "file of keys is given by --psk-file, or taken into a store by dtlsgate psk import", store->path);
-    else if ((code & 0xff) == SQLITE_BUSY)
-        snprintf(error, error_size, "%s: somebody else has been changing it for %d seconds; do: try again", store->path,
-                 BUSY_MS / 1000);
-    else if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_CANTOPEN_DIRTYWAL || code == SQLITE_READONLY_RECOVERY)
-        snprintf(error, error_size, "%s: a change of it was interrupted; do: dtlsgate psk list --store %s, as its owner, "
-                 "which undoes that change", store->path, store->path);
-    else if ((code & 0xff) == SQLITE_READONLY)
-        complain_of_writing(store, code, error, error_size);
-    else if ((code & 0xff) == SQLITE_CANTOPEN)
-        complain_of_opening(store, error, error_size);
-    else {
-        const char *words = sqlite3_errmsg(store->database); // may hold names out of a file's schema
-        char shown[4 * SHOWN + 1];
-        dg_escape(shown, sizeof shown, words, strlen(words));
-        snprintf(error, error_size, "%s: SQLite: %s", store->path, shown);
-    }
-    return false;
+    return dg_psk_store_complain(store->database, store->path, error, error_size);
 }
 
 static bool run(struct dg_psk_store *store, const char *sql, char *error, size_t error_size)
@@ -165,7 +113,7 @@ static bool check_schema(struct dg_psk_store *store, enum dg_psk_store_use use, 
 static bool set_up(struct dg_psk_store *store, enum dg_psk_store_use use, char *error, size_t error_size)
 {
     sqlite3_extended_result_codes(store->database, 1);
-    sqlite3_busy_timeout(store->database, BUSY_MS);
+    sqlite3_busy_timeout(store->database, DG_PSK_STORE_BUSY_MS);
     sqlite3_db_config(store->database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->database, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_db_config(store->database, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
