@@ -59,7 +59,7 @@ static void note_wrong_key(struct dg_front *front, dg_time now, const struct dg_
                            const struct dg_handshake_failure *failure)
 {
     bool is_wrong = failure->counter == DG_COUNT_FAIL_WRONG_KEY || failure->counter == DG_COUNT_FAIL_UNKNOWN_IDENTITY;
-    if (is_wrong && failure->identity_kind == DG_IDENTITY_PSK) {
+    if (is_wrong && !failure->is_contested && failure->identity_kind == DG_IDENTITY_PSK) {
         const struct dg_bytes identity = {failure->identity, failure->identity_size};
         dg_admission_identity_failed(front->admission, now, &path->peer, identity);
     }

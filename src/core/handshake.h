@@ -37,6 +37,7 @@ struct dg_handshake_failure {
     enum dg_counter counter;     // FAIL_*
     const char *reason;          // a sentence for people: "wrong key for this identity"; static text
     const char *rule;            // of the policy, that refused a proven client; NULL: none. Gone when the hook returns
+    bool is_contested;           // somebody else may have made the claim: the identity does not pay for it
     uint8_t identity_kind;       // what the peer claimed, unproven
     uint8_t identity_size;
     uint8_t identity[DG_IDENTITY_MAX];

@@ -103,6 +103,23 @@ static bool may_repeat_flight(const struct dg_handshake *handshake, const uint8_
            (dg_handshake_fragment_read(&messages, &part) && part.type == DG_HS_CLIENT_HELLO);
 }
 
+// DTLS 1.2: the claim of an identity is in clear, so that anybody who knows a client's port may make one for it. The client's
+// own comes all the same, and differs: whose the claim was nobody can tell then.
+static void watch_claim(struct dg_handshake *handshake, const uint8_t *record, size_t size)
+{
+    struct dg_reader messages = plain_messages(record, size);
+    struct dg_handshake_fragment part;
+    while (!handshake->is_contested && dg_handshake_fragment_read(&messages, &part)) {
+        if (part.type != DG_HS_CLIENT_KEY_EXCHANGE || part.offset != 0)
+            continue;
+        const uint8_t *start = part.bytes.data - DG_HANDSHAKE_HEADER;
+        uint64_t exchange = dg_credential_of_bytes(start, DG_HANDSHAKE_HEADER + part.bytes.size);
+        handshake->is_contested = handshake->exchange != 0 && handshake->exchange != exchange;
+        if (handshake->exchange == 0)
+            handshake->exchange = exchange;
+    }
+}
+
 // The library keeps twenty messages ahead of their turn, of a client that has proven nothing yet. What no client sends ends
 // the handshake at the first of them.
 static bool is_ahead(const struct dg_handshake *handshake)
@@ -118,11 +135,12 @@ static enum dg_handshake_step receive(struct dg_handshake *handshake, dg_time no
     if (size <= RECORD_MAX)
         dg_library_io_make_room(&handshake->io, size);
     dg_library_io_open(&handshake->io, record, size, output);
+    watch_claim(handshake, record, size);
     handshake->io.only_new = !may_repeat_flight(handshake, record, size);
     enum dg_handshake_step step = dg_handshake_run(handshake, now);
     bool was_doubted = handshake->io.tap.unopened > 0;
     dg_tap_received(&handshake->io.tap, record, size);
-    if (!was_doubted && handshake->io.tap.unopened > 0)
+    if (!was_doubted && handshake->io.tap.unopened > 0 && !handshake->is_contested)
         dg_psk_doubted(handshake);
     dg_library_io_close(&handshake->io);
     if (step == DG_STEP_GOES_ON && is_ahead(handshake))
@@ -158,6 +176,7 @@ static enum dg_handshake_step advance(struct dg_handshake *handshake, dg_time no
 static void why(const struct dg_handshake *handshake, struct dg_handshake_failure *ret)
 {
     *ret = handshake->failure;
+    ret->is_contested = handshake->is_contested;
     bool is_psk = handshake->claim.known && handshake->claim.kind == DG_IDENTITY_PSK;
     bool gave_up = ret->reason == NULL || ret->counter == DG_COUNT_HANDSHAKES_EXPIRED;
     if (gave_up && is_psk && handshake->io.tap.unopened > 0) {

@@ -102,6 +102,8 @@ struct dg_handshake {
 
     struct dg_peek peek;
     uint16_t hello_seq; // message_seq of the hello
+    uint64_t exchange;  // hash of the first ClientKeyExchange in clear; 0: none has come
+    bool is_contested;  // another one came that differs
     uint8_t cid_size; // of the ID that the front gave to offer; 0: none
     uint8_t cid[DG_CID_SIZE_MAX];
     struct dg_proof ticket;      // what the accepted ticket says
