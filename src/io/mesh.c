@@ -20,6 +20,11 @@ struct dg_mesh {
         uint64_t to_wake;                      // as writer: whom it owes a wake-up, by number
     } *turns;
     struct dg_hash_key contested_key;
+    struct mark {       // the front's: what the times below are made of
+        uint64_t peer;  // the hash of the one that marked the place last
+        dg_time own;    // until when
+        dg_time others; // until when all before it had marked the place
+    } marks[CONTESTED];
     _Atomic dg_time contested_until[CONTESTED]; // by the peer's hash
     _Atomic dg_time contested_last;             // no peer is after this time: the front's
 };
@@ -163,17 +168,26 @@ struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread)
     return &mesh->wakes[thread];
 }
 
-static size_t contested_place(const struct dg_mesh *mesh, const struct dg_address *peer)
+static uint64_t hash_of(const struct dg_mesh *mesh, const struct dg_address *peer)
 {
-    return dg_hash(&mesh->contested_key, peer, sizeof *peer) % CONTESTED;
+    return dg_hash(&mesh->contested_key, peer, sizeof *peer);
 }
+
+static dg_time later(dg_time a, dg_time b) { return a > b ? a : b; }
 
 void dg_mesh_contest(struct dg_mesh *mesh, const struct dg_address *peer, dg_time until)
 {
     if (until > atomic_load_explicit(&mesh->contested_last, memory_order_relaxed)) {
         atomic_store_explicit(&mesh->contested_last, until, memory_order_relaxed);
     }
-    atomic_store_explicit(&mesh->contested_until[contested_place(mesh, peer)], until, memory_order_relaxed);
+    uint64_t hash = hash_of(mesh, peer);
+    struct mark *mark = &mesh->marks[hash % CONTESTED];
+    if (mark->peer != hash) {
+        mark->others = later(mark->others, mark->own);
+        mark->peer = hash;
+    }
+    mark->own = until;
+    atomic_store_explicit(&mesh->contested_until[hash % CONTESTED], later(mark->own, mark->others), memory_order_relaxed);
 }
 
 bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *peer, dg_time now)
@@ -181,5 +195,5 @@ bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *p
     if (now >= atomic_load_explicit(&mesh->contested_last, memory_order_relaxed)) {
         return false; // without a hash
     }
-    return now < atomic_load_explicit(&mesh->contested_until[contested_place(mesh, peer)], memory_order_relaxed);
+    return now < atomic_load_explicit(&mesh->contested_until[hash_of(mesh, peer) % CONTESTED], memory_order_relaxed);
 }

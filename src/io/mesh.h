@@ -48,7 +48,8 @@ struct dg_wake *dg_mesh_wake(struct dg_mesh *mesh, uint32_t thread);
 
 // A client that comes back from the same address and port (RFC 6347 4.2.8) may send with its new keys before the
 // worker knows them: what does not open under the old ones may be meant for the handshake. Contested: such a
-// handshake began at the peer, or at one of the same hash, not long ago. The front writes, workers read.
+// handshake began at the peer, or at one of the same hash, not long ago. The front writes, workers read. A time that is
+// earlier than the one before shortens the peer's own, never that of another of the same hash.
 void dg_mesh_contest(struct dg_mesh *mesh, const struct dg_address *peer, dg_time until);
 bool dg_mesh_is_contested(const struct dg_mesh *mesh, const struct dg_address *peer, dg_time now);
 

@@ -190,6 +190,44 @@ DG_TEST(mesh_wakes_a_sleeper_every_time)
     dg_mesh_free(mesh);
 }
 
+// Two peers at one place: neither's hand-over ends what the other's handshake began.
+DG_TEST(mesh_contested_peers_of_one_hash_leave_each_other_alone)
+{
+    const dg_time now = DG_MINUTE, end = 2 * DG_MINUTE;
+    const struct dg_address a = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1}, .port = 1};
+    struct dg_mesh *mesh = dg_mesh_new(2, 1024);
+    REQUIRE(mesh != NULL);
+    dg_mesh_contest(mesh, &a, end);
+    struct dg_address b = a;
+    do {
+        b.port++;
+        REQUIRE(b.port != a.port);
+    } while (!dg_mesh_is_contested(mesh, &b, now));
+    dg_mesh_contest(mesh, &b, now); // b's began before
+    CHECK(dg_mesh_is_contested(mesh, &a, now));
+    dg_mesh_contest(mesh, &b, end + 1); // b's begins after
+    dg_mesh_contest(mesh, &b, now);
+    CHECK(dg_mesh_is_contested(mesh, &a, now));
+    CHECK(!dg_mesh_is_contested(mesh, &a, end));
+    dg_mesh_free(mesh);
+}
+
+DG_TEST(mesh_contested_peer_is_so_until_its_hand_over)
+{
+    const dg_time now = DG_MINUTE;
+    const struct dg_address a = {.port = 1};
+    struct dg_mesh *mesh = dg_mesh_new(2, 1024);
+    REQUIRE(mesh != NULL);
+    for (int i = 0; i < 2; i++) {
+        CHECK(!dg_mesh_is_contested(mesh, &a, now));
+        dg_mesh_contest(mesh, &a, now + DG_MINUTE);
+        CHECK(dg_mesh_is_contested(mesh, &a, now));
+        dg_mesh_contest(mesh, &a, now);
+    }
+    CHECK(!dg_mesh_is_contested(mesh, &a, now));
+    dg_mesh_free(mesh);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -197,6 +235,8 @@ int main(int argc, char **argv)
         DG_CASE(mesh_loses_no_wake_up),
         DG_CASE(mesh_message_put_before_the_sleep_ends_it),
         DG_CASE(mesh_wakes_a_sleeper_every_time),
+        DG_CASE(mesh_contested_peers_of_one_hash_leave_each_other_alone),
+        DG_CASE(mesh_contested_peer_is_so_until_its_hand_over),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
