@@ -118,16 +118,17 @@ void dg_privilege_begin_serving(void)
         dg_privilege_forget();
 }
 
+// Capabilities that somebody else has given this process are not ours to change: those of a program that embeds the library.
+static bool may_wake_reading(void) { return has_kept_reading && (permitted() & READING) != 0; }
+
 void dg_privilege_wake_reading(void)
 {
-    uint32_t mine = permitted();
-    if (geteuid() != 0 && (mine & READING) != 0)
-        (void)set_capabilities(mine, READING);
+    if (may_wake_reading())
+        (void)set_capabilities(READING, READING);
 }
 
 void dg_privilege_end_reading(void)
 {
-    uint32_t mine = permitted();
-    if (geteuid() != 0 && (mine & READING) != 0)
-        (void)set_capabilities(mine, 0);
+    if (may_wake_reading())
+        (void)set_capabilities(READING, 0);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -262,6 +263,43 @@ DG_TEST(a_process_that_changed_its_user_reads_roots_files_only_while_it_reloads)
     remove_files();
 }
 
+struct capabilities {
+    struct __user_cap_data_struct words[2];
+};
+
+static struct capabilities capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct capabilities found = {0};
+    SHOULD(syscall(SYS_capget, &head, found.words) == 0);
+    return found;
+}
+
+// As a program that embeds the library may be started by a service manager, with capabilities of its own choice.
+static void wake_what_was_not_kept(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const uint32_t low = 1U << CAP_DAC_READ_SEARCH | 1U << CAP_NET_BIND_SERVICE;
+    const uint32_t high = 1U << (CAP_SYSLOG - 32); // in the second word
+    const struct __user_cap_data_struct given[2] = {{low, low, low}, {high, high, high}};
+    SHOULD(prctl(PR_SET_KEEPCAPS, 1) == 0 && setresuid(nobody.uid, nobody.uid, nobody.uid) == 0);
+    if (syscall(SYS_capset, &head, given) != 0)
+        _exit(0); // root in a container has fewer
+    const struct capabilities before = capabilities();
+    dg_privilege_wake_reading();
+    const struct capabilities awake = capabilities();
+    SHOULD(memcmp(&awake, &before, sizeof awake) == 0);
+    dg_privilege_end_reading();
+    const struct capabilities after = capabilities();
+    SHOULD(memcmp(&after, &before, sizeof after) == 0);
+}
+
+DG_TEST(capabilities_that_were_not_kept_for_reloads_are_left_alone)
+{
+    if (geteuid() == 0)
+        CHECK_EQ(status_of(wake_what_was_not_kept), 0);
+}
+
 DG_TEST(users_that_are_none_or_root_are_refused)
 {
     struct dg_user user;
@@ -281,6 +319,7 @@ int main(int argc, char **argv)
         DG_CASE(a_confined_process_empties_no_file_and_changes_no_name_or_mode),
         DG_CASE(a_confined_process_starts_threads_and_no_programs),
         DG_CASE(a_process_that_changed_its_user_reads_roots_files_only_while_it_reloads),
+        DG_CASE(capabilities_that_were_not_kept_for_reloads_are_left_alone),
         DG_CASE(users_that_are_none_or_root_are_refused),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
