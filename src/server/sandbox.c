@@ -8,6 +8,7 @@
 #include "host/confine.h"
 #include "server/administration.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -191,10 +192,24 @@ bool dg_server_leaves_sandbox(const struct dg_config *config, char *folder, size
     return is_beyond;
 }
 
+static void report_not_given(const struct dg_options *options, const char *path, int error)
+{
+    char reason[256];
+    snprintf(reason, sizeof reason, "%s: it stays root's, and nobody but root is heard there; CapabilityBoundingSet= wants "
+             "CAP_CHOWN for it", strerror(error));
+    struct dg_log_line line;
+    dg_log_begin(&line, DG_LOG_WARNING, "socket-not-given");
+    dg_log_text(&line, "path", path);
+    dg_log_text(&line, "user", options->user);
+    dg_log_text(&line, "reason", reason);
+    dg_log_end(&line);
+}
+
 void dg_server_give_to_user(const struct dg_options *options, const char *path)
 {
     struct dg_user user;
     char error[256];
-    if (options->user[0] && dg_privilege_is_root() && dg_user_find(options->user, &user, error, sizeof error))
-        (void)!lchown(path, user.uid, user.gid); // where it fails root alone is heard
+    if (options->user[0] && dg_privilege_is_root() && dg_user_find(options->user, &user, error, sizeof error) &&
+        lchown(path, user.uid, user.gid) != 0)
+        report_not_given(options, path, errno);
 }

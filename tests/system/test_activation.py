@@ -84,6 +84,8 @@ def activation_with_the_capabilities_of_the_unit_starts_upgrades_and_stops():
                     "listeners: [{name: a, listen: '127.0.0.1:0', backend: echo, psk-file: psk.txt}]\n")
     server = Process([setpriv, "--bounding-set=" + bounds, DTLSGATE, "serve", "-c", file])
     server.wait_line(r"event=ready pid=")
+    check_equal((place / "control").stat().st_uid, 0, "owner of the control socket, without CAP_CHOWN")
+    server.wait_line(r"level=warning event=socket-not-given path=\S*/control user=nobody reason=.*CAP_CHOWN")
     for command in (["reload", "--control", place / "control"], ["upgrade", place / "upgrade"],
                     ["status", "--control", place / "control"]):
         status, text = run([setpriv, "--bounding-set=" + bounds, DTLSGATE, *command], timeout=60)
