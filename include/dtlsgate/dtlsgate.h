@@ -22,6 +22,11 @@ typedef struct dtlsgate_peer dtlsgate_peer;       // who spoke, inside a callbac
 
 // Every function may be called from any thread, but for what is said at it. One object of options or of a server
 // takes one call at a time, but for those marked "at any time".
+//
+// A server is of the process that made it: keys and associations are kept out of children (MADV_DONTFORK). A program that
+// becomes a daemon does so before dtlsgate_server_new. After a fork(2) the child execs or _exits without delay, for it holds the
+// server's sockets open; there dtlsgate_server_start and _reload return false and say so, _stop and _free do nothing, counts
+// are 0.
 
 // Makes a set of options with their defaults. NULL: out of memory. The caller frees it with
 // dtlsgate_options_free, and may do so as soon as the server is made.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The public functions of include/dtlsgate: thin covers over dg_server. Never holds logic.
+// The public functions of include/dtlsgate: thin covers over dg_server, which keep a child of its process
+// away from it. Never holds other logic.
 #include "dtlsgate/dtlsgate.h"
 
 #include "config/config.h"
@@ -17,6 +18,16 @@ struct dtlsgate_server; // is a dg_server
 static struct dg_server *server_of(const dtlsgate_server *server)
 {
     return (struct dg_server *)(uintptr_t)server;
+}
+
+// In words where not.
+static bool is_usable(const dtlsgate_server *server, char *error, size_t error_size)
+{
+    if (!dg_server_is_of_another_process(server_of(server)))
+        return true;
+    snprintf(error, error_size, "another process made this server, before fork(2): a program that becomes a daemon does so "
+                                "first, and a child leaves the server alone");
+    return false;
 }
 
 dtlsgate_options *dtlsgate_options_new(void)
@@ -63,7 +74,7 @@ dtlsgate_server *dtlsgate_server_new_from_file(const char *path, dtlsgate_datagr
 
 bool dtlsgate_server_start(dtlsgate_server *server, char *error, size_t error_size)
 {
-    return dg_server_start(server_of(server), error, error_size);
+    return is_usable(server, error, error_size) && dg_server_start(server_of(server), error, error_size);
 }
 
 uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener)
@@ -73,27 +84,29 @@ uint16_t dtlsgate_server_port(const dtlsgate_server *server, size_t listener)
 
 bool dtlsgate_server_reload(dtlsgate_server *server, char *error, size_t error_size)
 {
-    return dg_server_reload_again(server_of(server), error, error_size);
+    return is_usable(server, error, error_size) && dg_server_reload_again(server_of(server), error, error_size);
 }
 
 void dtlsgate_server_stop(dtlsgate_server *server, unsigned wait_ms)
 {
-    dg_server_stop(server_of(server), wait_ms);
+    if (!dg_server_is_of_another_process(server_of(server)))
+        dg_server_stop(server_of(server), wait_ms);
 }
 
 void dtlsgate_server_free(dtlsgate_server *server)
 {
-    dg_server_free(server_of(server));
+    if (server && !dg_server_is_of_another_process(server_of(server)))
+        dg_server_free(server_of(server));
 }
 
 size_t dtlsgate_server_associations(const dtlsgate_server *server)
 {
-    return dg_server_associations(server_of(server));
+    return dg_server_is_of_another_process(server_of(server)) ? 0 : dg_server_associations(server_of(server));
 }
 
 uint64_t dtlsgate_server_counter(const dtlsgate_server *server, const char *name)
 {
-    return dg_server_counter(server_of(server), name);
+    return dg_server_is_of_another_process(server_of(server)) ? 0 : dg_server_counter(server_of(server), name);
 }
 
 const char *dtlsgate_version(void)

@@ -155,6 +155,7 @@ static struct dg_server *new_server(const struct dg_config *config, dtlsgate_dat
     struct dg_server *server = calloc(1, sizeof *server);
     if (!server)
         return NULL;
+    server->maker = getpid();
     server->config = dg_config_copy(config);
     server->turns = dg_key_turns_new(DG_KEY_TURNS_MAX);
     if (!server->config || !server->turns) {
@@ -319,6 +320,11 @@ static void run_front(void *loop)
     dg_privilege_begin_serving();
     dg_thread_give_way();
     dg_front_loop_run(loop);
+}
+
+bool dg_server_is_of_another_process(const struct dg_server *server)
+{
+    return server->maker != getpid();
 }
 
 bool dg_server_start(struct dg_server *server, char *error, size_t error_size)

@@ -38,6 +38,8 @@ struct dg_server *dg_server_new_config_from(const struct dg_config *config, dtls
 // start adds or retires. The descriptors stay the server's. Returns how many there are; items holds
 // DG_INHERITANCE_MAX. Whoever keeps copies for another process lets go of copies that are in the list no longer.
 size_t dg_server_keep(const struct dg_server *server, struct dg_inherited *items);
+// True in a child of the process that made it: secrets and associations are not mapped there, and it can do nothing with it.
+bool dg_server_is_of_another_process(const struct dg_server *server);
 // Starts the threads, once. False: error says why; the server can only be freed.
 DG_MUST_USE bool dg_server_start(struct dg_server *server, char *error, size_t error_size);
 // Another configuration, checked; NULL: the one in force, whose files are read again. Everything that it names is read

@@ -20,10 +20,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define DG_WORKERS_MAX 64
 
 struct dg_server {
+    pid_t maker;               // the only process in which its memory is mapped and its threads are
     struct dg_config *config;  // in force; the controlling thread's, as all that is made of it
     struct dg_options started; // the process' of the first one
     struct dg_options options; // the same with what the host made of it

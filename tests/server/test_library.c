@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char error[DTLSGATE_ERROR_SIZE];
@@ -153,6 +154,54 @@ DG_TEST(library_server_that_never_started_is_freed)
     unlink(path);
 }
 
+// What a child makes of its parent's server, which lies in memory that it has no part in: the number of the first call
+// that is not refused as the header says, 0: none.
+static int use_in_a_child(dtlsgate_server *server)
+{
+    alarm(20); // threads that are not there are waited for in vain
+    error[0] = 0;
+    if (dtlsgate_server_start(server, error, sizeof error) || !strstr(error, "fork"))
+        return 1;
+    error[0] = 0;
+    if (dtlsgate_server_reload(server, error, sizeof error) || !strstr(error, "fork"))
+        return 2;
+    if (dtlsgate_server_associations(server) != 0 || dtlsgate_server_counter(server, "datagrams_received") != 0)
+        return 3;
+    dtlsgate_server_stop(server, 1000);
+    dtlsgate_server_free(server);
+    return 0;
+}
+
+static void try_in_a_child(dtlsgate_server *server, const char *when)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_in_a_child(server));
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status %d, signal %d", when, WEXITSTATUS(status),
+              WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
+DG_TEST(library_server_is_refused_in_a_child_and_goes_on_in_its_parent)
+{
+    char path[64];
+    write_psk(path);
+    dtlsgate_options *options = options_for(path, "echo");
+    dtlsgate_server *server = dtlsgate_server_new(options, NULL, NULL, error, sizeof error);
+    dtlsgate_options_free(options);
+    CHECK_MSG(server != NULL, "%s", error);
+    REQUIRE(server);
+    try_in_a_child(server, "before its start");
+    CHECK_MSG(dtlsgate_server_start(server, error, sizeof error), "%s", error);
+    try_in_a_child(server, "after its start");
+    CHECK_MSG(dtlsgate_server_reload(server, error, sizeof error), "%s", error);
+    dtlsgate_server_stop(server, 1000);
+    try_in_a_child(server, "after its end");
+    dtlsgate_server_free(server);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -162,6 +211,7 @@ int main(int argc, char **argv)
         DG_CASE(library_reload_keeps_the_old_credentials_when_the_new_are_bad),
         DG_CASE(library_server_of_a_file_reads_it_again),
         DG_CASE(library_server_that_never_started_is_freed),
+        DG_CASE(library_server_is_refused_in_a_child_and_goes_on_in_its_parent),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
