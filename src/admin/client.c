@@ -3,6 +3,7 @@
 #include "admin/client.h"
 
 #include "admin/request.h"
+#include "base/looks_secret.h"
 #include "io/local_socket.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ static void explain(const char *path, char *word, size_t word_size)
         advice = "; is a server running with this control-socket? Another one is named by --control PATH";
     else if (reason == EACCES)
         advice = "; only root and the user that the server runs as may speak to it";
-    snprintf(word, word_size, "%.200s: %s%s", path, strerror(reason), advice);
+    snprintf(word, word_size, "%.200s: %s%s", dg_word_shown(path), strerror(reason), advice);
 }
 
 bool dg_control_ask(const struct dg_control_call *call, FILE *out, char *word, size_t word_size)

@@ -33,3 +33,14 @@ bool dg_hides_secret(const char *value)
 {
     return dg_looks_secret(value) && value[strspn(value, "0123456789")] != '\0';
 }
+
+const char *dg_word_shown(const char *word)
+{
+    char name[512]; // of a longer one nobody shows the rest
+    const char *bare = word + strspn(word, "-"), *value = strchr(bare, '=');
+    size_t size = strcspn(bare, "=");
+    size = size < sizeof name ? size : sizeof name - 1;
+    memcpy(name, bare, size);
+    name[size] = '\0';
+    return dg_looks_secret(name) || (value && dg_looks_secret(value + 1)) ? "what looks like a key" : word;
+}

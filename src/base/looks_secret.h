@@ -10,5 +10,8 @@
 bool dg_looks_secret(const char *text);
 // The same of a value that no option takes, whatever it stands at: all but plain numbers.
 bool dg_hides_secret(const char *text);
+// A word of a command line as it may be repeated: itself, or words that stand for it where it looks like a key, or an
+// option ("--name", "--name=value") whose name or value does.
+const char *dg_word_shown(const char *word);
 
 #endif

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "base/looks_secret.h"
 #include "cli/dial.h"
 #include "cli/process.h"
 #include "config/bench_options.h"
@@ -197,7 +198,7 @@ int dg_cli_bench(int argc, char **argv)
     }
     if (argc < 2 || argv[1][0] == '-' || !dg_resolve_takes(argv[1])) {
         fprintf(stderr, "dtlsgate bench: found %s%.60s%s, expected HOST:PORT first; do: dtlsgate bench --help\n",
-                argc < 2 ? "nothing" : "\"", argc < 2 ? "" : argv[1], argc < 2 ? "" : "\"");
+                argc < 2 ? "nothing" : "\"", argc < 2 ? "" : dg_word_shown(argv[1]), argc < 2 ? "" : "\"");
         return DG_EXIT_USAGE;
     }
     static struct dg_bench_options options;

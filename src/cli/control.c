@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include "admin/client.h"
+#include "base/looks_secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +93,8 @@ static int ask(const struct usage *usage, const struct arguments *arguments, con
 
 static int refuse(const struct usage *usage, const char *found, const char *why)
 {
-    fprintf(stderr, "dtlsgate %s: %s%s%s\n%s%s", usage->name, why, found ? ": " : "", found ? found : "", usage->text, COMMON);
+    fprintf(stderr, "dtlsgate %s: %s%s%s\n%s%s", usage->name, why, found ? ": " : "",
+            found ? dg_word_shown(found) : "", usage->text, COMMON);
     return DG_EXIT_USAGE;
 }
 

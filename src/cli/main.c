@@ -2,6 +2,7 @@
 // Chooses the subcommand. Never does anything itself.
 #include "cli/cli.h"
 
+#include "base/looks_secret.h"
 #include "cli/process.h"
 #include "config/bench_options.h"
 #include "config/config.h"
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv);
-    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command; the nearest is %s; do: dtlsgate help\n", name,
-            find_nearest(name));
+    fprintf(stderr, "dtlsgate: found \"%.60s\", expected a command; the nearest is %s; do: dtlsgate help\n",
+            dg_word_shown(name), find_nearest(name));
     return DG_EXIT_USAGE;
 }

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "base/looks_secret.h"
 #include "cli/process.h"
 #include "cli/psk_keys.h"
 #include "cli/psk_owner.h"
@@ -391,7 +392,7 @@ int dg_cli_psk(int argc, char **argv)
     const struct action *action = argc > 1 ? find_action(argv[1]) : NULL;
     if (!action) {
         fprintf(stderr, "dtlsgate psk: found %s%.40s%s, expected add, remove, rotate, list, import or export; do: dtlsgate psk "
-                "--help\n", argc > 1 ? "\"" : "nothing", argc > 1 ? argv[1] : "", argc > 1 ? "\"" : "");
+                "--help\n", argc > 1 ? "\"" : "nothing", argc > 1 ? dg_word_shown(argv[1]) : "", argc > 1 ? "\"" : "");
         return DG_EXIT_USAGE;
     }
     dg_psk_options_default(&call.options);

@@ -3,6 +3,8 @@
 // go before the file's, or options alone. Never acts on them.
 #include "config/config_internal.h"
 
+#include "base/looks_secret.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +68,7 @@ static bool refuse_listeners(const struct arguments *arguments)
             continue;
         dg_config_complain(arguments->errors, "", (struct dg_config_place){0},
                            "--%.*s goes not with -c %s: it is an option of a listener, so it belongs into the file; options "
-                           "of the process may stand beside -c", NAME_SHOWN, name, arguments->path);
+                           "of the process may stand beside -c", NAME_SHOWN, name, dg_word_shown(arguments->path));
         is_fine = false;
     }
     return is_fine;

@@ -383,6 +383,11 @@ struct dg_config *dg_config_inspect(const char *path, struct dg_config_errors *e
     char error[256];
     struct dg_file file;
     memset(errors, 0, sizeof *errors);
+    if (dg_looks_secret(path)) {
+        dg_config_complain_secret(errors, "", (struct dg_config_place){0}, "found what looks like a key itself, which is not "
+                                  "repeated here; expected the name of the configuration file");
+        return NULL;
+    }
     if (strlen(path) >= DG_OPTION_TEXT || !dg_file_read(path, "configuration", false, FILE_SIZE_MAX, &file, error,
                                                         sizeof error)) {
         dg_config_complain(errors, "", (struct dg_config_place){0}, "%s",

@@ -53,8 +53,16 @@ size_t dg_option_distance(const char *a, const char *b)
     return row[b_size];
 }
 
-static bool refuse_unknown(const struct dg_option_table *table, const char *name, char *error, size_t error_size)
+// word: the name, or all that stands behind "--".
+static bool refuse_unknown(const struct dg_option_table *table, const char *word, char *error, size_t error_size)
 {
+    char name[DG_OPTION_TEXT];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    if (dg_looks_secret(name)) {
+        snprintf(error, error_size, "found what looks like a key itself, which is not repeated here; expected an option such as "
+                 "%s; do: %s", table->example, table->help_command);
+        return false;
+    }
     const struct dg_option *nearest = &table->rows[0];
     for (size_t i = 1; i < table->count; i++)
         if (dg_option_distance(table->rows[i].name, name) < dg_option_distance(nearest->name, name))
@@ -257,7 +265,7 @@ bool dg_option_table_parse(const struct dg_option_table *table, void *options, i
         if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0') {
             char expected[80];
             snprintf(expected, sizeof expected, "an option such as %s; do: %s", table->example, table->help_command);
-            return refuse(argv[i], expected, error, error_size);
+            return refuse(dg_word_shown(argv[i]), expected, error, error_size);
         }
         char name[64];
         const char *equals = strchr(argv[i], '=');

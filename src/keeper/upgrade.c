@@ -2,6 +2,7 @@
 // Sockets and permissions of an upgrade. What happens between asking and answering is keeper.c's.
 #include "keeper/upgrade.h"
 
+#include "base/looks_secret.h"
 #include "io/local_socket.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ bool dg_upgrade_ask(const char *path, char answer[DG_UPGRADE_ANSWER])
 {
     int fd = dg_local_connect(path, SOCK_SEQPACKET);
     if (fd < 0) {
-        snprintf(answer, DG_UPGRADE_ANSWER, "%.200s: %s%s", path, strerror(errno),
+        snprintf(answer, DG_UPGRADE_ANSWER, "%.200s: %s%s", dg_word_shown(path), strerror(errno),
                  errno == ENOENT || errno == ECONNREFUSED ? "; is a server running with --upgrade-socket?" : "");
         return false;
     }

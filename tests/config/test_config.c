@@ -392,6 +392,9 @@ DG_TEST(config_secrets_are_refused_and_never_shown)
     dg_options_default(&options);
     CHECK(!dg_options_set(&options, "psk-file", key, text, sizeof text));
     CHECK_MSG(strstr(text, key) == NULL && strstr(text, "looks like a key") != NULL, "%s", text);
+    snprintf(text, sizeof text, "alice:%s", key); // where the file's name belongs
+    CHECK(dg_config_load(text, &errors) == NULL);
+    CHECK_MSG(!says(key) && says("looks like a key") && errors.are_secrets[0], "%s", all());
 }
 
 static struct dg_config *of_arguments(const char *words)

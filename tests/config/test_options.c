@@ -91,6 +91,16 @@ DG_TEST(options_refusals_say_found_expected_and_keep_the_value)
     // A key that stands where no option takes it gets into no log by the refusal.
     CHECK(!parse(&options, "demo:00112233445566778899aabbccddeeff", NULL));
     CHECK_MSG(strstr(error, "00112233") == NULL && strstr(error, "expected an option such as --listen") != NULL, "%s", error);
+    // Nor as the name of an option.
+    static const char *const words[] = {"--alice:00112233445566778899aabbccddeeff", "--00112233445566778899aabbccddeeff",
+                                        "--alice:00112233445566778899aabbccddeeff=x", "-00112233445566778899aabbccddeeff",
+                                        "--00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff=x",
+                                        "--alice=00112233445566778899aabbccddeeff",
+                                        "--a-name-that-is-as-long-as-no-option-has-one-and-longer=00112233445566778899aabbccddeeff"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        CHECK(!parse(&options, words[i], NULL));
+        CHECK_MSG(strstr(error, "00112233") == NULL && strstr(error, "do: dtlsgate serve --help"), "%zu: %s", i, error);
+    }
 }
 
 // CWE-807: without something to check clients by there is no server, unless by the explicit word.

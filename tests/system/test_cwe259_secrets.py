@@ -107,9 +107,18 @@ def secrets_are_in_no_error_message():
         check_equal(status, 1, f"exit status of {options}: {output}")
         said += output
     # A key that stands where no option takes it is on the command line already; in a log it would stay.
-    for argv in (["serve", f"demo:{psk}"], ["serve", psk], ["connect", "127.0.0.1:1", f"demo:{psk}"]):
+    listen = ["--listen", "127.0.0.1:0"]
+    for argv in (["serve", f"demo:{psk}"], ["serve", psk], ["connect", "127.0.0.1:1", f"demo:{psk}"],
+                 ["check", *listen, f"--demo:{psk}"], ["check", *listen, f"--{psk}=x"], ["serve", f"--demo:{psk}=x"],
+                 ["serve", "-c", f"demo:{psk}"], ["check", "-c", psk], ["serve", "-c", f"demo:{psk}", *listen],
+                 [psk], [f"demo:{psk}"], ["status", psk], ["reload", f"demo:{psk}"], ["status", f"--{psk}"],
+                 ["reload", f"--identity={psk}"], ["psk", psk], ["connect", psk], ["bench", f"demo:{psk}"]):
         status, output = run([DTLSGATE, *argv])
         check_equal(status, 2, f"exit status of {argv[0]}: {output}")
+        said += output
+    for argv in (["status", "--control", psk], ["reload", f"--control=demo:{psk}"], ["upgrade", f"demo:{psk}"]):
+        status, output = run([DTLSGATE, *argv])
+        check_equal(status, 1, f"exit status of {argv[0]}: {output}")
         said += output
     check_equal(planted.seen_in(said.encode()), [], "secrets in error messages")
 
