@@ -2,6 +2,8 @@
 // setresuid and the capability system calls. Capabilities are each thread's own; user and group are the process'.
 #include "host/privilege.h"
 
+#include "base/looks_secret.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -52,6 +54,11 @@ static bool find_number(const char *name, struct dg_user *ret)
 
 bool dg_user_find(const char *name, struct dg_user *ret, char *error, size_t error_size)
 {
+    if (dg_hides_secret(name)) {
+        snprintf(error, error_size, "--user: found what looks like a key itself, which is not repeated here; expected the name of a "
+                 "user");
+        return false;
+    }
     const struct passwd *entry = getpwnam(name);
     if (entry)
         *ret = (struct dg_user){entry->pw_uid, entry->pw_gid};

@@ -16,7 +16,7 @@ struct dg_user {
     gid_t gid; // its own group; supplementary ones are given up
 };
 
-// name: of a user, or its number. False: error says that there is none, or that it is root.
+// name: of a user, or its number. False: error says that there is none, or that it is root; what looks like a key is none.
 DG_MUST_USE bool dg_user_find(const char *name, struct dg_user *ret, char *error, size_t error_size);
 bool dg_privilege_is_root(void);
 

@@ -311,6 +311,17 @@ DG_TEST(users_that_are_none_or_root_are_refused)
     CHECK(dg_user_find("65534", &user, error, sizeof error) && user.uid == 65534);
 }
 
+DG_TEST(what_looks_like_a_key_is_not_repeated_as_a_users_name)
+{
+    static const char *const names[] = {"00112233445566778899aabbccddeeff", "demo:00112233445566778899aabbccddeeff"};
+    struct dg_user user;
+    char error[256];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        CHECK(!dg_user_find(names[i], &user, error, sizeof error) && strstr(error, "--user: "));
+        CHECK(!strstr(error, "00112233445566778899aabbccddeeff"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct dg_test_case cases[] = {
@@ -321,6 +332,7 @@ int main(int argc, char **argv)
         DG_CASE(a_process_that_changed_its_user_reads_roots_files_only_while_it_reloads),
         DG_CASE(capabilities_that_were_not_kept_for_reloads_are_left_alone),
         DG_CASE(users_that_are_none_or_root_are_refused),
+        DG_CASE(what_looks_like_a_key_is_not_repeated_as_a_users_name),
     };
     return dg_test_main(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
