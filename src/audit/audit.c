@@ -47,10 +47,13 @@ static void take_errors(const struct dg_auditing *auditing, const struct dg_conf
             DG_FIND(auditing, SECRET_STORED_OPEN, path, place, "what stands here looks like a key, in a file that others "
                     "can read");
     }
+    if (dg_config_errors_more(errors) == 0)
+        return;
     char rest[48];
+    struct dg_config_place behind = errors->places[dg_config_errors_held(errors) - 1]; // all others
+    behind.column++;
     snprintf(rest, sizeof rest, "and %zu more", dg_config_errors_more(errors));
-    if (dg_config_errors_more(errors) > 0)
-        refuse(auditing, rest, (struct dg_config_place){0});
+    refuse(auditing, rest, behind);
 }
 
 bool dg_audit_is_local(const struct dg_config_listener *listener)

@@ -59,6 +59,8 @@ static int compare(const void *left, const void *right)
         return a->place.line < b->place.line ? -1 : 1;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
+    if (a->place.column != b->place.column)
+        return a->place.column < b->place.column ? -1 : 1;
     return strcmp(a->what, b->what);
 }
 

@@ -76,7 +76,8 @@ struct dg_config_errors {
 
 size_t dg_config_errors_held(const struct dg_config_errors *errors); // that the lists hold
 size_t dg_config_errors_more(const struct dg_config_errors *errors); // that there was no room for
-// As many of them as size_bytes hold, with between between two.
+// As many of them as fit into size_bytes whole (the first in any case, cut perhaps), with between between two, and how many
+// there are beside them.
 void dg_config_errors_join(const struct dg_config_errors *errors, const char *between, char *text, size_t size_bytes);
 
 // Reads and checks a file whole. NULL: errors says all that is wrong. Caller frees.

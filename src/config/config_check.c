@@ -29,11 +29,22 @@ size_t dg_config_errors_more(const struct dg_config_errors *errors)
 
 void dg_config_errors_join(const struct dg_config_errors *errors, const char *between, char *text, size_t size_bytes)
 {
+    char more[64] = ""; // the words behind the last one
     size_t at = 0;
-    for (size_t i = 0; i < dg_config_errors_held(errors) && at < size_bytes; i++)
-        at += (size_t)snprintf(text + at, size_bytes - at, "%s%s", i > 0 ? between : "", errors->texts[i]);
-    if (dg_config_errors_more(errors) > 0 && at < size_bytes)
-        snprintf(text + at, size_bytes - at, "%sand %zu more", between, dg_config_errors_more(errors));
+    for (size_t i = 0; i < dg_config_errors_held(errors); i++) {
+        const char *before = i > 0 ? between : "";
+        size_t left = errors->count - i - 1, size = strlen(before) + strlen(errors->texts[i]);
+        char behind[sizeof more] = "";
+        if (left > 0)
+            snprintf(behind, sizeof behind, "%sand %zu more", between, left);
+        size_t room = size_bytes > at + strlen(behind) + 1 ? size_bytes - at - strlen(behind) - 1 : 0;
+        if (i > 0 && size > room)
+            break;
+        snprintf(text + at, size_bytes - at, "%s%.*s", before, (int)room, errors->texts[i]); // the first is cut
+        at += size < room ? size : room;
+        memcpy(more, behind, sizeof more);
+    }
+    snprintf(text + at, size_bytes - at, "%s", more);
 }
 
 // Makes room behind all that stands no later. NULL: the list is full.

@@ -337,11 +337,26 @@ DG_TEST(config_errors_are_all_told_in_their_order)
     CHECK(load(many) == NULL);
     CHECK_MSG(errors.count > DG_CONFIG_ERRORS_MAX, "%zu", errors.count);
     CHECK_EQ(dg_config_errors_held(&errors), DG_CONFIG_ERRORS_MAX);
-    char more[64], few[100];
+    char more[64], few[400], one[100];
     snprintf(more, sizeof more, " / and %zu more", errors.count - DG_CONFIG_ERRORS_MAX);
     CHECK_STR(all() + strlen(all()) - strlen(more), more);
-    dg_config_errors_join(&errors, "; ", few, sizeof few); // as much as there is room for
-    CHECK_EQ(strlen(few), sizeof few - 1);
+    // Those that fit whole, and how many there are beside them.
+    dg_config_errors_join(&errors, "; ", few, sizeof few);
+    size_t left = 0, shown = 0;
+    const char *last = strstr(few, "; and ");
+    REQUIRE(last && sscanf(last, "; and %zu more", &left) == 1);
+    for (const char *each = few; (each = strstr(each, "there is no such key")) != NULL; each++)
+        shown++;
+    CHECK_MSG(shown > 1 && left == errors.count - shown, "%zu, %s", shown, few);
+    CHECK_MSG(last > few && strncmp(last - strlen(errors.texts[shown - 1]), errors.texts[shown - 1],
+                                    strlen(errors.texts[shown - 1])) == 0, "%s", few);
+    CHECK(strlen(few) + 2 + strlen(errors.texts[shown]) >= sizeof few); // another one had no room
+    // The first is there in any case.
+    dg_config_errors_join(&errors, "; ", one, strlen(errors.texts[0]));
+    snprintf(more, sizeof more, "; and %zu more", errors.count - 1);
+    CHECK_STR(one + strlen(one) - strlen(more), more);
+    CHECK_EQ(strlen(one), strlen(errors.texts[0]) - 1);
+    CHECK(strncmp(one, errors.texts[0], strlen(one) - strlen(more)) == 0);
 }
 
 // CWE-312, CWE-798: a key in the file is refused, and is not shown to whoever reads the log.

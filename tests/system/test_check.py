@@ -431,7 +431,7 @@ def check_says_how_many_errors_it_does_not_list():
     file = write(credentials.path / "gate.yaml", "".join(f"word-{i}: 1\n" for i in range(70)))
     refused = [f["what"] for f in findings(file) if f["name"] == "refused"]
     check_equal(len(refused), 65, "refusals")
-    check("and 7 more" in refused, f"{refused}")  # 70 words, and no listeners
+    check_equal(refused[-1], "and 7 more", "the last")  # 70 words, and no listeners
 
 
 if __name__ == "__main__":

@@ -156,6 +156,19 @@ def config_file_is_read_anew_by_a_reload_whole_or_not_at_all():
 
 
 @case
+def config_reload_says_how_many_errors_its_answer_has_no_room_for():
+    path = two_listeners(Credentials())
+    control = folder() / "control.sock"
+    server = ConfiguredServer(path, "--control-socket", str(control), addresses=2)
+    write(path, path.read_text() + "".join(f"word-{i}: 1\n" for i in range(80)))
+    status, text = run([DTLSGATE, "reload", "--control", str(control)])
+    check_equal(status, 1, text)
+    told, more = text.count("there is no such key"), re.search(r"; and (\d+) more$", text.strip())
+    check(told > 1 and more and told + int(more.group(1)) == 80, text)
+    check_equal(server.stop(), 0, "exit status")
+
+
+@case
 def config_file_is_read_anew_when_the_keeper_starts_the_server_again():
     credentials = Credentials()
     path = two_listeners(credentials, first="127.0.0.1:0")
