@@ -197,6 +197,15 @@ static void check_address(const struct dg_config *config, size_t index, uint32_t
     }
 }
 
+// Half of the pair that is the listener's own certificate was told with its options.
+static bool is_told(const struct dg_config *config, const struct dg_config_listener *listener,
+                    const struct dg_config_certificate *pair)
+{
+    const struct dg_config_place own = dg_config_place_of(config, listener, "cert");
+    return !listener->has_refused && (pair->cert[0] || pair->key[0]) && own.line == pair->place.line &&
+           own.column == pair->place.column;
+}
+
 static void check_certificates(const struct dg_config *config, const struct dg_config_listener *listener,
                                struct dg_config_errors *errors)
 {
@@ -208,7 +217,7 @@ static void check_certificates(const struct dg_config *config, const struct dg_c
                            DG_CONFIG_CERTIFICATES_MAX, DG_CONFIG_CERTIFICATES_MAX);
     for (size_t i = 0; i < listener->certificate_count; i++) {
         const struct dg_config_certificate *pair = &listener->certificates[i];
-        if (pair->place.line > 0 && (!pair->cert[0] || !pair->key[0]))
+        if (pair->place.line > 0 && (!pair->cert[0] || !pair->key[0]) && !is_told(config, listener, pair))
             dg_config_complain(errors, config->path, pair->place, "%s is missing: a certificate goes with its private key",
                                pair->cert[0] ? "key: FILE" : "cert: FILE");
     }

@@ -359,6 +359,27 @@ DG_TEST(config_errors_are_all_told_in_their_order)
     CHECK(strncmp(one, errors.texts[0], strlen(one) - strlen(more)) == 0);
 }
 
+DG_TEST(config_half_of_a_certificate_is_told_once)
+{
+    static const struct {
+        const char *text, *missing;
+        size_t errors; // all of them
+    } cases[] = {
+        {LISTENER ", certificates: [{cert: a}]}]\n", "key: FILE is missing", 1},
+        {LISTENER ", certificates: [{key: a}]}]\n", "cert: FILE is missing", 1},
+        {LISTENER ", certificates: [{}]}]\n", "cert: FILE is missing", 1},
+        {LISTENER ", cert: a}]\n", "key: FILE is missing", 1},
+        {LISTENER ", certificates: [{cert: a, key: b}, {cert: c}]}]\n", "key: FILE is missing", 1},
+        {LISTENER ", cert: a, key: b, certificates: [{cert: c}]}]\n", "key: FILE is missing", 1},
+        {LISTENER ", profile: x, certificates: [{cert: a}]}]\n", "key: FILE is missing", 2},
+        {LISTENER ", key: a, certificates: [{key: a}]}]\n", "cert: FILE is missing", 2}, // at two places
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK(load(cases[i].text) == NULL);
+        CHECK_MSG(errors.count == cases[i].errors && says(cases[i].missing), "case %zu: %s", i, all());
+    }
+}
+
 // CWE-312, CWE-798: a key in the file is refused, and is not shown to whoever reads the log.
 DG_TEST(config_secrets_are_refused_and_never_shown)
 {
@@ -463,6 +484,7 @@ int main(int argc, char **argv)
         DG_CASE(config_of_options_is_one_listener),
         DG_CASE(config_errors_say_place_found_and_accepted),
         DG_CASE(config_errors_are_all_told_in_their_order),
+        DG_CASE(config_half_of_a_certificate_is_told_once),
         DG_CASE(config_secrets_are_refused_and_never_shown),
         DG_CASE(config_options_of_the_process_go_before_the_file),
     };
