@@ -337,7 +337,7 @@ DG_TEST(config_errors_are_all_told_in_their_order)
     CHECK(load(many) == NULL);
     CHECK_MSG(errors.count > DG_CONFIG_ERRORS_MAX, "%zu", errors.count);
     CHECK_EQ(dg_config_errors_held(&errors), DG_CONFIG_ERRORS_MAX);
-    char more[64], few[400], one[100];
+    char more[64], few[400], one[sizeof errors.texts[0]];
     snprintf(more, sizeof more, " / and %zu more", errors.count - DG_CONFIG_ERRORS_MAX);
     CHECK_STR(all() + strlen(all()) - strlen(more), more);
     // Those that fit whole, and how many there are beside them.
