@@ -86,16 +86,25 @@ static bool shows_digits(const char *text)
 // shown by design: plain numbers; digits inside a name ("00ff.pem", "/00ff", "lab 00ff"); what is cut after 80 characters.
 static bool is_repeated(const char *text, const char *from, const char *to, const uint8_t *data, size_t size)
 {
-    static const char *const ends[] = {"\", expected", "\" too", ": there is no such key", ": stands already"};
-    const char *found = strstr(text, "found \""), *before = from, *behind = to + strspn(to, " \t");
-    const char *start = found && found < from ? found + 7 : text + strcspn(text, " ") + 1; // the place is before it
-    bool is_end = false;
+    static const struct {
+        const char *begin, *end; // of what is repeated
+    } forms[] = {{"found \"", "\", expected"},
+                 {"called \"", "\" too"},
+                 {" ", ": there is no such key"}, // behind the place
+                 {" ", ": stands already"}};
+    const char *before = from, *behind = to + strspn(to, " \t");
+    if (strspn(from, "0123456789") >= (size_t)(to - from) || !memmem(data, size, from, (size_t)(to - from)))
+        return false;
     while (before > text && strchr(" \t", before[-1]))
         before--;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        is_end = is_end || strncmp(behind, ends[i], strlen(ends[i])) == 0;
-    return is_end && before > text && strchr(":\"", before[-1]) && behind - start < 80 &&
-           strspn(from, "0123456789") < (size_t)(to - from) && memmem(data, size, from, (size_t)(to - from));
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        const char *begin = strstr(text, forms[i].begin);
+        if (!begin || begin >= from || strncmp(behind, forms[i].end, strlen(forms[i].end)) != 0)
+            continue;
+        begin += strlen(forms[i].begin);
+        return behind - begin < 80 && (before <= begin || before[-1] == ':');
+    }
+    return false;
 }
 
 static bool repeats_key(const char *text, const uint8_t *data, size_t size)
