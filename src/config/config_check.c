@@ -108,12 +108,14 @@ struct hearing {
     struct dg_config_errors *errors;
 };
 
-// In a file, "--name" is "name:".
+// In a file, "--name" is "name:". Between quotation marks stands what was found, and stays as it is.
 static void say_keys(const char *text, char *out, size_t size)
 {
     size_t used = 0;
+    bool is_found = false;
     while (*text && used + 2 < size) {
-        if (strncmp(text, "--", 2) != 0 || !islower((unsigned char)text[2])) {
+        is_found ^= *text == '"';
+        if (is_found || strncmp(text, "--", 2) != 0 || !islower((unsigned char)text[2])) {
             out[used++] = *text++;
             continue;
         }

@@ -310,6 +310,7 @@ DG_TEST(config_errors_say_place_found_and_accepted)
         {"control-socket: /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1234567\n" LISTENER "}]\n",
          ":1:1: control-socket: found a path of 108 bytes, expected at most 107"},
         {"upgrade-socket: /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "\n" LISTENER "}]\n", "found a path of 111 bytes"},
+        {"metrics: --a-b\n" LISTENER "}]\n", ":1:1: metrics: found \"--a-b\", expected unix:PATH, or ADDR:PORT"},
         {"metrics: unix:m.sock\n" LISTENER "}]\n", ":1:1: metrics: found \"unix:m.sock\", expected unix:PATH, where PATH begins with /"},
         {"backend-port-min: 5000\nbackend-port-max: 4000\n" LISTENER "}]\n", ":1:1: backend-port-min: is above backend-port-max:"},
     };
