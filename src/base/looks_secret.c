@@ -17,7 +17,7 @@ static const char *skip_blanks_before(const char *value, const char *end)
 
 bool dg_looks_secret(const char *value)
 {
-    if (strstr(value, "-----BEGIN"))
+    if (strstr(value, "-BEGIN ")) // PEM; the dashes before it may have been taken for an option's
         return true;
     size_t digits = 0;
     const char *end = skip_blanks_before(value, value + strlen(value));
@@ -42,5 +42,6 @@ const char *dg_word_shown(const char *word)
     size = size < sizeof name ? size : sizeof name - 1;
     memcpy(name, bare, size);
     name[size] = '\0';
-    return dg_looks_secret(name) || (value && dg_looks_secret(value + 1)) ? "what looks like a key" : word;
+    // The word itself first: its dashes may be those of a PEM block.
+    return dg_looks_secret(word) || dg_looks_secret(name) || (value && dg_looks_secret(value + 1)) ? "what looks like a key" : word;
 }

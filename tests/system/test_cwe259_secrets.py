@@ -112,11 +112,13 @@ def secrets_are_in_no_error_message():
                  ["check", *listen, f"--demo:{psk}"], ["check", *listen, f"--{psk}=x"], ["serve", f"--demo:{psk}=x"],
                  ["serve", "-c", f"demo:{psk}"], ["check", "-c", psk], ["serve", "-c", f"demo:{psk}", *listen],
                  [psk], [f"demo:{psk}"], ["status", psk], ["reload", f"demo:{psk}"], ["status", f"--{psk}"],
-                 ["reload", f"--identity={psk}"], ["psk", psk], ["connect", psk], ["bench", f"demo:{psk}"]):
+                 ["reload", f"--identity={psk}"], ["psk", psk], ["connect", psk], ["bench", f"demo:{psk}"],
+                 [key], ["status", key], ["why", "x", key], ["serve", key], ["check", key], ["connect", key], ["bench", key],
+                 ["connect", "127.0.0.1:9", key], ["psk", "add", key], ["serve", "-c", key, *listen]):
         status, output = run([DTLSGATE, *argv])
         check_equal(status, 2, f"exit status of {argv[0]}: {output}")
         said += output
-    for argv in (["status", "--control", psk], ["reload", f"--control=demo:{psk}"], ["upgrade", f"demo:{psk}"]):
+    for argv in (["status", "--control", psk], ["status", "--control", key], ["reload", f"--control=demo:{psk}"], ["upgrade", f"demo:{psk}"]):
         status, output = run([DTLSGATE, *argv])
         check_equal(status, 1, f"exit status of {argv[0]}: {output}")
         said += output
