@@ -108,7 +108,7 @@ void dg_options_check_process(const struct dg_options *options, const struct dg_
 {
     check_socket("control-socket", options->control_socket, ear);
     check_socket("upgrade-socket", options->upgrade_socket, ear);
-    if (dg_hides_secret(options->user)) // who looks it up repeats it
+    if (dg_hides_secret(options->user)) // told at its place, before anybody looks it up
         ear->hear(ear->context, "user", "--user: found what looks like a key itself, which is not repeated here; expected the "
                   "name of a user");
     if (options->backend_port_min > options->backend_port_max)
